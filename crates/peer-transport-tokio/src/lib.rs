@@ -1,0 +1,1 @@
+//! The tokio driver of peer-transport: socket, clock, entropy, one task.

@@ -1,0 +1,1 @@
+//! One WebRTC peer from UDP datagrams to decrypted media: ICE, DTLS and SRTP composed, with restart.

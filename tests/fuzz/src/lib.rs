@@ -1,0 +1,1 @@
+//! Fuzz targets as plain functions, with a corpus that replays in cargo test.

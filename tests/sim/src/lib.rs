@@ -1,0 +1,1 @@
+//! A virtual network and clock for Sans-IO nodes: seeded loss, delay, jitter, reordering and duplication.
