@@ -1,0 +1,253 @@
+//! Writing a message to the end of the caller's buffer.
+//!
+//! The length field holds an impossible value until [`MessageWriter::finish`], so that a message abandoned half way
+//! is no message.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::{
+    AttributeType, Error, ErrorCode, HEADER_LEN, IntegrityKey, MAGIC_COOKIE, MessageType, TransactionId,
+    address, error_code, fingerprint, integrity, rich::ExtraAttribute,
+};
+
+/// Appends one message to a buffer: the attributes in the order of the calls, then MESSAGE-INTEGRITY and FINGERPRINT.
+///
+/// The writer allocates only where the buffer has to grow. A failed call leaves the message as it was.
+#[derive(Debug)]
+#[must_use = "a message without `finish` has an impossible length"]
+pub struct MessageWriter<'b> {
+    buffer: &'b mut Vec<u8>,
+    /// Where the message begins in `buffer`.
+    start: usize,
+    /// Of the attributes so far: a multiple of 4, at most `BODY_LIMIT`.
+    body_len: u16,
+    transaction_id: TransactionId,
+}
+
+impl<'b> MessageWriter<'b> {
+    /// Begins a message behind what `buffer` already holds.
+    pub fn new(buffer: &'b mut Vec<u8>, message_type: MessageType, transaction_id: TransactionId) -> Self {
+        let start = buffer.len();
+        buffer.extend_from_slice(&message_type.to_wire().to_be_bytes());
+        buffer.extend_from_slice(&UNFINISHED.to_be_bytes());
+        buffer.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
+        buffer.extend_from_slice(transaction_id.as_bytes());
+        Self { buffer, start, body_len: 0, transaction_id }
+    }
+
+    /// Any attribute, its value as it goes to the wire; the padding is added.
+    ///
+    /// # Errors
+    /// [`TooLong`](Error::TooLong) where the message would grow over 65,532 bytes behind the header, MESSAGE-INTEGRITY
+    /// and FINGERPRINT included. [`Reserved`](Error::Reserved) for the attributes that `finish` writes.
+    pub fn attribute(&mut self, attribute_type: AttributeType, value: &[u8]) -> Result<&mut Self, Error> {
+        self.append(attribute_type, value.len(), |out| out.extend_from_slice(value))
+    }
+
+    /// USERNAME (RFC 8489 section 14.3).
+    ///
+    /// # Errors
+    /// [`TooLong`](Error::TooLong) from 509 bytes on.
+    pub fn username(&mut self, username: &str) -> Result<&mut Self, Error> {
+        self.text(AttributeType::USERNAME, username)
+    }
+
+    /// SOFTWARE (RFC 8489 section 14.14).
+    ///
+    /// # Errors
+    /// [`TooLong`](Error::TooLong) from 128 characters on.
+    pub fn software(&mut self, software: &str) -> Result<&mut Self, Error> {
+        if software.chars().count() >= TEXT_LIMIT_CHARS {
+            return Err(Error::TooLong(AttributeType::SOFTWARE));
+        }
+        self.text(AttributeType::SOFTWARE, software)
+    }
+
+    /// XOR-MAPPED-ADDRESS (RFC 8489 section 14.2).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn xor_mapped_address(&mut self, address: SocketAddr) -> Result<&mut Self, Error> {
+        let masked = address::xor(address, self.transaction_id);
+        let [port_high, port_low] = masked.port().to_be_bytes();
+        let (family, len) = match masked.ip() {
+            IpAddr::V4(_) => (address::IPV4, 8),
+            IpAddr::V6(_) => (address::IPV6, 20),
+        };
+        self.append(AttributeType::XOR_MAPPED_ADDRESS, len, |out| {
+            out.extend_from_slice(&[0, family, port_high, port_low]);
+            match masked.ip() {
+                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+            }
+        })
+    }
+
+    /// ERROR-CODE with a reason phrase for people (RFC 8489 section 14.8).
+    ///
+    /// # Errors
+    /// [`TooLong`](Error::TooLong) where the phrase has 128 characters or more.
+    pub fn error_code(&mut self, code: ErrorCode, reason: &str) -> Result<&mut Self, Error> {
+        if reason.chars().count() >= TEXT_LIMIT_CHARS {
+            return Err(Error::TooLong(AttributeType::ERROR_CODE));
+        }
+        self.append(AttributeType::ERROR_CODE, 4 + reason.len(), |out| {
+            out.extend_from_slice(&error_code::encode(code));
+            out.extend_from_slice(reason.as_bytes());
+        })
+    }
+
+    /// UNKNOWN-ATTRIBUTES, which belongs to a 420 (RFC 8489 section 14.13).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn unknown_attributes(&mut self, unknown: &[AttributeType]) -> Result<&mut Self, Error> {
+        self.append(AttributeType::UNKNOWN_ATTRIBUTES, 2 * unknown.len(), |out| {
+            out.extend(unknown.iter().flat_map(|unknown| unknown.0.to_be_bytes()));
+        })
+    }
+
+    /// PRIORITY (RFC 8445 section 7.1.1).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn priority(&mut self, priority: u32) -> Result<&mut Self, Error> {
+        self.attribute(AttributeType::PRIORITY, &priority.to_be_bytes())
+    }
+
+    /// USE-CANDIDATE (RFC 8445 section 7.1.2).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn use_candidate(&mut self) -> Result<&mut Self, Error> {
+        self.attribute(AttributeType::USE_CANDIDATE, &[])
+    }
+
+    /// ICE-CONTROLLING with the tie-breaker (RFC 8445 section 7.1.3).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn ice_controlling(&mut self, tie_breaker: u64) -> Result<&mut Self, Error> {
+        self.attribute(AttributeType::ICE_CONTROLLING, &tie_breaker.to_be_bytes())
+    }
+
+    /// ICE-CONTROLLED with the tie-breaker (RFC 8445 section 7.1.3).
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn ice_controlled(&mut self, tie_breaker: u64) -> Result<&mut Self, Error> {
+        self.attribute(AttributeType::ICE_CONTROLLED, &tie_breaker.to_be_bytes())
+    }
+
+    /// An attribute that somebody else supplied, such as a policy that refuses a check.
+    ///
+    /// # Errors
+    /// As [`attribute`](Self::attribute).
+    pub fn extra(&mut self, extra: &ExtraAttribute) -> Result<&mut Self, Error> {
+        self.attribute(extra.attribute_type(), extra.value())
+    }
+
+    /// Ends the message with MESSAGE-INTEGRITY, if there is a key, and FINGERPRINT. Returns the length of the message:
+    /// it is the last so many bytes of the buffer.
+    pub fn finish(mut self, key: Option<&IntegrityKey>) -> usize {
+        self.seal(key);
+        self.body_len += fingerprint::ATTRIBUTE_LEN;
+        self.set_length(self.body_len);
+        let crc = fingerprint::compute(&[self.message()]);
+        self.put(
+            AttributeType::FINGERPRINT,
+            fingerprint::ATTRIBUTE_LEN - ATTRIBUTE_HEADER_LEN,
+            &crc.to_be_bytes(),
+        );
+        self.message().len()
+    }
+
+    /// Ends the message without FINGERPRINT, for usages of STUN other than ICE. Otherwise as [`finish`](Self::finish).
+    pub fn finish_without_fingerprint(mut self, key: Option<&IntegrityKey>) -> usize {
+        self.seal(key);
+        self.message().len()
+    }
+
+    /// Sets the true length, and appends MESSAGE-INTEGRITY if there is a key.
+    fn seal(&mut self, key: Option<&IntegrityKey>) {
+        let Some(key) = key else { return self.set_length(self.body_len) };
+        self.body_len += integrity::ATTRIBUTE_LEN;
+        self.set_length(self.body_len);
+        let mac = key.mac(&[self.message()]);
+        self.put(AttributeType::MESSAGE_INTEGRITY, integrity::ATTRIBUTE_LEN - ATTRIBUTE_HEADER_LEN, &mac);
+    }
+
+    /// RFC 8489 sections 14.3 and 14.14: what a sender may write.
+    fn text(&mut self, attribute_type: AttributeType, text: &str) -> Result<&mut Self, Error> {
+        if text.len() >= TEXT_LIMIT {
+            return Err(Error::TooLong(attribute_type));
+        }
+        self.attribute(attribute_type, text.as_bytes())
+    }
+
+    /// Appends an attribute of `len` bytes, which `write` supplies, if it fits.
+    fn append(
+        &mut self,
+        attribute_type: AttributeType,
+        len: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<&mut Self, Error> {
+        if matches!(
+            attribute_type,
+            AttributeType::MESSAGE_INTEGRITY
+                | AttributeType::MESSAGE_INTEGRITY_SHA256
+                | AttributeType::FINGERPRINT
+        ) {
+            return Err(Error::Reserved(attribute_type));
+        }
+        let too_long = Error::TooLong(attribute_type);
+        let len = u16::try_from(len).ok().filter(|len| *len <= BODY_LIMIT).ok_or(too_long)?;
+        let body_len = len
+            .next_multiple_of(4)
+            .checked_add(ATTRIBUTE_HEADER_LEN)
+            .and_then(|grown| grown.checked_add(self.body_len))
+            .filter(|body_len| *body_len <= BODY_LIMIT)
+            .ok_or(too_long)?;
+        self.buffer.extend_from_slice(&attribute_type.0.to_be_bytes());
+        self.buffer.extend_from_slice(&len.to_be_bytes());
+        write(self.buffer);
+        // Padding is zero on sending (RFC 8489 section 14).
+        self.buffer.resize(self.start + HEADER_LEN + usize::from(body_len), 0);
+        self.body_len = body_len;
+        Ok(self)
+    }
+
+    /// Appends an attribute that needs neither padding nor room: `BODY_LIMIT` has kept it free.
+    fn put(&mut self, attribute_type: AttributeType, len: u16, value: &[u8]) {
+        self.buffer.extend_from_slice(&attribute_type.0.to_be_bytes());
+        self.buffer.extend_from_slice(&len.to_be_bytes());
+        self.buffer.extend_from_slice(value);
+    }
+
+    fn set_length(&mut self, length: u16) {
+        if let Some([_, _, high, low]) = self.buffer.get_mut(self.start..).and_then(<[u8]>::first_chunk_mut) {
+            [*high, *low] = length.to_be_bytes();
+        }
+    }
+
+    /// The message as far as it is written.
+    fn message(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Type and length of an attribute.
+const ATTRIBUTE_HEADER_LEN: u16 = 4;
+
+/// What the attributes of the caller may take: the longest multiple of 4 that a length field holds, less the
+/// attributes of `finish`.
+const BODY_LIMIT: u16 = (u16::MAX - 3) - integrity::ATTRIBUTE_LEN - fingerprint::ATTRIBUTE_LEN;
+
+/// Not a multiple of 4, so no receiver takes it for a length.
+const UNFINISHED: u16 = u16::MAX;
+
+/// RFC 8489 sections 14.3, 14.8 and 14.14: fewer bytes than this on sending.
+const TEXT_LIMIT: usize = 509;
+
+/// RFC 8489 sections 14.8 and 14.14: fewer characters than this.
+const TEXT_LIMIT_CHARS: usize = 128;
