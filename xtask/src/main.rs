@@ -1,2 +1,29 @@
-//! The project's tasks. `cargo xtask --help` lists them.
-fn main() {}
+//! The project's tasks: `cargo xtask --help` lists them.
+//!
+//! Knows how the pieces of the workspace are checked and started. Knows nothing about protocols.
+
+mod ci;
+mod commands;
+mod demo;
+mod deny;
+mod forward;
+mod interop;
+mod process;
+mod program;
+mod project;
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let name = arguments.next().map(|name| name.to_string_lossy().into_owned());
+    let rest: Vec<_> = arguments.collect();
+    match commands::run(name.as_deref(), rest) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The steps of `cargo xtask ci`, in the order in which they tell most for the time they take.
+//!
+//! Knows the commands. Knows nothing about the order of the day: which steps run is decided above.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::Outcome;
+use super::platforms;
+use crate::program::CARGO_DENY;
+use crate::project::Project;
+use crate::{deny, interop, process, tidy};
+
+/// Told the newest line of output, to show it.
+pub(crate) type Progress<'a> = &'a dyn Fn(&str);
+
+/// One line of the summary.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) run: fn(&Project, Progress<'_>) -> Result<Outcome, String>,
+}
+
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "format", summary: "cargo fmt --check, also in the workspaces beside", run: format },
+    Step { name: "tidy", summary: "cargo xtask tidy", run: tidy },
+    Step { name: "deny", summary: "cargo xtask deny: licences, duplicates, sources", run: deny },
+    Step { name: "clippy", summary: "all targets, warnings denied", run: clippy },
+    Step { name: "docs", summary: "cargo doc without a warning", run: docs },
+    Step { name: "tests", summary: "cargo test --workspace, doctests included", run: tests },
+    Step { name: "demo", summary: "cargo xtask demo", run: demo },
+    Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: interop_openssl },
+    Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: interop_chromium },
+    Step {
+        name: "satellites",
+        summary: "cargo check of tests/bench and tests/fuzz/explore",
+        run: satellites,
+    },
+    Step {
+        name: "platforms",
+        summary: "cargo check for the targets that are installed",
+        run: platforms::step,
+    },
+];
+
+/// No step needs longer, even from cold on two cores; one that does hangs.
+const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+fn format(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let mut commands = vec![project.cargo(&["fmt", "--all", "--check"])];
+    for folder in project.satellites() {
+        let manifest = format!("{folder}/Cargo.toml");
+        commands.push(project.cargo(&["fmt", "--check", "--manifest-path", &manifest]));
+    }
+    in_turn(commands, progress, "all formatted", "cargo fmt --all would change files")
+}
+
+fn tidy(project: &Project, _: Progress<'_>) -> Result<Outcome, String> {
+    let verdict = tidy::check(project)?;
+    Ok(outcome(verdict.passed, verdict.line, verdict.findings))
+}
+
+fn deny(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    CARGO_DENY.provide(false)?;
+    in_turn(vec![deny::check(project)], progress, "bans, licenses, sources", "deny.toml is not kept")
+}
+
+fn clippy(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let command = project.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    in_turn(vec![command], progress, "no warnings", "warnings")
+}
+
+fn docs(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let mut command = project.cargo(&["doc", "--no-deps", "--workspace"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    in_turn(vec![command], progress, "no warnings", "warnings")
+}
+
+fn tests(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let mut command = project.cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let run = process::collected(&mut command, LIMIT, progress)?;
+    let count = TestCount::of(&run.output);
+    let detail = format!("{} passed, {} failed, {} ignored", count.passed, count.failed, count.ignored);
+    Ok(outcome(run.success, detail, run.output))
+}
+
+fn demo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    judged(project.cargo(&["run", "-p", "peer-transport-tokio", "--example", "demo"]), progress)
+}
+
+fn interop_openssl(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    interop(project, progress, "openssl")
+}
+
+fn interop_chromium(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    interop(project, progress, "chromium")
+}
+
+fn interop(project: &Project, progress: Progress<'_>, name: &str) -> Result<Outcome, String> {
+    let peer = interop::PEERS.iter().find(|peer| peer.name == name).ok_or("no such peer")?;
+    peer.provide(false)?;
+    let build = process::collected(&mut interop::build(project), LIMIT, progress)?;
+    if !build.success {
+        return Ok(outcome(false, "the interop programs do not build".into(), build.output));
+    }
+    judged(peer.command(project, None)?, progress)
+}
+
+fn satellites(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let folders = project.satellites();
+    if folders.is_empty() {
+        return Ok(Outcome::NotChecked("there are none".into()));
+    }
+    // In the target folder of the main workspace, where most of what they need is built already.
+    let target = project.target_directory()?.to_string_lossy().into_owned();
+    let check = |folder: &&str| {
+        let manifest = format!("{folder}/Cargo.toml");
+        project.cargo(&[
+            "check",
+            "--locked",
+            "--all-targets",
+            "--manifest-path",
+            &manifest,
+            "--target-dir",
+            &target,
+        ])
+    };
+    let commands = folders.iter().map(check).collect();
+    in_turn(commands, progress, &folders.join(", "), "do not compile")
+}
+
+/// Runs one command after the other, and fails with all output where one of them fails.
+fn in_turn(commands: Vec<Command>, progress: Progress<'_>, good: &str, bad: &str) -> Result<Outcome, String> {
+    let (mut success, mut output) = (true, String::new());
+    for mut command in commands {
+        let run = process::collected(&mut command, LIMIT, progress)?;
+        success &= run.success;
+        output.push_str(&run.output);
+    }
+    Ok(outcome(success, if success { good.into() } else { bad.into() }, output))
+}
+
+/// Runs a program that ends with its own verdict in one line.
+fn judged(mut command: Command, progress: Progress<'_>) -> Result<Outcome, String> {
+    let run = process::collected(&mut command, LIMIT, progress)?;
+    Ok(outcome(run.success, run.last_line, run.output))
+}
+
+fn outcome(success: bool, detail: String, output: String) -> Outcome {
+    if success { Outcome::Passed(detail) } else { Outcome::Failed { detail, output } }
+}
+
+/// The sums of libtest's `test result:` lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct TestCount {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+}
+
+impl TestCount {
+    fn of(output: &str) -> Self {
+        let mut count = Self::default();
+        for line in output.lines().filter_map(|line| line.trim().strip_prefix("test result:")) {
+            for part in line.split([';', '.']) {
+                let mut words = part.split_whitespace();
+                if let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<usize>), words.next())
+                {
+                    match what {
+                        "passed" => count.passed += number,
+                        "failed" => count.failed += number,
+                        "ignored" => count.ignored += number,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_results_are_summed_over_all_programs() {
+        let output = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+                      test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+        assert_eq!(TestCount::of(output), TestCount { passed: 4, failed: 2, ignored: 1 });
+    }
+}

@@ -1,0 +1,189 @@
+//! Rules about packages: who may depend on whom, and what every manifest says.
+//!
+//! Knows the picture in docs/ARCHITECTURE.md. Looks at manifests only, never at source.
+
+use super::{Finding, Tree};
+use crate::project::Package;
+
+/// The product crates, each with the layers below that it may name.
+///
+/// `peer-transport` names `srtp-keys` because it introduces the DTLS exporter to the SRTP contexts.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("stun", &[]),
+    ("srtp-keys", &[]),
+    ("dtls-core", &[]),
+    ("ice-agent", &["stun"]),
+    ("srtp", &["srtp-keys"]),
+    ("peer-transport", &["ice-agent", "dtls-core", "srtp", "srtp-keys"]),
+    (DRIVER, &["peer-transport"]),
+];
+
+/// The one product crate that may know sockets, clocks and threads.
+pub(super) const DRIVER: &str = "peer-transport-tokio";
+
+/// Crates that open sockets, run tasks, read clocks or draw entropy.
+const IO_CRATES: &[&str] = &[
+    "async-io",
+    "async-std",
+    "chrono",
+    "crossbeam-channel",
+    "fastrand",
+    "futures",
+    "getrandom",
+    "hyper",
+    "libc",
+    "mio",
+    "nix",
+    "quinn-udp",
+    "rand",
+    "rand_core",
+    "reqwest",
+    "smol",
+    "socket2",
+    "time",
+    "tokio",
+    "tokio-util",
+];
+
+/// Whether a path lies in the product's source, below the driver.
+pub(super) fn below_the_driver(path: &str) -> bool {
+    LAYERS.iter().filter(|(name, _)| *name != DRIVER).any(|(name, _)| {
+        path.strip_prefix("crates/")
+            .and_then(|path| path.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with("/src/"))
+    })
+}
+
+pub(super) fn edges(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in &tree.packages {
+        match allowed(package) {
+            Some(allowed) => {
+                for dependency in package.dependencies.iter().filter(|name| is_member(tree, name)) {
+                    if !allowed.contains(&dependency.as_str()) {
+                        let message = format!("{} must not depend on {dependency}", package.name);
+                        findings.push(Finding::whole(&package.manifest, message));
+                    }
+                }
+            }
+            None if package.manifest.starts_with("crates/") => {
+                let message = format!("{} has no place in the layers", package.name);
+                findings.push(Finding::whole(&package.manifest, message));
+            }
+            None => {}
+        }
+    }
+    findings
+}
+
+pub(super) fn io_crates(tree: &Tree) -> Vec<Finding> {
+    let below = tree.packages.iter().filter(|package| allowed(package).is_some() && package.name != DRIVER);
+    let mut findings = Vec::new();
+    for package in below {
+        for dependency in package.dependencies.iter().filter(|name| IO_CRATES.contains(&name.as_str())) {
+            let message = format!("{} is below the driver and must not depend on {dependency}", package.name);
+            findings.push(Finding::whole(&package.manifest, message));
+        }
+    }
+    findings
+}
+
+pub(super) fn shared_lints(tree: &Tree) -> Vec<Finding> {
+    let manifests = tree.files.iter().filter(|file| is_product_manifest(&file.path));
+    let takes_them = |text: &str| {
+        let words: Vec<&str> = text.lines().map(str::trim).collect();
+        words.contains(&"lints.workspace = true")
+            || words.windows(2).any(|pair| pair == ["[lints]", "workspace = true"])
+    };
+    manifests
+        .filter(|file| !takes_them(&file.text))
+        .map(|file| Finding::whole(&file.path, "says nothing of `lints.workspace = true`"))
+        .collect()
+}
+
+pub(super) fn unpublished(tree: &Tree) -> Vec<Finding> {
+    let open = tree.packages.iter().filter(|package| package.publishable);
+    open.map(|package| Finding::whole(&package.manifest, "says nothing of `publish = false`")).collect()
+}
+
+fn allowed(package: &Package) -> Option<&'static [&'static str]> {
+    LAYERS.iter().find(|(name, _)| *name == package.name).map(|(_, allowed)| *allowed)
+}
+
+fn is_member(tree: &Tree, name: &str) -> bool {
+    tree.packages.iter().any(|package| package.name == name)
+}
+
+fn is_product_manifest(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.next() == Some("crates") && parts.nth(1) == Some("Cargo.toml") && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, dependencies: &[&str]) -> Package {
+        Package {
+            name: name.into(),
+            manifest: format!("crates/{name}/Cargo.toml"),
+            publishable: false,
+            dependencies: dependencies.iter().map(|name| (*name).into()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_lower_layer_must_not_know_an_upper_one() {
+        let tree = Tree::of_packages(vec![package("stun", &["ice-agent"]), package("ice-agent", &["stun"])]);
+        let found = edges(&tree);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].message, "stun must not depend on ice-agent");
+    }
+
+    #[test]
+    fn siblings_must_not_know_each_other() {
+        let tree = Tree::of_packages(vec![package("dtls-core", &["srtp-keys"]), package("srtp-keys", &[])]);
+        assert_eq!(edges(&tree).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_outside_the_picture_is_found() {
+        assert_eq!(edges(&Tree::of_packages(vec![package("commons", &[])])).len(), 1);
+    }
+
+    #[test]
+    fn the_picture_itself_passes() {
+        let tree = Tree::of_packages(LAYERS.iter().map(|(name, below)| package(name, below)).collect());
+        assert_eq!(edges(&tree), []);
+    }
+
+    #[test]
+    fn only_the_driver_may_use_a_runtime() {
+        let tree = Tree::of_packages(vec![package("srtp", &["tokio"]), package(DRIVER, &["tokio"])]);
+        let found = io_crates(&tree);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "crates/srtp/Cargo.toml");
+    }
+
+    #[test]
+    fn a_manifest_with_lints_of_its_own_is_found() {
+        let own = ("crates/stun/Cargo.toml", "[lints.rust]\nmissing_docs = \"allow\"\n");
+        let shared = ("crates/srtp/Cargo.toml", "[lints]\nworkspace = true\n");
+        let found = shared_lints(&Tree::of(&[own, shared]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "crates/stun/Cargo.toml");
+    }
+
+    #[test]
+    fn a_member_that_could_be_published_is_found() {
+        let open = Package { publishable: true, ..package("stun", &[]) };
+        assert_eq!(unpublished(&Tree::of_packages(vec![open])).len(), 1);
+    }
+
+    #[test]
+    fn the_driver_and_tests_are_not_below_the_driver() {
+        assert!(below_the_driver("crates/peer-transport/src/lib.rs"));
+        assert!(!below_the_driver("crates/peer-transport-tokio/src/lib.rs"));
+        assert!(!below_the_driver("crates/stun/tests/vectors.rs"));
+    }
+}

@@ -1,0 +1,98 @@
+//! The rule that keeps the Sans-IO crates without input and output: time, sockets, threads and entropy are given.
+//!
+//! Knows the names by which they would come in. Looks at source outside tests.
+
+use super::layering::below_the_driver;
+use super::{Finding, Tree};
+
+/// What is forbidden, and what to do instead.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("Instant::now", TIME),
+    (".elapsed()", TIME),
+    ("SystemTime::now", "calendar time comes in through `Config::wall_clock` or a parameter"),
+    ("UNIX_EPOCH.elapsed", "calendar time comes in through `Config::wall_clock` or a parameter"),
+    ("UdpSocket", SOCKET),
+    ("TcpStream", SOCKET),
+    ("TcpListener", SOCKET),
+    ("ToSocketAddrs", SOCKET),
+    ("thread_rng", ENTROPY),
+    ("OsRng", ENTROPY),
+    ("getrandom", ENTROPY),
+    ("SystemRandom", ENTROPY),
+    ("rand::random", ENTROPY),
+    ("thread::sleep", "waiting is the caller's, told by `poll_timeout`"),
+    ("thread::spawn", "threads are the caller's"),
+    ("std::env", "configuration is given"),
+    ("std::fs", "files are the caller's"),
+    ("std::process", "processes are the caller's"),
+    ("println!", "what is to be known leaves as an event, a statistic or a trace"),
+    ("eprintln!", "what is to be known leaves as an event, a statistic or a trace"),
+];
+
+const TIME: &str = "`now` is a parameter";
+const SOCKET: &str = "sockets belong to the driver";
+const ENTROPY: &str = "randomness comes from the injected `Seed`";
+
+/// DTLS keys come from ring's generator, so ring's own folder may name it, and nobody else.
+const RING: (&str, &str) = ("crates/dtls-core/src/crypto/", "SystemRandom");
+
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, rust) in tree.rust().filter(|(file, _)| below_the_driver(&file.path)) {
+        for (pattern, instead) in FORBIDDEN {
+            if *pattern == RING.1 && file.path.starts_with(RING.0) {
+                continue;
+            }
+            for offset in rust.find(pattern) {
+                findings.push(file.fails_at(offset, format!("`{pattern}` below the driver: {instead}")));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(path: &str, text: &str) -> Vec<String> {
+        check(&Tree::of(&[(path, text)])).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_clock_below_the_driver_is_found_with_its_line() {
+        let found =
+            findings("crates/ice-agent/src/agent.rs", "//! x\nfn f() {\n    let now = Instant::now();\n}\n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("crates/ice-agent/src/agent.rs:3: `Instant::now`"), "{found:?}");
+    }
+
+    #[test]
+    fn every_forbidden_name_is_found() {
+        for (pattern, _) in FORBIDDEN {
+            assert_eq!(
+                findings("crates/srtp/src/lib.rs", &format!("fn f() {{ {pattern}; }}")).len(),
+                1,
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_in_a_comment_or_a_test_is_not_one() {
+        let text = "//! Never `Instant::now`.\n#[cfg(test)]\nmod tests { fn f() { Instant::now(); } }\n";
+        assert_eq!(findings("crates/ice-agent/src/agent.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn the_generator_of_ring_stays_in_the_crypto_folder() {
+        let text = "use ring::rand::SystemRandom;";
+        assert_eq!(findings("crates/dtls-core/src/crypto/backend.rs", text), [""; 0]);
+        assert_eq!(findings("crates/dtls-core/src/connection.rs", text).len(), 1);
+    }
+
+    #[test]
+    fn the_driver_may_do_all_of_it() {
+        assert_eq!(findings("crates/peer-transport-tokio/src/lib.rs", "Instant::now(); UdpSocket;"), [""; 0]);
+    }
+}
