@@ -86,14 +86,15 @@ Examples:
   cargo xtask interop openssl           our DTLS against OpenSSL's
   cargo xtask interop chromium --install
 
-Every command that judges prints a table, ends with a one-line verdict, exits non-zero when something
-fell short, and writes its rows as JSON with `--json PATH`. `cargo xtask COMMAND --help` says more.
+A command that judges prints a table, ends with a one-line verdict and exits non-zero when something fell
+short; demo, ci, interop, scenarios and bench write their rows as JSON with `--json PATH`.
+`cargo xtask COMMAND --help` says more.
 ",
     );
     text
 }
 
-/// The path after `--json`, in a list of arguments that is passed on as it is.
+/// The line about an argument that the command does not know.
 pub(crate) fn unexpected(command: &str, argument: &lexopt::Arg<'_>) -> String {
     let word = match argument {
         lexopt::Arg::Short(letter) => format!("-{letter}"),

@@ -47,10 +47,18 @@ pub(crate) const STEPS: &[Step] = &[
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 fn format(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    let mut commands = vec![project.cargo(&["fmt", "--all", "--check"])];
+    let mut commands = vec![project.cargo(&["fmt", "--all", "--check", "--", "--color", "never"])];
     for folder in project.satellites() {
         let manifest = format!("{folder}/Cargo.toml");
-        commands.push(project.cargo(&["fmt", "--check", "--manifest-path", &manifest]));
+        commands.push(project.cargo(&[
+            "fmt",
+            "--check",
+            "--manifest-path",
+            &manifest,
+            "--",
+            "--color",
+            "never",
+        ]));
     }
     in_turn(commands, progress, "all formatted", "cargo fmt --all would change files")
 }
