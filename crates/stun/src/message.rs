@@ -34,7 +34,7 @@ pub fn is_stun(datagram: &[u8]) -> bool {
 pub struct Message<'a> {
     header: &'a [u8; HEADER_LEN],
     body: &'a [u8],
-    message_type: MessageType,
+    kind: MessageType,
     transaction_id: TransactionId,
     integrity: Option<Integrity<'a>>,
     fingerprint: Option<Fingerprint<'a>>,
@@ -63,7 +63,7 @@ impl<'a> Message<'a> {
         let mut message = Self {
             header,
             body,
-            message_type,
+            kind: message_type,
             transaction_id: TransactionId::from(transaction_id),
             integrity: None,
             fingerprint: None,
@@ -75,7 +75,7 @@ impl<'a> Message<'a> {
     /// Class and method.
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
-        self.message_type
+        self.kind
     }
 
     /// The transaction id.
@@ -273,7 +273,7 @@ impl fmt::Debug for Message<'_> {
             }
         }
         f.debug_struct("Message")
-            .field("message_type", &self.message_type)
+            .field("message_type", &self.kind)
             .field("attributes", &Types(self))
             .finish_non_exhaustive()
     }

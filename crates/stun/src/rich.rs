@@ -6,12 +6,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use stun_rs::{
-    MessageClass, MessageEncoder, StunAttribute, StunMessageBuilder,
+    MessageClass, MessageEncoder, StunAttribute, StunError, StunMessageBuilder,
     attributes::stun::{Nonce, Realm, Software},
     methods,
 };
 
-use crate::{AttributeType, Error, Message, address};
+use crate::{AttributeType, Error, Message, address, writer::TEXT_LIMIT_CHARS};
 
 /// One attribute for an error response: what a policy that refuses a check may say beside ERROR-CODE.
 ///
@@ -31,28 +31,30 @@ pub struct ExtraAttribute {
 }
 
 impl ExtraAttribute {
-    /// SOFTWARE: a description for people, fewer than 128 characters (RFC 8489 section 14.14).
+    /// SOFTWARE: a description for people (RFC 8489 section 14.14).
     ///
     /// # Errors
-    /// [`Malformed`](Error::Malformed) where it is longer or not in the OpaqueString profile.
+    /// [`TooLong`](Error::TooLong) from 128 characters on.
     pub fn software(text: &str) -> Result<Self, Error> {
-        Self::encode(AttributeType::SOFTWARE, Software::new(text))
+        Self::text(AttributeType::SOFTWARE, text, Software::new)
     }
 
-    /// REALM, without quotes, fewer than 128 characters (RFC 8489 section 14.9).
+    /// REALM, without quotes (RFC 8489 section 14.9).
     ///
     /// # Errors
-    /// [`Malformed`](Error::Malformed) where it is longer or not in the OpaqueString profile.
+    /// [`TooLong`](Error::TooLong) from 128 characters on, [`Malformed`](Error::Malformed) where the text is not in
+    /// the OpaqueString profile or cannot stand between quotes.
     pub fn realm(text: &str) -> Result<Self, Error> {
-        Self::encode(AttributeType::REALM, Realm::new(text))
+        Self::text(AttributeType::REALM, text, Realm::new)
     }
 
-    /// NONCE, without quotes, fewer than 128 characters (RFC 8489 section 14.10).
+    /// NONCE, without quotes (RFC 8489 section 14.10).
     ///
     /// # Errors
-    /// [`Malformed`](Error::Malformed) where it is longer or not a quoted string's content.
+    /// [`TooLong`](Error::TooLong) from 128 characters on, [`Malformed`](Error::Malformed) where the text cannot
+    /// stand between quotes.
     pub fn nonce(text: &str) -> Result<Self, Error> {
-        Self::encode(AttributeType::NONCE, Nonce::new(text))
+        Self::text(AttributeType::NONCE, text, Nonce::new)
     }
 
     /// ALTERNATE-SERVER, which belongs to a 300 (RFC 8489 section 14.15).
@@ -98,16 +100,19 @@ impl ExtraAttribute {
         &self.value
     }
 
-    /// Takes the value out of a message that `stun-rs` made around it.
-    fn encode<E>(
+    /// Lets `stun-rs` validate and encode, and takes the value out of the message that it made.
+    fn text<'t, T: Into<StunAttribute>>(
         attribute_type: AttributeType,
-        rich: Result<impl Into<StunAttribute>, E>,
+        text: &'t str,
+        rich: impl FnOnce(&'t str) -> Result<T, StunError>,
     ) -> Result<Self, Error> {
+        if text.chars().count() >= TEXT_LIMIT_CHARS {
+            return Err(Error::TooLong(attribute_type));
+        }
         let malformed = Error::Malformed(attribute_type);
-        let rich = rich.map_err(|_| malformed)?;
         let message = StunMessageBuilder::new(methods::BINDING, MessageClass::Indication)
             .with_transaction_id([0; 12].into())
-            .with_attribute(rich)
+            .with_attribute(rich(text).map_err(|_| malformed)?)
             .build();
         let mut buffer = [0; 1024];
         let len = MessageEncoder::default().encode(&mut buffer, &message).map_err(|_| malformed)?;
@@ -116,4 +121,5 @@ impl ExtraAttribute {
     }
 }
 
+/// The longest text that RFC 8489 asks a receiver to take.
 const MAX_VALUE_LEN: usize = 763;

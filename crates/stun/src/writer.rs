@@ -49,7 +49,10 @@ impl<'b> MessageWriter<'b> {
     /// # Errors
     /// [`TooLong`](Error::TooLong) from 509 bytes on.
     pub fn username(&mut self, username: &str) -> Result<&mut Self, Error> {
-        self.text(AttributeType::USERNAME, username)
+        if username.len() >= USERNAME_LIMIT {
+            return Err(Error::TooLong(AttributeType::USERNAME));
+        }
+        self.attribute(AttributeType::USERNAME, username.as_bytes())
     }
 
     /// SOFTWARE (RFC 8489 section 14.14).
@@ -60,7 +63,7 @@ impl<'b> MessageWriter<'b> {
         if software.chars().count() >= TEXT_LIMIT_CHARS {
             return Err(Error::TooLong(AttributeType::SOFTWARE));
         }
-        self.text(AttributeType::SOFTWARE, software)
+        self.attribute(AttributeType::SOFTWARE, software.as_bytes())
     }
 
     /// XOR-MAPPED-ADDRESS (RFC 8489 section 14.2).
@@ -149,6 +152,10 @@ impl<'b> MessageWriter<'b> {
 
     /// Ends the message with MESSAGE-INTEGRITY, if there is a key, and FINGERPRINT. Returns the length of the message:
     /// it is the last so many bytes of the buffer.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "the message is in the buffer, its length is a convenience"
+    )]
     pub fn finish(mut self, key: Option<&IntegrityKey>) -> usize {
         self.seal(key);
         self.body_len += fingerprint::ATTRIBUTE_LEN;
@@ -163,6 +170,10 @@ impl<'b> MessageWriter<'b> {
     }
 
     /// Ends the message without FINGERPRINT, for usages of STUN other than ICE. Otherwise as [`finish`](Self::finish).
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "the message is in the buffer, its length is a convenience"
+    )]
     pub fn finish_without_fingerprint(mut self, key: Option<&IntegrityKey>) -> usize {
         self.seal(key);
         self.message().len()
@@ -175,14 +186,6 @@ impl<'b> MessageWriter<'b> {
         self.set_length(self.body_len);
         let mac = key.mac(&[self.message()]);
         self.put(AttributeType::MESSAGE_INTEGRITY, integrity::ATTRIBUTE_LEN - ATTRIBUTE_HEADER_LEN, &mac);
-    }
-
-    /// RFC 8489 sections 14.3 and 14.14: what a sender may write.
-    fn text(&mut self, attribute_type: AttributeType, text: &str) -> Result<&mut Self, Error> {
-        if text.len() >= TEXT_LIMIT {
-            return Err(Error::TooLong(attribute_type));
-        }
-        self.attribute(attribute_type, text.as_bytes())
     }
 
     /// Appends an attribute of `len` bytes, which `write` supplies, if it fits.
@@ -246,8 +249,8 @@ const BODY_LIMIT: u16 = (u16::MAX - 3) - integrity::ATTRIBUTE_LEN - fingerprint:
 /// Not a multiple of 4, so no receiver takes it for a length.
 const UNFINISHED: u16 = u16::MAX;
 
-/// RFC 8489 sections 14.3, 14.8 and 14.14: fewer bytes than this on sending.
-const TEXT_LIMIT: usize = 509;
+/// RFC 8489 section 14.3: fewer bytes than this on sending.
+const USERNAME_LIMIT: usize = 509;
 
-/// RFC 8489 sections 14.8 and 14.14: fewer characters than this.
-const TEXT_LIMIT_CHARS: usize = 128;
+/// RFC 8489 sections 14.8 to 14.10 and 14.14: fewer characters than this.
+pub(crate) const TEXT_LIMIT_CHARS: usize = 128;
