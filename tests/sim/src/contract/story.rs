@@ -1,0 +1,131 @@
+//! One run of a script, and the first difference between two of them.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::contract::script::{Action, Script};
+use crate::contract::{ADDRESSES, Subject};
+use crate::node::Node;
+use crate::world::{NodeId, Verdict, Violation, World};
+
+/// All that an outsider can see of two peers.
+pub(super) struct Story<S: Subject> {
+    pub(super) seed: u64,
+    pub(super) outputs: Vec<Vec<(Duration, <S::Node as Node>::Output)>>,
+    pub(super) answers: Vec<Result<(), String>>,
+    pub(super) discarded: [u64; 2],
+    wire: [Vec<(Duration, String)>; 2],
+    deadlines: Vec<Vec<(Duration, Option<Duration>)>>,
+    trace: String,
+}
+
+/// The two peers of `subject` in a world.
+pub(super) fn people<S: Subject>(subject: &S, world: &mut World<S::Node>) -> [NodeId; 2] {
+    let [left, right] = subject.pair(world.now(), world.seed());
+    [world.add("left", ADDRESSES[0], left), world.add("right", ADDRESSES[1], right)]
+}
+
+pub(super) fn play<S: Subject>(
+    subject: &S,
+    script: &Script<S::Command>,
+    mut world: World<S::Node>,
+) -> Result<Story<S>, Violation> {
+    let ids = people(subject, &mut world);
+    let sent = Rc::new(RefCell::new([const { Vec::new() }; 2]));
+    let heard = Rc::clone(&sent);
+    world.tap(move |flight| {
+        let side = usize::from(flight.from == ADDRESSES[1]);
+        heard.borrow_mut()[side].push((flight.at, flight.bytes.clone()));
+        Verdict::Pass
+    });
+    let mut answers = Vec::new();
+    for step in &script.steps {
+        world.try_run_until(step.after, |_| false)?;
+        match &step.action {
+            Action::Command { side, command } => {
+                let answer = world.act_on_both(ids[*side], ids[1 - side], |node, peer, now| {
+                    subject.execute(node, peer, now, command)
+                });
+                world.note(format!("{side}: {command:?} -> {answer:?}"));
+                answers.push(answer);
+            }
+            Action::Junk { side, from, bytes } => world.inject(*from, ADDRESSES[*side], bytes.clone()),
+            Action::Mutate { side, mutation } => {
+                let original = {
+                    let sent = sent.borrow();
+                    let sent: &Vec<(Duration, Vec<u8>)> = &sent[1 - side];
+                    sent.len()
+                        .checked_sub(1 + mutation.back)
+                        .and_then(|n| sent.get(n))
+                        .map(|(_, b)| b.clone())
+                };
+                if let Some(bytes) = original {
+                    world.inject(ADDRESSES[1 - side], ADDRESSES[*side], mutation.apply(bytes));
+                }
+            }
+            Action::Wait => {}
+        }
+    }
+    world.try_run_until(Duration::from_secs(2), |_| false)?;
+    let wire = {
+        let sent = sent.borrow();
+        [&sent[0], &sent[1]]
+            .map(|sent| sent.iter().map(|(at, bytes): &(_, Vec<u8>)| (*at, subject.wire(bytes))).collect())
+    };
+    Ok(Story {
+        seed: world.seed(),
+        outputs: ids.iter().map(|id| world.outputs(*id).to_vec()).collect(),
+        answers,
+        discarded: ids.map(|id| subject.discarded(world.node(id))),
+        wire,
+        deadlines: ids.iter().map(|id| world.deadlines(*id).to_vec()).collect(),
+        trace: world.trace().to_string(),
+    })
+}
+
+impl<S: Subject> Story<S> {
+    /// Everything the same.
+    pub(super) fn must_equal(&self, other: &Self, when: &str) -> Result<(), Violation> {
+        self.outputs_must_equal(other, when)?;
+        for side in 0..2 {
+            let what = |kind: &str| format!("{kind} of {} {when}", ["left", "right"][side]);
+            self.same(other, &self.wire[side], &other.wire[side], &what("the transmits"))?;
+            self.same(other, &self.deadlines[side], &other.deadlines[side], &what("the deadlines"))?;
+        }
+        self.same(other, &self.discarded, &other.discarded, &format!("the discards {when}"))
+    }
+
+    /// What the application saw the same: outputs, and the answers to its commands.
+    pub(super) fn outputs_must_equal(&self, other: &Self, when: &str) -> Result<(), Violation> {
+        self.same(other, &self.answers, &other.answers, &format!("the answers to commands {when}"))?;
+        for (side, name) in ["left", "right"].into_iter().enumerate() {
+            let what = format!("the outputs of {name} {when}");
+            self.same(other, &self.outputs[side], &other.outputs[side], &what)?;
+        }
+        Ok(())
+    }
+
+    fn same<T: Debug + PartialEq>(
+        &self,
+        other: &Self,
+        ours: &[T],
+        theirs: &[T],
+        what: &str,
+    ) -> Result<(), Violation> {
+        if ours == theirs {
+            return Ok(());
+        }
+        let first = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        Err(Violation(format!(
+            "seed {}: {what} differ from number {first} on:\n  reference: {:?}\n  variant:   {:?}\n\
+             the reference's trace:\n{}the variant's trace:\n{}",
+            self.seed,
+            ours.get(first),
+            theirs.get(first),
+            self.trace,
+            other.trace,
+        )))
+    }
+}

@@ -1,0 +1,157 @@
+//! What happened on the wire, one line each, for the person who reads a failing test.
+//!
+//! A ring of the last events: datagrams with their fate, what nodes told their application, notes of the test.
+//! Bytes are kept and named only when somebody prints.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::classify::describe;
+
+/// Why a datagram did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loss {
+    /// The link's independent loss.
+    Chance,
+    /// The link's loss in bursts.
+    Burst,
+    /// Larger than the link's MTU.
+    OverMtu,
+    /// The queue before a link of limited bandwidth was full.
+    QueueFull,
+    /// A tap of the test said so.
+    Tapped,
+    /// The sender has no socket at the address it sent from.
+    NoSuchSource,
+    /// Nobody lives at the destination, or it is private.
+    NoRoute,
+    /// The receiver's NAT did not let it in.
+    Filtered,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Still on its way.
+    InFlight,
+    /// Reached a node, at this time since the beginning.
+    Delivered(Duration),
+    /// Never arrives.
+    Lost(Loss),
+}
+
+/// One datagram of the trace.
+#[derive(Clone, Debug)]
+pub struct TraceEntry {
+    /// When it was sent, since the beginning of the world.
+    pub at: Duration,
+    /// The sender's own address, before any NAT.
+    pub from: SocketAddr,
+    /// The destination that the sender wrote.
+    pub to: SocketAddr,
+    /// The payload.
+    pub bytes: Vec<u8>,
+    /// What became of it; for one with a copy, of whichever was heard of last.
+    pub fate: Fate,
+    /// True for what the test put on the wire itself.
+    pub injected: bool,
+}
+
+pub(crate) type EntryId = u64;
+
+/// The last events of a world, oldest first.
+#[derive(Debug)]
+pub struct Trace {
+    lines: VecDeque<Line>,
+    first_id: EntryId,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+enum Line {
+    Datagram(TraceEntry),
+    Said { at: Duration, who: String, what: String },
+}
+
+impl Trace {
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self { lines: VecDeque::new(), first_id: 0, capacity }
+    }
+
+    /// The datagrams that are still remembered, oldest first.
+    #[must_use]
+    pub fn datagrams(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Datagram(entry) => Some(entry),
+            Line::Said { .. } => None,
+        })
+    }
+
+    pub(crate) fn datagram(&mut self, entry: TraceEntry) -> EntryId {
+        self.push(Line::Datagram(entry))
+    }
+
+    pub(crate) fn said(&mut self, at: Duration, who: &str, mut what: String) {
+        const LONGEST: usize = 240;
+        if let Some((end, _)) = what.char_indices().nth(LONGEST) {
+            what.truncate(end);
+            what.push('…');
+        }
+        self.push(Line::Said { at, who: who.into(), what });
+    }
+
+    pub(crate) fn settle(&mut self, id: EntryId, fate: Fate) {
+        let index = id.checked_sub(self.first_id).and_then(|index| usize::try_from(index).ok());
+        if let Some(Line::Datagram(entry)) = index.and_then(|index| self.lines.get_mut(index)) {
+            entry.fate = fate;
+        }
+    }
+
+    fn push(&mut self, line: Line) -> EntryId {
+        if self.lines.len() >= self.capacity {
+            self.lines.pop_front();
+            self.first_id += 1;
+        }
+        self.lines.push_back(line);
+        self.first_id + u64::try_from(self.lines.len()).unwrap_or(u64::MAX) - 1
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first_id > 0 {
+            writeln!(f, "  ({} earlier lines forgotten)", self.first_id)?;
+        }
+        for line in &self.lines {
+            match line {
+                Line::Datagram(entry) => {
+                    let mark = if entry.injected { " (injected)" } else { "" };
+                    writeln!(
+                        f,
+                        "{:>12.6}  {} -> {}  {:>4} B  {}{mark}  {}",
+                        entry.at.as_secs_f64(),
+                        entry.from,
+                        entry.to,
+                        entry.bytes.len(),
+                        describe(&entry.bytes),
+                        entry.fate,
+                    )?;
+                }
+                Line::Said { at, who, what } => writeln!(f, "{:>12.6}  * {who}: {what}", at.as_secs_f64())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFlight => f.write_str("[in flight]"),
+            Self::Delivered(at) => write!(f, "[{:.6}]", at.as_secs_f64()),
+            Self::Lost(loss) => write!(f, "[LOST: {loss:?}]"),
+        }
+    }
+}
