@@ -54,6 +54,7 @@ impl Prf {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, while keys are derived")]
 enum Cipher {
     Aes128(Aes128Enc),
     Aes256(Aes256Enc),

@@ -1,0 +1,38 @@
+//! How many packets a master key has protected, and how many it may (RFC 3711 section 9.2).
+
+/// Packets under one master key, of RTP or of RTCP, over all SSRCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyUse {
+    packets: u64,
+    most: u64,
+}
+
+impl KeyUse {
+    /// 2^48 packets of RTP.
+    pub(crate) const RTP: Self = Self { packets: 0, most: 1 << 48 };
+    /// 2^31 packets of RTCP.
+    pub(crate) const RTCP: Self = Self { packets: 0, most: 1 << 31 };
+
+    pub(crate) fn packets(self) -> u64 {
+        self.packets
+    }
+
+    pub(crate) fn is_exhausted(self) -> bool {
+        self.packets >= self.most
+    }
+
+    /// Whether three quarters are gone: time to negotiate new keys.
+    pub(crate) fn wears_out(self) -> bool {
+        self.packets >= self.most / 4 * 3
+    }
+
+    pub(crate) fn count(&mut self) {
+        self.packets += 1;
+    }
+
+    /// A key that has protected all but `left` packets.
+    #[cfg(test)]
+    pub(crate) fn with_left(self, left: u64) -> Self {
+        Self { packets: self.most - left, ..self }
+    }
+}

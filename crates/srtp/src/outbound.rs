@@ -1,0 +1,211 @@
+//! The sending side: gives every packet its index and seals it, each index once.
+
+use std::fmt;
+
+use srtp_keys::{MasterKey, Profile, SessionKeys};
+
+use crate::cipher::Cipher;
+use crate::index::Index;
+use crate::key_use::KeyUse;
+use crate::rtcp::{EncryptedIndex, RtcpHeader};
+use crate::streams::{Slot, Streams};
+use crate::{Error, MAX_PACKET, Options, RtpHeader};
+
+/// Protects the packets of one direction of one association.
+///
+/// There must be one context for a master key and no more: a second one would seal other packets under the
+/// same indexes. A context is carried over when an association is retained, never built again.
+pub struct Outbound {
+    profile: Profile,
+    rtp: Cipher,
+    rtcp: Cipher,
+    streams: Streams,
+    rtp_use: KeyUse,
+    rtcp_use: KeyUse,
+}
+
+impl Outbound {
+    /// A context that has sealed nothing.
+    #[must_use]
+    pub fn new(key: &MasterKey, options: &Options) -> Self {
+        Self::with_session_keys(&key.session_keys(), options)
+    }
+
+    /// As [`Self::new`], from session keys, for test vectors that print those.
+    #[must_use]
+    pub fn with_session_keys(keys: &SessionKeys, options: &Options) -> Self {
+        let profile = keys.profile();
+        Self {
+            profile,
+            rtp: Cipher::rtp(profile, keys.rtp()),
+            rtcp: Cipher::rtcp(profile, keys.rtcp()),
+            streams: Streams::new(options),
+            rtp_use: KeyUse::RTP,
+            rtcp_use: KeyUse::RTCP,
+        }
+    }
+
+    /// Appends the protected packet to `out` and returns its length in bytes: `header`, the encrypted
+    /// `payload`, the tag ([`Profile::rtp_tag_len`]).
+    ///
+    /// `header` is a whole RTP header with its contributing sources and extension; when its padding bit is
+    /// set, `payload` ends in the padding. The first sequence number of an SSRC should lie in the lower half,
+    /// so that losing the first packets does not hide a rollover from the receiver (RFC 3711 section 3.3.1).
+    ///
+    /// # Errors
+    /// See [`Error`]; `out` and the context are as they were.
+    pub fn protect_rtp(&mut self, header: &[u8], payload: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
+        if parsed.len() != header.len() {
+            return Err(Error::Malformed);
+        }
+        let start = out.len();
+        out.reserve(header.len() + payload.len() + self.profile.rtp_tag_len());
+        out.extend_from_slice(header);
+        out.extend_from_slice(payload);
+        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(start))
+    }
+
+    /// Protects the RTP packet `out[start..]` in place, appends the tag, and returns the new length of the
+    /// packet in bytes.
+    ///
+    /// # Errors
+    /// See [`Error`]; `out` and the context are as they were.
+    pub fn protect_rtp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
+        let packet = out.get(start..).ok_or(Error::Malformed)?;
+        let header = RtpHeader::parse(packet).map_err(|_| Error::Malformed)?;
+        self.seal_rtp(&header, out, start)
+    }
+
+    /// Appends the protected compound packet to `out` and returns its length in bytes: all of `compound` with
+    /// everything after its first 8 bytes encrypted, the index of 4 bytes, the tag
+    /// ([`Profile::rtcp_tag_len`]).
+    ///
+    /// Indexes count the packets of all SSRCs together, so each SSRC sees a rising one with gaps; a replay
+    /// window needs no more, and the limit of 2^31 packets is the key's and not an SSRC's anyway.
+    ///
+    /// # Errors
+    /// See [`Error`]; `out` and the context are as they were.
+    pub fn protect_rtcp(&mut self, compound: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
+        let start = out.len();
+        out.reserve(compound.len() + EncryptedIndex::LEN + self.profile.rtcp_tag_len());
+        out.extend_from_slice(compound);
+        self.protect_rtcp_in_place(out, start).inspect_err(|_| out.truncate(start))
+    }
+
+    /// Protects the RTCP packet `out[start..]` in place, as [`Self::protect_rtcp`] does.
+    ///
+    /// # Errors
+    /// See [`Error`]; `out` and the context are as they were.
+    pub fn protect_rtcp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
+        let packet = out.get(start..).ok_or(Error::Malformed)?;
+        let header = RtcpHeader::parse(packet).map_err(|_| Error::Malformed)?;
+        let len = protected_len(packet.len(), EncryptedIndex::LEN + self.profile.rtcp_tag_len())?;
+        if self.rtcp_use.is_exhausted() {
+            return Err(Error::KeyExhausted);
+        }
+        let index = u32::try_from(self.rtcp_use.packets()).map_err(|_| Error::KeyExhausted)?;
+        self.rtcp
+            .seal_rtcp(header.sender_ssrc(), EncryptedIndex::new(index), out, start)
+            .map_err(|_| too_large())?;
+        self.rtcp_use.count();
+        Ok(len)
+    }
+
+    /// Ends the stream of an SSRC, which frees its window. The SSRC cannot be used again under this key:
+    /// [`Error::RetiredSsrc`]. Whether it was live.
+    ///
+    /// # Errors
+    /// [`Error::TooManyStreams`] after [`Options::max_retired`] of them; the stream then stays.
+    pub fn retire(&mut self, ssrc: u32) -> Result<bool, Error> {
+        self.streams.retire(ssrc)
+    }
+
+    /// The profile of the keys.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// How many RTP packets were sealed.
+    #[must_use]
+    pub fn rtp_packets(&self) -> u64 {
+        self.rtp_use.packets()
+    }
+
+    /// How many RTCP packets were sealed.
+    #[must_use]
+    pub fn rtcp_packets(&self) -> u64 {
+        self.rtcp_use.packets()
+    }
+
+    /// Whether three quarters of what the master key may protect are gone (RFC 3711 section 9.2): time for a
+    /// restart, since there is no rekeying.
+    #[must_use]
+    pub fn key_wears_out(&self) -> bool {
+        self.rtp_use.wears_out() || self.rtcp_use.wears_out()
+    }
+
+    /// Appends `payload` to the header `out[start..]` and seals the packet.
+    pub(crate) fn protect_payload(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        payload: &[u8],
+    ) -> Result<usize, Error> {
+        let header = out.get(start..).ok_or(Error::Malformed)?;
+        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
+        if parsed.len() != header.len() {
+            return Err(Error::Malformed);
+        }
+        let end = out.len();
+        out.reserve(payload.len() + self.profile.rtp_tag_len());
+        out.extend_from_slice(payload);
+        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
+    }
+
+    /// Seals the packet `out[start..]`, whose header was parsed.
+    fn seal_rtp(&mut self, header: &RtpHeader, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
+        let len = protected_len(out.len() - start, self.profile.rtp_tag_len())?;
+        let (slot, index) = place(&mut self.streams, self.rtp_use, header)?;
+        self.rtp.seal_rtp(header.ssrc(), index, out, start, header.len()).map_err(|_| too_large())?;
+        slot.accept(index.number());
+        self.rtp_use.count();
+        Ok(len)
+    }
+}
+
+/// Shows the profile and the counts.
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("profile", &self.profile)
+            .field("streams", &self.streams.len())
+            .field("rtp_packets", &self.rtp_packets())
+            .field("rtcp_packets", &self.rtcp_packets())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The index that a packet will be sealed under, and its place among the streams.
+fn place<'s>(
+    streams: &'s mut Streams,
+    key_use: KeyUse,
+    header: &RtpHeader,
+) -> Result<(Slot<'s>, Index), Error> {
+    if key_use.is_exhausted() {
+        return Err(Error::KeyExhausted);
+    }
+    let slot = streams.slot(header.ssrc())?;
+    let index = slot.index_of(header.sequence_number())?;
+    Ok((slot, index))
+}
+
+fn protected_len(len: usize, added: usize) -> Result<usize, Error> {
+    let len = len + added;
+    if len > MAX_PACKET { Err(too_large()) } else { Ok(len) }
+}
+
+fn too_large() -> Error {
+    Error::TooLarge { max: MAX_PACKET }
+}

@@ -1,0 +1,140 @@
+//! Which packets behind the newest one were seen (RFC 3711 section 3.3.2).
+//!
+//! One window serves received packets (was it accepted before?) and sent ones (was it sealed before?), with
+//! RTP's index of 48 bits as well as with SRTCP's of 31.
+
+/// The newest index of a stream, and a bit for each of the `window` indexes that end there.
+pub(crate) struct ReplayWindow {
+    newest: u64,
+    /// The bit of an index is its place modulo the window, which is a power of two.
+    seen: Box<[u64]>,
+    mask: u16,
+}
+
+/// Why an index cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    Seen,
+    TooOld,
+}
+
+impl ReplayWindow {
+    /// A window of `window` packets, a power of two from 64 up, of which the first one has been seen.
+    pub(crate) fn starting_at(first: u64, window: u16) -> Self {
+        let words = usize::from(window / 64).max(1);
+        let mut new =
+            Self { newest: first, seen: vec![0; words].into_boxed_slice(), mask: window.saturating_sub(1) };
+        new.mark(first);
+        new
+    }
+
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// May this index still be taken?
+    pub(crate) fn check(&self, index: u64) -> Result<(), Stale> {
+        let Some(age) = self.newest.checked_sub(index) else { return Ok(()) };
+        if age > u64::from(self.mask) {
+            return Err(Stale::TooOld);
+        }
+        let (word, bit) = self.place(index);
+        match self.seen.get(word) {
+            Some(seen) if seen & bit == 0 => Ok(()),
+            _ => Err(Stale::Seen),
+        }
+    }
+
+    /// Takes an index that [`Self::check`] allowed.
+    pub(crate) fn accept(&mut self, index: u64) {
+        if let Some(ahead) = index.checked_sub(self.newest) {
+            if ahead > u64::from(self.mask) {
+                self.seen.fill(0);
+            } else {
+                // The places between belong to indexes that have left the window.
+                for skipped in self.newest.saturating_add(1)..index {
+                    self.unmark(skipped);
+                }
+            }
+            self.newest = index;
+        }
+        self.mark(index);
+    }
+
+    fn mark(&mut self, index: u64) {
+        let (word, bit) = self.place(index);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen |= bit;
+        }
+    }
+
+    fn unmark(&mut self, index: u64) {
+        let (word, bit) = self.place(index);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen &= !bit;
+        }
+    }
+
+    fn place(&self, index: u64) -> (usize, u64) {
+        let [low, high, ..] = index.to_le_bytes();
+        let place = u16::from_le_bytes([low, high]) & self.mask;
+        (usize::from(place / 64), 1 << (place % 64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_was_accepted_is_seen_and_its_neighbours_are_not() {
+        let mut window = ReplayWindow::starting_at(1_000, 64);
+        window.accept(1_002);
+        assert_eq!(window.check(1_000), Err(Stale::Seen));
+        assert_eq!(window.check(1_001), Ok(()));
+        assert_eq!(window.check(1_002), Err(Stale::Seen));
+        assert_eq!(window.check(1_003), Ok(()));
+    }
+
+    #[test]
+    fn the_oldest_index_of_the_window_is_known_and_the_one_before_is_too_old() {
+        let window = ReplayWindow::starting_at(1_000, 64);
+        assert_eq!(window.check(1_000 - 63), Ok(()));
+        assert_eq!(window.check(1_000 - 64), Err(Stale::TooOld));
+    }
+
+    proptest! {
+        // The model remembers everything, so it is right by construction.
+        #[test]
+        fn a_window_agrees_with_a_memory_of_everything(
+            window in prop_oneof![Just(64_u16), Just(128), Just(1_024), Just(16_384)],
+            start in 0_u64..1 << 40,
+            steps in prop::collection::vec((-20_000_i64..20_000, any::<bool>()), 1..400),
+        ) {
+            let mut tested = ReplayWindow::starting_at(start, window);
+            let mut model = BTreeSet::from([start]);
+            for (step, near) in steps {
+                let newest = *model.last().unwrap();
+                let step = if near { step / 200 } else { step };
+                let index = newest.saturating_add_signed(step);
+                let expected = if newest.saturating_sub(index) >= u64::from(window) {
+                    Err(Stale::TooOld)
+                } else if model.contains(&index) {
+                    Err(Stale::Seen)
+                } else {
+                    Ok(())
+                };
+                prop_assert_eq!(tested.check(index), expected);
+                if expected.is_ok() {
+                    tested.accept(index);
+                    model.insert(index);
+                }
+                prop_assert_eq!(tested.newest(), *model.last().unwrap());
+            }
+        }
+    }
+}

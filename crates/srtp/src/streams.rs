@@ -1,0 +1,134 @@
+//! The streams of a context: one replay window for each SSRC, and the SSRCs that are over.
+//!
+//! A stream is entered by a packet that was authenticated (or sealed), never by one that merely arrived:
+//! [`Streams::slot`] finds the place and changes nothing, [`Slot::accept`] takes it.
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry, VacantEntry};
+
+use crate::index::{Estimate, Index};
+use crate::replay::{ReplayWindow, Stale};
+use crate::{Discard, Error, Options};
+
+/// The streams of RTP, or of RTCP, under one master key.
+pub(crate) struct Streams {
+    // Lookups take the same few comparisons whichever SSRCs a peer picks, which a hash map does not promise.
+    live: BTreeMap<u32, ReplayWindow>,
+    retired: BTreeSet<u32>,
+    window: u16,
+    max_live: usize,
+    max_retired: usize,
+}
+
+/// Why a packet has no place among the streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    Seen,
+    TooOld,
+    Exhausted,
+    Retired,
+    TooMany,
+}
+
+impl Streams {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            live: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            window: options.window(),
+            max_live: options.max_streams,
+            max_retired: options.max_retired,
+        }
+    }
+
+    /// The place of a packet of `ssrc`; nothing changes before [`Slot::accept`].
+    pub(crate) fn slot(&mut self, ssrc: u32) -> Result<Slot<'_>, NoPlace> {
+        let full = self.live.len() >= self.max_live;
+        match self.live.entry(ssrc) {
+            Entry::Occupied(entry) => Ok(Slot::Live(entry.into_mut())),
+            Entry::Vacant(_) if self.retired.contains(&ssrc) => Err(NoPlace::Retired),
+            Entry::Vacant(_) if full => Err(NoPlace::TooMany),
+            Entry::Vacant(entry) => Ok(Slot::New { entry, window: self.window }),
+        }
+    }
+
+    /// Ends a stream: its window is freed and its SSRC is never taken again. Whether it was live.
+    pub(crate) fn retire(&mut self, ssrc: u32) -> Result<bool, Error> {
+        if self.retired.contains(&ssrc) {
+            return Ok(false);
+        }
+        if self.retired.len() >= self.max_retired {
+            return Err(Error::TooManyStreams);
+        }
+        self.retired.insert(ssrc);
+        Ok(self.live.remove(&ssrc).is_some())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
+    }
+}
+
+/// The place of one packet among the streams.
+pub(crate) enum Slot<'s> {
+    Live(&'s mut ReplayWindow),
+    New { entry: VacantEntry<'s, u32, ReplayWindow>, window: u16 },
+}
+
+impl Slot<'_> {
+    /// The index of an RTP packet, if it may still be taken.
+    pub(crate) fn index_of(&self, sequence_number: u16) -> Result<Index, NoPlace> {
+        match self {
+            Self::New { .. } => Ok(Index::first(sequence_number)),
+            Self::Live(window) => match Index::from_number(window.newest()).nearest(sequence_number) {
+                Estimate::At(index) => self.check(index.number()).map(|()| index),
+                Estimate::BeforeFirst => Err(NoPlace::TooOld),
+                Estimate::PastLast => Err(NoPlace::Exhausted),
+            },
+        }
+    }
+
+    /// May this index still be taken?
+    pub(crate) fn check(&self, index: u64) -> Result<(), NoPlace> {
+        match self {
+            Self::New { .. } => Ok(()),
+            Self::Live(window) => window.check(index).map_err(|stale| match stale {
+                Stale::Seen => NoPlace::Seen,
+                Stale::TooOld => NoPlace::TooOld,
+            }),
+        }
+    }
+
+    /// Takes an index that was checked, for a packet that was authenticated or sealed.
+    pub(crate) fn accept(self, index: u64) {
+        match self {
+            Self::Live(stream) => stream.accept(index),
+            Self::New { entry, window } => {
+                entry.insert(ReplayWindow::starting_at(index, window));
+            }
+        }
+    }
+}
+
+impl From<NoPlace> for Discard {
+    fn from(reason: NoPlace) -> Self {
+        match reason {
+            NoPlace::Seen => Self::Replayed,
+            NoPlace::TooOld => Self::TooOld,
+            NoPlace::Exhausted => Self::KeyExhausted,
+            NoPlace::Retired => Self::RetiredSsrc,
+            NoPlace::TooMany => Self::TooManyStreams,
+        }
+    }
+}
+
+impl From<NoPlace> for Error {
+    fn from(reason: NoPlace) -> Self {
+        match reason {
+            NoPlace::Seen | NoPlace::TooOld => Self::IndexReused,
+            NoPlace::Exhausted => Self::KeyExhausted,
+            NoPlace::Retired => Self::RetiredSsrc,
+            NoPlace::TooMany => Self::TooManyStreams,
+        }
+    }
+}
