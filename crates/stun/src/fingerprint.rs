@@ -6,11 +6,7 @@ const XOR: u32 = 0x5354_554e;
 /// A FINGERPRINT attribute with its header.
 pub(crate) const ATTRIBUTE_LEN: u16 = 8;
 
-/// The value for a message that is `parts` in a row, FINGERPRINT itself excluded but counted in the length field.
-pub(crate) fn compute(parts: &[&[u8]]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    for part in parts {
-        crc.update(part);
-    }
-    crc.finalize() ^ XOR
+/// The value for a message of which `covered` is everything before the attribute. The length field counts it already.
+pub(crate) fn compute(covered: &[u8]) -> u32 {
+    crc32fast::hash(covered) ^ XOR
 }

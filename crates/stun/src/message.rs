@@ -68,7 +68,7 @@ impl<'a> Message<'a> {
             integrity: None,
             fingerprint: None,
         };
-        message.walk()?;
+        message.walk(datagram)?;
         Ok(message)
     }
 
@@ -197,7 +197,7 @@ impl<'a> Message<'a> {
     /// [`FingerprintMissing`](Error::FingerprintMissing) or [`FingerprintMismatch`](Error::FingerprintMismatch).
     pub fn check_fingerprint(&self) -> Result<(), Error> {
         let fingerprint = self.fingerprint.ok_or(Error::FingerprintMissing)?;
-        let expected = fingerprint::compute(&[self.header, fingerprint.body]);
+        let expected = fingerprint::compute(fingerprint.covered);
         if expected == fingerprint.crc { Ok(()) } else { Err(Error::FingerprintMismatch) }
     }
 
@@ -219,7 +219,7 @@ impl<'a> Message<'a> {
     }
 
     /// Visits every attribute once, so that later readers need not look for errors of structure.
-    fn walk(&mut self) -> Result<(), Error> {
+    fn walk(&mut self, datagram: &'a [u8]) -> Result<(), Error> {
         let mut scope = Scope::Open;
         let mut rest = self.body;
         while !rest.is_empty() {
@@ -232,8 +232,8 @@ impl<'a> Message<'a> {
                         return Err(Error::FingerprintNotLast);
                     }
                     let crc = value.try_into().map_err(|_| Error::Malformed(attribute_type))?;
-                    self.fingerprint =
-                        Some(Fingerprint { body: before(self.body, rest), crc: u32::from_be_bytes(crc) });
+                    let covered = before(datagram, rest);
+                    self.fingerprint = Some(Fingerprint { covered, crc: u32::from_be_bytes(crc) });
                 }
                 AttributeType::MESSAGE_INTEGRITY if counts => {
                     let body = before(self.body, rest);
@@ -299,8 +299,8 @@ struct Integrity<'a> {
 /// Where FINGERPRINT stands.
 #[derive(Clone, Copy)]
 struct Fingerprint<'a> {
-    /// The attributes before it.
-    body: &'a [u8],
+    /// The datagram up to it.
+    covered: &'a [u8],
     crc: u32,
 }
 

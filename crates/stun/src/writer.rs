@@ -3,7 +3,10 @@
 //! The length field holds an impossible value until [`MessageWriter::finish`], so that a message abandoned half way
 //! is no message.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::{
     AttributeType, Error, ErrorCode, HEADER_LEN, IntegrityKey, MAGIC_COOKIE, MessageType, TransactionId,
@@ -13,7 +16,6 @@ use crate::{
 /// Appends one message to a buffer: the attributes in the order of the calls, then MESSAGE-INTEGRITY and FINGERPRINT.
 ///
 /// The writer allocates only where the buffer has to grow. A failed call leaves the message as it was.
-#[derive(Debug)]
 #[must_use = "a message without `finish` has an impossible length"]
 pub struct MessageWriter<'b> {
     buffer: &'b mut Vec<u8>,
@@ -160,7 +162,7 @@ impl<'b> MessageWriter<'b> {
         self.seal(key);
         self.body_len += fingerprint::ATTRIBUTE_LEN;
         self.set_length(self.body_len);
-        let crc = fingerprint::compute(&[self.message()]);
+        let crc = fingerprint::compute(self.message());
         self.put(
             AttributeType::FINGERPRINT,
             fingerprint::ATTRIBUTE_LEN - ATTRIBUTE_HEADER_LEN,
@@ -236,6 +238,13 @@ impl<'b> MessageWriter<'b> {
     /// The message as far as it is written.
     fn message(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for MessageWriter<'_> {
+    /// Neither bytes nor transaction id: they are about to be pending.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter").field("body_len", &self.body_len).finish_non_exhaustive()
     }
 }
 
