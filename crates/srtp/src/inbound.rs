@@ -185,3 +185,31 @@ fn keep(packet: &[u8], scratch: &mut Vec<u8>) {
     scratch.clear();
     scratch.extend_from_slice(packet);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Outbound;
+
+    #[test]
+    fn the_last_packet_of_a_key_is_accepted_and_the_one_after_it_is_not() {
+        let key = MasterKey::new(Profile::Aes128CmSha1_80, &[1; 16], &[2; 14]).unwrap();
+        let mut outbound = Outbound::new(&key, &Options::default());
+        let mut inbound = Inbound {
+            rtp_use: KeyUse::RTP.with_left(1),
+            rtcp_use: KeyUse::RTCP.with_left(1),
+            ..Inbound::new(&key, &Options::default())
+        };
+        for outcome in [Ok(()), Err(Discard::KeyExhausted)] {
+            let sequence_number = u8::from(outcome.is_ok());
+            let mut rtp = vec![0x80, 0, 1, sequence_number, 0, 0, 0, 0, 0, 0, 0, 1];
+            outbound.protect_rtp_in_place(&mut rtp, 0).unwrap();
+            let header = RtpHeader::parse(&rtp).unwrap();
+            assert_eq!(inbound.unprotect_rtp(&header, &mut rtp).map(drop), outcome);
+
+            let mut rtcp = vec![0x80, 201, 0, 1, 0, 0, 0, 1];
+            outbound.protect_rtcp_in_place(&mut rtcp, 0).unwrap();
+            assert_eq!(inbound.unprotect_rtcp(&mut rtcp).map(drop), outcome);
+        }
+    }
+}

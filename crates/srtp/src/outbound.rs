@@ -209,3 +209,41 @@ fn protected_len(len: usize, added: usize) -> Result<usize, Error> {
 fn too_large() -> Error {
     Error::TooLarge { max: MAX_PACKET }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worn(rtp_left: u64, rtcp_left: u64) -> Outbound {
+        let key = MasterKey::new(Profile::AeadAes128Gcm, &[1; 16], &[2; 12]).unwrap();
+        let new = Outbound::new(&key, &Options::default());
+        Outbound {
+            rtp_use: KeyUse::RTP.with_left(rtp_left),
+            rtcp_use: KeyUse::RTCP.with_left(rtcp_left),
+            ..new
+        }
+    }
+
+    #[test]
+    fn the_last_packet_of_a_key_is_sealed_and_the_one_after_it_is_refused() {
+        let mut outbound = worn(1, 1);
+        assert!(outbound.key_wears_out());
+        let mut out = Vec::new();
+        assert!(outbound.protect_rtp(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1], b"last", &mut out).is_ok());
+        assert!(outbound.protect_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 1], &mut out).is_ok());
+        assert_eq!(out.last_chunk(), Some(&[0xff, 0xff, 0xff, 0xff]), "index 2^31 - 1 and the E bit");
+        let full = out.clone();
+        let refused = outbound.protect_rtp(&[0x80, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1], b"more", &mut out);
+        assert_eq!(refused, Err(Error::KeyExhausted));
+        let refused = outbound.protect_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 1], &mut out);
+        assert_eq!(refused, Err(Error::KeyExhausted));
+        assert_eq!(out, full);
+    }
+
+    #[test]
+    fn a_key_wears_out_when_a_quarter_is_left() {
+        assert!(!worn(1 << 46 | 1, 1 << 29 | 1).key_wears_out());
+        assert!(worn(1 << 46, 1 << 29 | 1).key_wears_out());
+        assert!(worn(1 << 46 | 1, 1 << 29).key_wears_out());
+    }
+}

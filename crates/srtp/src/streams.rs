@@ -132,3 +132,27 @@ impl From<NoPlace> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_last_rollover_counter_a_stream_is_exhausted() {
+        let mut streams = Streams::new(&Options::default());
+        streams.slot(1).unwrap().accept((1 << 48) - 2);
+        let last = streams.slot(1).unwrap().index_of(0xffff).unwrap();
+        assert_eq!(last.number(), (1 << 48) - 1);
+        streams.slot(1).unwrap().accept(last.number());
+        assert_eq!(streams.slot(1).unwrap().index_of(0), Err(NoPlace::Exhausted));
+    }
+
+    #[test]
+    fn a_slot_that_is_not_taken_leaves_nothing_behind() {
+        let mut streams = Streams::new(&Options::default());
+        for ssrc in 0..1_000 {
+            streams.slot(ssrc).unwrap().index_of(1).unwrap();
+        }
+        assert_eq!(streams.len(), 0);
+    }
+}

@@ -60,3 +60,39 @@ impl AesGcm {
         Nonce::assume_unique_for_key(nonce)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTP: &[u8] =
+        b"\x80\x40\xf1\x7b\x80\x41\xf8\xd3\x55\x01\xa0\xb2Gallia est omnis divisa in partes tres";
+    const RTCP: &[u8] = b"\x81\xc8\x00\x0d\x4d\x61\x72\x73\x4e\x54\x50\x31\x4e\x54\x50\x32\x52\x54\x50\x20\
+        \x00\x00\x04\x2a\x00\x00\xe9\x30\x4c\x75\x6e\x61\xde\xad\xbe\xef\xde\xad\xbe\xef\xde\xad\xbe\xef\
+        \xde\xad\xbe\xef\xde\xad\xbe\xef\x00\x00\x05\xd4";
+
+    fn keys<const N: usize>() -> AesGcmKeys<N> {
+        AesGcmKeys {
+            encryption: Zeroizing::new(std::array::from_fn(|i| u8::try_from(i).unwrap())),
+            salt: Zeroizing::new(*b"Quid pro quo"),
+        }
+    }
+
+    // Contexts never tag without encrypting, so these vectors can be checked here only.
+    #[test]
+    fn tags_without_encryption_are_those_of_rfc_7714() {
+        let (aes_128, aes_256) = (AesGcm::aes_128(&keys()), AesGcm::aes_256(&keys()));
+        let rtp = PacketId { ssrc: 0x5501_a0b2, index: 0xf17b };
+        let rtcp = PacketId { ssrc: 0x4d61_7273, index: 0x5d4 };
+        for (section, cipher, id, data, expected) in [
+            ("16.1.3", &aes_128, rtp, RTP, 0x2249_3f82_d2bc_e397_e9d7_9e3b_19aa_4216_u128),
+            ("16.2.3", &aes_256, rtp, RTP, 0xa866_d591_0f88_7463_067c_eefe_c452_15d4),
+            ("17.3", &aes_128, rtcp, RTCP, 0x841d_d968_3dd7_8ec9_2ae5_8790_125f_62b3),
+            ("17.4", &aes_256, rtcp, RTCP, 0x91db_4afb_feee_5a97_8fab_4393_ed26_15fe),
+        ] {
+            let tag = cipher.seal(id, data, &mut []).unwrap();
+            assert_eq!(tag.as_ref(), expected.to_be_bytes(), "section {section}");
+            assert_eq!(cipher.open(id, data, &mut expected.to_be_bytes()), Ok(()), "section {section}");
+        }
+    }
+}

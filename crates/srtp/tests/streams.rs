@@ -1,0 +1,220 @@
+//! Stories of streams: sequence numbers that roll over, packets that come late, twice or not at all.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "functions that tell a test's story fail it as the test does"
+)]
+
+use srtp::{Discard, Error, Inbound, Options, Outbound, RtpHeader};
+use srtp_keys::{DtlsRole, KeyingMaterial, Profile};
+
+#[test]
+fn a_stream_survives_its_sequence_numbers_rolling_over_twice() {
+    for profile in Profile::PREFERENCE {
+        let (mut alice, mut bob) = association(profile, &Options::default());
+        for step in 0..150_000_u32 {
+            let sequence_number = u16::try_from((step + 30_000) % 65_536).unwrap();
+            // Most packets are lost; what arrives is spaced well below half the range.
+            let packet = protect(&mut alice, 7, sequence_number, b"media").unwrap();
+            if step % 9_973 == 0 {
+                assert_eq!(unprotect(&mut bob, &packet), Ok(b"media".to_vec()), "{profile} {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_that_cross_a_rollover_in_the_wrong_order_all_arrive() {
+    let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
+    let numbers = [65_530, 65_533, 2, 65_534, 0, 65_535, 1, 3];
+    for number in numbers {
+        let packet = protect(&mut alice, 7, number, &number.to_be_bytes()).unwrap();
+        assert_eq!(unprotect(&mut bob, &packet), Ok(number.to_be_bytes().to_vec()));
+    }
+}
+
+#[test]
+fn a_packet_from_before_the_first_rollover_counter_has_no_index() {
+    let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
+    let first = protect(&mut alice, 7, 0, b"").unwrap();
+    unprotect(&mut bob, &first).unwrap();
+    // 65,535 is one step before 0, where no rollover counter is.
+    assert_eq!(protect(&mut alice, 7, 65_535, b""), Err(Error::IndexReused));
+
+    let (mut stranger, _) = association(Profile::AeadAes128Gcm, &Options::default());
+    let before = protect(&mut stranger, 7, 65_535, b"").unwrap();
+    assert_eq!(unprotect(&mut bob, &before), Err(Discard::TooOld));
+}
+
+#[test]
+fn the_oldest_packet_of_the_window_arrives_and_the_one_before_it_is_too_old() {
+    let (mut alice, mut bob) =
+        association(Profile::Aes128CmSha1_80, &Options { replay_window: 64, ..Options::default() });
+    let (mut early, _) = association(Profile::Aes128CmSha1_80, &Options::default());
+    let packets: Vec<_> = (0..=64).map(|number| protect(&mut early, 7, number, b"x").unwrap()).collect();
+    unprotect(&mut bob, &packets[64]).unwrap();
+    assert_eq!(unprotect(&mut bob, &packets[1]), Ok(b"x".to_vec()));
+    assert_eq!(unprotect(&mut bob, &packets[0]), Err(Discard::TooOld));
+
+    protect(&mut alice, 7, 64, b"x").unwrap();
+    assert!(protect(&mut alice, 7, 1, b"x").is_ok());
+    assert_eq!(protect(&mut alice, 7, 0, b"x"), Err(Error::IndexReused));
+}
+
+#[test]
+fn a_packet_is_accepted_once() {
+    for profile in Profile::PREFERENCE {
+        let (mut alice, mut bob) = association(profile, &Options::default());
+        let rtp = protect(&mut alice, 7, 1, b"media").unwrap();
+        unprotect(&mut bob, &rtp).unwrap();
+        assert_eq!(unprotect(&mut bob, &rtp), Err(Discard::Replayed));
+
+        let mut rtcp = Vec::new();
+        alice.protect_rtcp(&report(7), &mut rtcp).unwrap();
+        bob.unprotect_rtcp(&mut rtcp.clone()).unwrap();
+        assert_eq!(bob.unprotect_rtcp(&mut rtcp), Err(Discard::Replayed));
+        assert_eq!((bob.rtp_packets(), bob.rtcp_packets()), (1, 1));
+    }
+}
+
+#[test]
+fn an_index_is_sealed_once_and_the_refusal_leaves_no_trace() {
+    for profile in Profile::PREFERENCE {
+        let (mut alice, _) = association(profile, &Options::default());
+        let mut out = b"before".to_vec();
+        alice.protect_rtp(&header(7, 1), b"first", &mut out).unwrap();
+        let sealed = out.clone();
+        // Identical content or not: who resends keeps the sealed bytes.
+        for payload in [&b"first"[..], b"second"] {
+            assert_eq!(alice.protect_rtp(&header(7, 1), payload, &mut out), Err(Error::IndexReused));
+            assert_eq!(out, sealed);
+        }
+        // Another stream has indexes of its own.
+        assert!(alice.protect_rtp(&header(8, 1), b"second", &mut out).is_ok());
+        assert_eq!(alice.rtp_packets(), 2);
+    }
+}
+
+#[test]
+fn one_stream_too_many_is_refused_and_those_that_are_there_go_on() {
+    let options = Options { max_streams: 2, ..Options::default() };
+    let (mut alice, mut bob) = association(Profile::AeadAes256Gcm, &options);
+    let (mut generous, _) = association(Profile::AeadAes256Gcm, &Options::default());
+    for ssrc in [1, 2] {
+        unprotect(&mut bob, &protect(&mut alice, ssrc, 1, b"").unwrap()).unwrap();
+    }
+    assert_eq!(protect(&mut alice, 3, 1, b""), Err(Error::TooManyStreams));
+    let third = protect(&mut generous, 3, 1, b"").unwrap();
+    assert_eq!(unprotect(&mut bob, &third), Err(Discard::TooManyStreams));
+    unprotect(&mut bob, &protect(&mut alice, 1, 2, b"").unwrap()).unwrap();
+}
+
+#[test]
+fn a_retired_stream_makes_room_and_never_comes_back() {
+    let options = Options { max_streams: 1, ..Options::default() };
+    let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &options);
+    let old = protect(&mut alice, 1, 1, b"").unwrap();
+    unprotect(&mut bob, &old).unwrap();
+
+    assert_eq!((alice.retire(1), bob.retire(1)), (Ok(true), Ok(true)));
+    assert_eq!((alice.retire(1), bob.retire(1)), (Ok(false), Ok(false)));
+    unprotect(&mut bob, &protect(&mut alice, 2, 1, b"").unwrap()).unwrap();
+    assert_eq!(unprotect(&mut bob, &old), Err(Discard::RetiredSsrc));
+    assert_eq!(protect(&mut alice, 1, 1, b"other"), Err(Error::RetiredSsrc));
+}
+
+#[test]
+fn nothing_is_forgotten_to_make_room_for_one_more_retired_stream() {
+    let options = Options { max_retired: 1, ..Options::default() };
+    let (mut alice, _) = association(Profile::AeadAes128Gcm, &options);
+    for ssrc in [1, 2] {
+        protect(&mut alice, ssrc, 1, b"").unwrap();
+    }
+    alice.retire(1).unwrap();
+    assert_eq!(alice.retire(2), Err(Error::TooManyStreams));
+    assert_eq!(protect(&mut alice, 2, 1, b""), Err(Error::IndexReused));
+    assert!(protect(&mut alice, 2, 2, b"").is_ok());
+}
+
+#[test]
+fn every_report_has_an_index_of_its_own_whoever_sends_it() {
+    let (mut alice, mut bob) = association(Profile::Aes128CmSha1_32, &Options::default());
+    let mut sealed = Vec::new();
+    for ssrc in [1, 2, 1] {
+        let mut packet = Vec::new();
+        alice.protect_rtcp(&report(ssrc), &mut packet).unwrap();
+        let (_, trailer) = packet.split_at(report(ssrc).len());
+        sealed.push(trailer[..4].to_vec());
+        let compound = bob.unprotect_rtcp(&mut packet).unwrap();
+        assert_eq!(packet[compound], report(ssrc));
+    }
+    assert_eq!(sealed, [[0x80, 0, 0, 0], [0x80, 0, 0, 1], [0x80, 0, 0, 2]]);
+}
+
+#[test]
+fn a_command_that_fails_leaves_the_buffer_and_the_context_as_they_were() {
+    for profile in Profile::PREFERENCE {
+        let (mut alice, _) = association(profile, &Options::default());
+        let mut out = b"before".to_vec();
+        let before = out.clone();
+        let too_long = vec![0; 65_535 - 12 - profile.rtp_tag_len() + 1];
+        for (header, payload, error) in [
+            (&header(7, 1)[..11], &b""[..], Error::Malformed),
+            (&[header(7, 1), vec![0]].concat(), b"", Error::Malformed),
+            (&[vec![0x40], header(7, 1)[1..].to_vec()].concat(), b"", Error::Malformed),
+            (&header(7, 1), &too_long, Error::TooLarge { max: 65_535 }),
+        ] {
+            assert_eq!(alice.protect_rtp(header, payload, &mut out), Err(error));
+            assert_eq!(out, before);
+        }
+        assert_eq!(alice.protect_rtp_in_place(&mut out, 7), Err(Error::Malformed));
+        assert_eq!(alice.protect_rtp_in_place(&mut out, 0), Err(Error::Malformed));
+        // RTP where RTCP belongs: the receiver would take it for RTP.
+        assert_eq!(alice.protect_rtcp(&header(7, 1), &mut out), Err(Error::Malformed));
+        assert_eq!(alice.protect_rtcp(&report(7)[..7], &mut out), Err(Error::Malformed));
+        assert_eq!(out, before);
+
+        assert!(alice.protect_rtp(&header(7, 1), &too_long[1..], &mut out).is_ok(), "the longest packet");
+        assert_eq!((alice.rtp_packets(), alice.rtcp_packets()), (1, 0));
+    }
+}
+
+fn association(profile: Profile, options: &Options) -> (Outbound, Inbound) {
+    let exported: Vec<u8> = (0..profile.keying_material_len()).map(|i| u8::try_from(i).unwrap()).collect();
+    let keys = KeyingMaterial::new(profile, &exported).unwrap();
+    let (client, server) = (keys.clone().split(DtlsRole::Client), keys.split(DtlsRole::Server));
+    (Outbound::new(&client.outbound, options), Inbound::new(&server.inbound, options))
+}
+
+fn header(ssrc: u32, sequence_number: u16) -> Vec<u8> {
+    let mut header = vec![0x80, 96];
+    header.extend(sequence_number.to_be_bytes());
+    header.extend([0, 0, 0, 0]);
+    header.extend(ssrc.to_be_bytes());
+    header
+}
+
+/// An empty receiver report.
+fn report(ssrc: u32) -> Vec<u8> {
+    let mut report = vec![0x80, 201, 0, 1];
+    report.extend(ssrc.to_be_bytes());
+    report
+}
+
+fn protect(
+    outbound: &mut Outbound,
+    ssrc: u32,
+    sequence_number: u16,
+    payload: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    outbound.protect_rtp(&header(ssrc, sequence_number), payload, &mut out)?;
+    Ok(out)
+}
+
+fn unprotect(inbound: &mut Inbound, packet: &[u8]) -> Result<Vec<u8>, Discard> {
+    let mut packet = packet.to_vec();
+    let header = RtpHeader::parse(&packet)?;
+    let payload = inbound.unprotect_rtp(&header, &mut packet)?;
+    Ok(packet[payload].to_vec())
+}
