@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::link::Link;
 use crate::node::Node;
 use crate::rng::Rng;
+use crate::seeds::for_each_seed;
 use crate::world::{Polling, Violation, World};
 
 pub use replay::{polls_may_wait, same_seed_same_story};
@@ -73,6 +74,23 @@ pub trait Subject {
 
     /// Whether a peer has reached what it is for.
     fn is_connected(&self, node: &Self::Node) -> bool;
+}
+
+/// Insists on `check` for the seeds `0..seeds`, or for the one that `SIM_SEED` names.
+///
+/// # Panics
+/// With the violation and its seed.
+pub fn hold<S: Subject, T>(
+    subject: &S,
+    seeds: u64,
+    check: impl Fn(&S, u64) -> Result<T, Violation>,
+) -> Vec<T> {
+    let mut kept = Vec::new();
+    for_each_seed(seeds, |seed| match check(subject, seed) {
+        Ok(value) => kept.push(value),
+        Err(violation) => panic!("{violation}"),
+    });
+    kept
 }
 
 /// Rule 1: polls in any order and number.
@@ -162,20 +180,20 @@ pub fn inputs_serve_deadlines<S: Subject>(subject: &S, seed: u64) -> Result<(), 
     both.must_equal(&input, "when datagrams come without a timeout before them")
 }
 
-/// Not a rule of the contract but what makes the others worth something: how many seeds of `0..seeds` lead to
-/// two connected peers when nobody commands anything.
+/// Not a rule of the contract but what makes the others worth something: two peers whom nobody commands connect.
 ///
 /// # Errors
-/// Where a node breaks rule 4 on the way.
-pub fn connected_seeds<S: Subject>(subject: &S, seeds: u64) -> Result<u64, Violation> {
-    let mut connected = 0;
-    for seed in 0..seeds {
-        let mut world = world(seed);
-        let ids = story::people(subject, &mut world);
-        world.try_run_until(Duration::from_secs(20), |_| false)?;
-        connected += u64::from(ids.iter().all(|id| subject.is_connected(world.node(*id))));
+/// Where they do not within twenty seconds.
+pub fn they_connect<S: Subject>(subject: &S, seed: u64) -> Result<(), Violation> {
+    let mut world = world(seed);
+    let ids = story::people(subject, &mut world);
+    let connected = world.try_run_until(Duration::from_secs(20), |world| {
+        ids.iter().all(|id| subject.is_connected(world.node(*id)))
+    })?;
+    match connected {
+        Some(_) => Ok(()),
+        None => Err(Violation(format!("seed {seed}: not connected; the trace:\n{}", world.trace()))),
     }
-    Ok(connected)
 }
 
 /// A world with a link that is good, fair or bad, as the seed will have it.

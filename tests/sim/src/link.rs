@@ -1,10 +1,12 @@
 //! One direction of a path: what it loses, delays, reorders, repeats and refuses.
 //!
-//! [`Link`] describes, [`LinkState`] decides the fate of one datagram after the other, from a stream of random
+//! [`Link`] describes, [`LinkState`] decides the fate of one datagram after the other, from streams of random
 //! numbers of its own, so that traffic on one path never changes the luck of another.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::classify::Class;
 use crate::rng::Rng;
 use crate::trace::Loss;
 
@@ -127,15 +129,25 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug)]
 pub(crate) struct LinkState {
     link: Link,
+    seed: u64,
+    name: String,
+    busy_until: Option<Instant>,
+    lanes: BTreeMap<Class, Lane>,
+}
+
+/// The luck and the order of one class of datagrams.
+#[derive(Clone, Debug)]
+struct Lane {
     rng: Rng,
     in_burst: bool,
-    busy_until: Option<Instant>,
     last_arrival: Option<Instant>,
 }
 
 impl LinkState {
-    pub(crate) const fn new(link: Link, rng: Rng) -> Self {
-        Self { link, rng, in_burst: false, busy_until: None, last_arrival: None }
+    /// A link whose luck comes from the seed, its name and the class of a datagram. Classes have luck of their
+    /// own, so that one check more or less does not decide which packet of a handshake is lost.
+    pub(crate) const fn new(link: Link, seed: u64, name: String) -> Self {
+        Self { link, seed, name, busy_until: None, lanes: BTreeMap::new() }
     }
 
     /// The link behaves like `link` from now on; its luck and what is under way stay.
@@ -144,17 +156,24 @@ impl LinkState {
     }
 
     /// The fate of a datagram of `len` bytes sent at `now`.
-    pub(crate) fn send(&mut self, now: Instant, len: usize) -> Result<Delivery, Loss> {
+    pub(crate) fn send(&mut self, now: Instant, class: Class, len: usize) -> Result<Delivery, Loss> {
+        let link = self.link;
+        let (seed, name) = (self.seed, &self.name);
+        let lane = self.lanes.entry(class).or_insert_with(|| Lane {
+            rng: Rng::labelled(seed, &format!("{name} {class:?}")),
+            in_burst: false,
+            last_arrival: None,
+        });
         // Every datagram draws the same numbers whatever its fate, so that a lost one does not move the luck
         // of those after it from one kind of event to another.
-        let lost = self.rng.chance(self.link.loss);
-        let burst_lost = self.burst_loss();
-        let jitter = self.rng.up_to(self.link.jitter);
-        let late = self.rng.chance(self.link.reorder);
-        let copy = self.rng.chance(self.link.duplicate);
-        let copy_after = self.rng.up_to(Duration::from_millis(10));
+        let lost = lane.rng.chance(link.loss);
+        let burst_lost = lane.burst_loss(link.burst);
+        let jitter = lane.rng.up_to(link.jitter);
+        let late = lane.rng.chance(link.reorder);
+        let copy = lane.rng.chance(link.duplicate);
+        let copy_after = lane.rng.up_to(Duration::from_millis(10));
 
-        if len > self.link.mtu {
+        if len > link.mtu {
             return Err(Loss::OverMtu);
         }
         let departure = self.departure(now, len)?;
@@ -164,22 +183,14 @@ impl LinkState {
         if burst_lost {
             return Err(Loss::Burst);
         }
-        let mut at = departure + self.link.delay + jitter;
+        let mut at = departure + link.delay + jitter;
         if late {
-            at += self.link.reorder_by;
-        } else {
-            at = self.last_arrival.map_or(at, |last| at.max(last));
-            self.last_arrival = Some(at);
+            at += link.reorder_by;
+        } else if let Some(lane) = self.lanes.get_mut(&class) {
+            at = lane.last_arrival.map_or(at, |last| at.max(last));
+            lane.last_arrival = Some(at);
         }
         Ok(Delivery { at, copy_at: copy.then(|| at + copy_after) })
-    }
-
-    fn burst_loss(&mut self) -> bool {
-        let Some(burst) = self.link.burst else { return false };
-        let turns = self.rng.chance(if self.in_burst { burst.leave } else { burst.enter });
-        self.in_burst ^= turns;
-        let lost = self.rng.chance(burst.loss);
-        self.in_burst && lost
     }
 
     fn departure(&mut self, now: Instant, len: usize) -> Result<Instant, Loss> {
@@ -195,6 +206,16 @@ impl LinkState {
     }
 }
 
+impl Lane {
+    fn burst_loss(&mut self, burst: Option<Burst>) -> bool {
+        let Some(burst) = burst else { return false };
+        let turns = self.rng.chance(if self.in_burst { burst.leave } else { burst.enter });
+        self.in_burst ^= turns;
+        let lost = self.rng.chance(burst.loss);
+        self.in_burst && lost
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,8 +224,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn send_many(link: Link, seed: u64, count: u32) -> Vec<Result<Delivery, Loss>> {
-        let mut state = LinkState::new(link, Rng::new(seed));
-        (0..count).map(|n| state.send(epoch() + MS * n, 100)).collect()
+        let mut state = LinkState::new(link, seed, "test".into());
+        (0..count).map(|n| state.send(epoch() + MS * n, Class::Rtp, 100)).collect()
     }
 
     #[test]
@@ -262,18 +283,19 @@ mod tests {
 
     #[test]
     fn what_is_one_byte_over_the_mtu_vanishes() {
-        let mut state = LinkState::new(Link::new().mtu(1200), Rng::new(1));
-        assert!(state.send(epoch(), 1200).is_ok());
-        assert_eq!(state.send(epoch(), 1201), Err(Loss::OverMtu));
+        let mut state = LinkState::new(Link::new().mtu(1200), 1, "test".into());
+        assert!(state.send(epoch(), Class::Rtp, 1200).is_ok());
+        assert_eq!(state.send(epoch(), Class::Rtp, 1201), Err(Loss::OverMtu));
     }
 
     #[test]
     fn bandwidth_spaces_datagrams_and_a_full_queue_drops() {
         // 1000 bytes at 1 Mbit/s take 8 ms.
         let link = Link::new().delay(Duration::ZERO).bandwidth(1_000_000, 20 * MS);
-        let mut state = LinkState::new(link, Rng::new(1));
-        let fates: Vec<_> =
-            (0..4).map(|_| state.send(epoch(), 1000).map(|delivery| delivery.at - epoch())).collect();
+        let mut state = LinkState::new(link, 1, "test".into());
+        let fates: Vec<_> = (0..4)
+            .map(|_| state.send(epoch(), Class::Rtp, 1000).map(|delivery| delivery.at - epoch()))
+            .collect();
         assert_eq!(fates, [Ok(8 * MS), Ok(16 * MS), Ok(24 * MS), Err(Loss::QueueFull)]);
     }
 

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::link::{Link, LinkState};
 use crate::nat::{Nat, NatKind};
-use crate::rng::Rng;
 use crate::trace::Loss;
 use crate::world::NodeId;
 
@@ -66,9 +65,7 @@ impl Network {
     pub(crate) fn link(&mut self, from: SocketAddr, to: SocketAddr) -> &mut LinkState {
         let link = self.chosen_links.get(&(from.ip(), to.ip())).copied().unwrap_or(self.default_link);
         let seed = self.seed;
-        self.links
-            .entry((from, to))
-            .or_insert_with(|| LinkState::new(link, Rng::labelled(seed, &format!("{from}>{to}"))))
+        self.links.entry((from, to)).or_insert_with(|| LinkState::new(link, seed, format!("{from}>{to}")))
     }
 
     pub(crate) fn bind(&mut self, address: SocketAddr, owner: NodeId, behind: Option<NatId>) {

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::classify::Class;
 use crate::contract::script::{Action, Script};
 use crate::contract::{ADDRESSES, Subject};
 use crate::node::Node;
@@ -70,9 +71,11 @@ pub(super) fn play<S: Subject>(
     }
     world.try_run_until(Duration::from_secs(2), |_| false)?;
     let wire = {
-        let sent = sent.borrow();
-        [&sent[0], &sent[1]]
-            .map(|sent| sent.iter().map(|(at, bytes): &(_, Vec<u8>)| (*at, subject.wire(bytes))).collect())
+        sent.borrow().clone().map(|mut sent: Vec<(Duration, Vec<u8>)>| {
+            // The order between two protocols within one instant is the node's own affair.
+            sent.sort_by_key(|(at, bytes)| (*at, Class::of(bytes)));
+            sent.iter().map(|(at, bytes)| (*at, subject.wire(bytes))).collect()
+        })
     };
     Ok(Story {
         seed: world.seed(),

@@ -206,7 +206,7 @@ impl<N: Node> World<N> {
         }
         let delivery = verdict.and_then(|held| {
             let source = self.network.leave(id, path.local, path.remote)?;
-            let delivery = self.network.link(path.local, path.remote).send(self.now, bytes.len())?;
+            let delivery = self.network.link(path.local, path.remote).send(self.now, class, bytes.len())?;
             Ok((source, delivery, held))
         });
         let fate = delivery.map_or_else(Fate::Lost, |_| Fate::InFlight);
