@@ -1,1 +1,45 @@
-//! Fuzz targets as plain functions, with a corpus that replays in cargo test.
+//! Fuzz targets as plain functions, with a corpus that replays in `cargo test`.
+//!
+//! A target is a function of bytes that returns when all is well and panics when a promise is broken: not only on a
+//! crash, also when what was decoded does not encode to the same, when a forged packet opens, when a handshake never
+//! ends. Each stands in a file of its own whose header says how it reads its bytes and what it checks.
+//!
+//! ```text
+//! tests/fuzz/src/<target>.rs        the function
+//! tests/fuzz/corpus/<target>/*      inputs that replay, and that exploring starts from
+//! tests/fuzz/explore/               a workspace of its own for cargo-fuzz: nightly, libFuzzer
+//! ```
+//!
+//! - `cargo test -p fuzz` replays every input of every corpus, and some mutations of each under a printed seed
+//!   (`FUZZ_SEED=7` chooses another).
+//! - `cargo xtask fuzz TARGET --minutes N` explores with libFuzzer. It runs `cargo run --release --manifest-path
+//!   tests/fuzz/explore/Cargo.toml -- TARGET --minutes N`, which needs a nightly toolchain and cargo-fuzz and says so
+//!   where they are missing. What it finds it puts into the corpus; commit it with the fix.
+//!
+//! A new target is a function and its line in [`TARGETS`], a folder in `corpus`, and a binary of two lines in
+//! `explore`; a test fails until all three are there.
+
+mod input;
+pub mod mutation;
+mod srtp_unprotect;
+mod stun_message;
+
+pub use srtp_unprotect::srtp_unprotect;
+pub use stun_message::stun_message;
+
+/// One target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: of the function, of the corpus folder and of the binary in `explore`.
+    pub name: &'static str,
+    /// Returns, or panics when a promise is broken.
+    pub run: fn(&[u8]),
+    /// How many mutations of each input of its corpus `cargo test` tries: fewer where one costs a handshake.
+    pub mutations: u32,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "srtp_unprotect", run: srtp_unprotect, mutations: 300 },
+    Target { name: "stun_message", run: stun_message, mutations: 1000 },
+];
