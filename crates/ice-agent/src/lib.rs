@@ -1,1 +1,52 @@
-//! A Sans-IO ICE agent (RFC 8445, 8838) with consent freshness (RFC 7675).
+//! A Sans-IO ICE agent (RFC 8445, 8838, 8839) with consent freshness (RFC 7675).
+
+mod agent;
+mod candidate;
+mod candidate_attr;
+mod candidate_pair;
+mod check;
+mod checklist;
+mod config;
+mod consent;
+mod context;
+mod credentials;
+mod discard;
+mod error;
+mod event;
+mod generation;
+mod hook;
+mod nomination;
+mod pair;
+mod path;
+mod peek;
+mod priority;
+mod repeat;
+mod requester;
+mod responder;
+mod restart;
+mod role;
+mod seed;
+mod session;
+mod stats;
+mod timer;
+mod transmit;
+
+pub use agent::{Agent, Applied, Datagram};
+pub use candidate::{Candidate, CandidateKind, Foundation, InvalidCandidate};
+pub use candidate_attr::{BadCandidateLine, CandidateLine, Extensions, TcpCandidate, TcpType, Unresolved};
+pub use config::Config;
+pub use credentials::{BadCredentials, Parameters, Password, Ufrag};
+pub use discard::Discard;
+pub use error::Error;
+pub use event::{Event, Failure, SelectionReason, Side, State};
+pub use generation::Generation;
+pub use hook::{BindingDecision, BindingPolicy, BindingRequest, Refusal};
+pub use pair::{Pair, PairState, Permission};
+pub use path::{Path, Protocol};
+pub use peek::{Peek, peek};
+pub use role::IceRole;
+pub use seed::Seed;
+pub use stats::Stats;
+pub use stun::rich::ExtraAttribute;
+pub use stun::{AttributeType, ErrorCode};
+pub use transmit::Transmit;

@@ -1,0 +1,26 @@
+//! The number of a set of ICE credentials.
+
+use std::fmt;
+
+/// Numbers the generations of one agent, from 0. Both sides match generations by their ufrags, never by
+/// this number, which is local.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Generation(u32);
+
+impl Generation {
+    /// The number itself.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

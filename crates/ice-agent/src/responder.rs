@@ -1,0 +1,272 @@
+//! The STUN server of ICE (RFC 8445 section 7.3): requests come in, answers and triggered checks go out.
+//!
+//! What does not authenticate is dropped in silence. RFC 8489 section 9.1.3 would answer 400 or 401, but those
+//! answers cannot be authenticated either, so no ICE peer may believe them, and sending them would let anybody
+//! use us to reflect traffic.
+
+use std::time::Instant;
+
+use stun::{ErrorCode, Message, Verified};
+
+use crate::agent::Agent;
+use crate::candidate::{Candidate, Foundation};
+use crate::candidate_pair::{Nomination, Status};
+use crate::check::{Answer, Received, UNDERSTOOD};
+use crate::consent::Consent;
+use crate::context::Context;
+use crate::discard::Discard;
+use crate::event::{Event, Side};
+use crate::hook::{BindingDecision, BindingRequest, Refusal};
+use crate::pair::PairState;
+use crate::path::{Path, is_reachable};
+use crate::peek::split_username;
+use crate::role::{self, IceRole, Verdict};
+use crate::session::{EarlyCheck, Life, RemoteCandidate, Session};
+
+impl Agent {
+    /// Authenticates a request with the generation that its USERNAME names, and answers it.
+    pub(crate) fn on_request(
+        &mut self,
+        now: Instant,
+        path: Path,
+        message: Message<'_>,
+    ) -> Result<(), Discard> {
+        if !is_reachable(path.remote()) {
+            return Err(Discard::Filtered);
+        }
+        if !self.context.local_candidates.iter().any(|candidate| candidate.base() == path.local()) {
+            return Err(Discard::UnknownBase);
+        }
+        let (ours, theirs) = split_username(&message)?;
+        let standing = self.standing_of(ours, path)?;
+        let session = self.session_of(standing);
+        let is_over = session.checklist.on_path(path).is_some_and(|pair| pair.state() == PairState::Ended);
+        if matches!(session.life, Life::Dead) || (is_over && !matches!(session.life, Life::Revoked)) {
+            return Err(Discard::Revoked);
+        }
+        message.check_fingerprint().map_err(|_| Discard::FingerprintMismatch)?;
+        let message = message.verify(&session.local_key).map_err(|error| match error {
+            stun::Error::IntegrityMissing => Discard::IntegrityMissing,
+            _ => Discard::IntegrityMismatch,
+        })?;
+        self.context.stats.requests_received += 1;
+        let answer = self.judge(now, standing, path, &message, theirs)?;
+        let Self { context, .. } = self;
+        let queued = {
+            let (generation, key) = match standing {
+                Standing::Current => (self.current.generation, &self.current.local_key),
+                Standing::Next => {
+                    let next = self.next.as_ref().unwrap_or(&self.current);
+                    (next.generation, &next.local_key)
+                }
+                Standing::Draining => {
+                    let old = self.draining.as_ref().map_or(&self.current, |draining| &draining.session);
+                    (old.generation, &old.local_key)
+                }
+            };
+            let id = message.transaction_id();
+            context.outbox.push(generation, path, |buf| answer.write(id, key, buf))
+        };
+        queued.map_err(|_| Discard::RateLimited)?;
+        context.stats.responses_sent += 1;
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        now: Instant,
+        standing: Standing,
+        path: Path,
+        message: &Verified<'_>,
+        theirs: &str,
+    ) -> Result<Answer, Discard> {
+        let session = self.session_of(standing);
+        if matches!(session.life, Life::Revoked) {
+            return Ok(Answer::Refused(Refusal::new(ErrorCode::FORBIDDEN)));
+        }
+        if session.peer.as_ref().is_some_and(|peer| peer.parameters.ufrag.as_str() != theirs) {
+            return Err(Discard::UnknownUfrag);
+        }
+        let unknown: Vec<_> = message.unknown_required(&UNDERSTOOD).collect();
+        if !unknown.is_empty() {
+            return Ok(Answer::UnknownAttributes(unknown));
+        }
+        let received = Received::from_message(message)?;
+        let request = BindingRequest {
+            message: message.message(),
+            path,
+            generation: session.generation,
+            remote_ufrag: theirs,
+            priority: received.priority,
+            use_candidate: received.use_candidate,
+        };
+        if let Some(policy) = &self.context.config.binding_policy
+            && let BindingDecision::Refuse(refusal) = policy.judge(&request)
+        {
+            return Ok(Answer::Refused(refusal));
+        }
+        if standing == Standing::Draining {
+            return Ok(Answer::Success(path.remote()));
+        }
+        if let Some(claim) = received.claim.filter(|_| !self.context.config.lite) {
+            match role::judge(self.context.claim(), claim) {
+                Verdict::NoConflict => {}
+                Verdict::PeerYields => return Ok(Answer::RoleConflict),
+                Verdict::WeSwitch => self.switch_role(self.context.role.opposite()),
+            }
+        }
+        let Self { context, current, next, .. } = self;
+        let session = match (standing, next) {
+            (Standing::Next, Some(next)) => next,
+            _ => current,
+        };
+        if received.priority.is_none() && session.remote_candidate(path).is_none() {
+            return Ok(Answer::BadRequest);
+        }
+        if session.peer.is_none() {
+            session.remember(context, path, theirs, received)?;
+        } else {
+            session.learn(now, context, path, &received)?;
+        }
+        if standing == Standing::Current {
+            self.note_check_after_selection(now, path);
+        }
+        Ok(Answer::Success(path.remote()))
+    }
+
+    fn standing_of(&self, ufrag: &str, path: Path) -> Result<Standing, Discard> {
+        if self.current.local.ufrag.as_str() == ufrag {
+            return Ok(Standing::Current);
+        }
+        if self.next.as_ref().is_some_and(|next| next.local.ufrag.as_str() == ufrag) {
+            return Ok(Standing::Next);
+        }
+        if let Some(draining) = &self.draining
+            && draining.session.local.ufrag.as_str() == ufrag
+        {
+            // A base that we left behind is answered no more, so that the peer notices and follows.
+            return if draining.answers_on(path) {
+                Ok(Standing::Draining)
+            } else {
+                Err(Discard::RetiredGeneration)
+            };
+        }
+        if self.retired.iter().any(|retired| retired.as_str() == ufrag) {
+            return Err(Discard::RetiredGeneration);
+        }
+        Err(Discard::UnknownUfrag)
+    }
+
+    /// `standing` was just determined, so its generation exists.
+    fn session_of(&self, standing: Standing) -> &Session {
+        match standing {
+            Standing::Current => &self.current,
+            Standing::Next => self.next.as_ref().unwrap_or(&self.current),
+            Standing::Draining => self.draining.as_ref().map_or(&self.current, |draining| &draining.session),
+        }
+    }
+}
+
+/// Which generation a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Current,
+    Next,
+    Draining,
+}
+
+impl Session {
+    fn remote_candidate(&self, path: Path) -> Option<Candidate> {
+        let mut known = self.remote_candidates.iter().map(|remote| remote.candidate);
+        known.find(|candidate| candidate.address() == path.remote())
+    }
+
+    /// A check that came before the peer's parameters: its triggered check has to wait for them.
+    fn remember(
+        &mut self,
+        cx: &Context,
+        path: Path,
+        theirs: &str,
+        received: Received,
+    ) -> Result<(), Discard> {
+        let remote_ufrag = theirs.parse().map_err(|_| Discard::Malformed)?;
+        if let Some(known) = self
+            .early_checks
+            .iter_mut()
+            .find(|check| check.path == path && check.remote_ufrag.as_str() == theirs)
+        {
+            known.received.use_candidate |= received.use_candidate;
+            return Ok(());
+        }
+        if self.early_checks.len() >= cx.config.max_early_checks {
+            return Err(Discard::PairLimit);
+        }
+        self.early_checks.push(EarlyCheck { path, remote_ufrag, received });
+        Ok(())
+    }
+
+    /// What an authenticated check teaches (RFC 8445 sections 7.3.1.3 to 7.3.1.5 and 7.3.2).
+    pub(crate) fn learn(
+        &mut self,
+        now: Instant,
+        cx: &mut Context,
+        path: Path,
+        received: &Received,
+    ) -> Result<(), Discard> {
+        let local = cx.bases().into_iter().find(|local| local.base() == path.local());
+        let local = local.ok_or(Discard::UnknownBase)?;
+        let known = self.remote_candidate(path);
+        let remote = known.unwrap_or_else(|| self.peer_reflexive(path, received));
+        if known.is_none() && self.remote_candidates.len() >= cx.config.max_remote_candidates {
+            return Err(Discard::PairLimit);
+        }
+        let id = self.checklist.add(path, local, remote, cx.role, cx.config.max_pairs);
+        let id = id.ok_or(Discard::PairLimit)?;
+        if known.is_none() {
+            self.remote_candidates.push(RemoteCandidate { candidate: remote, ufrag: None });
+            let generation = self.generation;
+            cx.emit(Event::PeerReflexive { generation, side: Side::Remote, candidate: remote });
+        }
+        let generation = self.generation;
+        let Some(pair) = self.checklist.get_mut(id) else { return Ok(()) };
+        pair.authenticated = true;
+        let nominates = received.use_candidate && cx.role == IceRole::Controlled;
+        pair.peer_nominated |= nominates;
+        match &mut pair.status {
+            Status::Succeeded { consent, nomination } => {
+                if nominates {
+                    *nomination = Nomination::Done;
+                }
+                if cx.config.lite {
+                    consent.prove(now);
+                }
+            }
+            status if cx.config.lite => {
+                // Without checks of our own, the nomination is what makes a pair valid.
+                if nominates {
+                    let consent = Consent::assumed(now);
+                    *status = Status::Succeeded { consent, nomination: Nomination::Done };
+                    self.life = Life::Usable { since: now };
+                    cx.emit(Event::PairUsable(pair.snapshot(generation)));
+                }
+            }
+            // As long as answers to earlier checks can come, one more would push out the oldest.
+            Status::InProgress(_) if pair.transactions.len() >= cx.config.max_transactions_per_pair => {}
+            Status::InProgress(_) => self.checklist.trigger(id),
+            status @ (Status::Frozen | Status::Waiting | Status::Failed) => {
+                *status = Status::Waiting;
+                self.checklist.trigger(id);
+            }
+            Status::Ended => {}
+        }
+        Ok(())
+    }
+
+    fn peer_reflexive(&self, path: Path, received: &Received) -> Candidate {
+        // A foundation of its own (RFC 8445 section 7.3.1.3): announced ones hardly ever begin with these letters.
+        let number = self.remote_candidates.len();
+        let foundation = format!("prflx{number}").parse().unwrap_or(Foundation::from_number(0));
+        let priority = received.priority.unwrap_or(1);
+        Candidate::peer_reflexive(path.remote(), path.remote(), priority, foundation)
+    }
+}

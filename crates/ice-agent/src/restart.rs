@@ -1,0 +1,244 @@
+//! Generations come and go (RFC 8445 section 9): restart, promotion, drain, retirement.
+//!
+//! 1. `restart`, or the peer's changed credentials, open the next generation beside the current one.
+//! 2. Both are checked; the current one keeps sending, with its own consent.
+//! 3. The next one selects a pair and becomes the current one; the old one only answers.
+//! 4. The peer proves that it has moved too, or three seconds pass: the old one is retired.
+
+use std::time::{Duration, Instant};
+
+use crate::agent::{Agent, Applied};
+use crate::credentials::{Comparison, Parameters, Ufrag};
+use crate::error::Error;
+use crate::event::Event;
+use crate::generation::Generation;
+use crate::path::Path;
+use crate::role::IceRole;
+use crate::session::{Life, Session};
+
+/// A generation that has been replaced and still answers, so that a peer which has not moved yet keeps consent.
+pub(crate) struct Draining {
+    pub(crate) session: Session,
+    /// When this ends at the latest.
+    pub(crate) until: Instant,
+    /// From here on a check of the new generation proves that the peer has selected, too: an earlier one may be the
+    /// retransmitted nomination itself.
+    proof_from: Instant,
+    /// The pair that was selected instead.
+    successor: Path,
+}
+
+impl Draining {
+    pub(crate) fn answers_on(&self, path: Path) -> bool {
+        path.local() == self.successor.local()
+    }
+}
+
+/// How many retired ufrags are remembered, so that stragglers are counted for what they are.
+const REMEMBERED: usize = 4;
+
+impl Agent {
+    /// Opens a new generation with new credentials (RFC 8445 section 9) and returns its number. The generation that
+    /// works goes on, consent included, until the new one has selected a pair. A restart during a restart
+    /// replaces the generation that was being negotiated. Works after failure and after [`close`](Self::close), too.
+    ///
+    /// Send [`local_parameters`](Self::local_parameters) to the peer next. No deadline runs until its answer is
+    /// [set](Self::set_remote_parameters).
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] before the first remote parameters.
+    pub fn restart(&mut self, now: Instant) -> Result<Generation, Error> {
+        if self.current.peer.is_none() {
+            return Err(Error::NotStarted);
+        }
+        let now = self.advance(now);
+        self.closed = false;
+        let generation = self.open_next();
+        self.run(now);
+        Ok(generation)
+    }
+
+    /// Gives up the generation that [`restart`](Self::restart) or the peer opened, because signalling rolled back.
+    ///
+    /// # Errors
+    /// [`Error::NoRestart`] when there is none.
+    pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
+        if self.next.is_none() {
+            return Err(Error::NoRestart);
+        }
+        let now = self.advance(now);
+        self.retire_next();
+        self.run(now);
+        Ok(())
+    }
+
+    /// Stops answering `generation`, if it is the one that drains or the one that a restart opened. The generation
+    /// that sends is not retired by this; [`close`](Self::close) ends it.
+    pub fn retire(&mut self, now: Instant, generation: Generation) {
+        let now = self.advance(now);
+        if self.draining.as_ref().is_some_and(|draining| draining.session.generation == generation) {
+            self.retire_draining();
+        }
+        if self.next.as_ref().is_some_and(|next| next.generation == generation) {
+            self.retire_next();
+        }
+        self.run(now);
+    }
+
+    /// Takes the peer's parameters: its first ones, its answer to our restart, or its own restart.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::BothLite`], [`Error::HalfChangedCredentials`], and
+    /// [`Error::CredentialsChanged`] when a restart has begun and these are the parameters from before it.
+    pub fn set_remote_parameters(&mut self, now: Instant, parameters: Parameters) -> Result<Applied, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        if self.context.config.lite && parameters.lite {
+            return Err(Error::BothLite);
+        }
+        let compare =
+            |session: &Session| session.peer.as_ref().map(|peer| peer.parameters.compare(&parameters));
+        let step = match (compare(&self.current), self.next.as_ref().map(compare)) {
+            (Some(Comparison::HalfChanged), _) | (_, Some(Some(Comparison::HalfChanged))) => {
+                return Err(Error::HalfChangedCredentials);
+            }
+            (None, _) => Step::First,
+            (Some(Comparison::Same), Some(Some(_))) => return Err(Error::CredentialsChanged),
+            (Some(Comparison::Same), _) | (_, Some(Some(Comparison::Same))) => Step::Nothing,
+            (Some(Comparison::Fresh), Some(None)) => Step::Answer,
+            (Some(Comparison::Fresh), None | Some(Some(Comparison::Fresh))) => Step::PeerRestart,
+        };
+        let now = self.advance(now);
+        if step != Step::Nothing {
+            self.follow_lite(parameters.lite);
+        }
+        let Self { context, .. } = self;
+        let applied = match step {
+            Step::Nothing => Applied::Unchanged,
+            Step::First => {
+                self.current.begin(now, context, parameters);
+                Applied::First
+            }
+            Step::Answer | Step::PeerRestart => {
+                if step == Step::PeerRestart {
+                    self.open_next();
+                }
+                let Self { context, next, .. } = self;
+                let next = next.as_mut().ok_or(Error::NoRestart)?;
+                next.begin(now, context, parameters);
+                Applied::IceRestart(next.generation)
+            }
+        };
+        self.run(now);
+        Ok(applied)
+    }
+
+    /// RFC 8445 section 6.1.1: between a full and a lite agent the full one controls.
+    fn follow_lite(&mut self, peer_is_lite: bool) {
+        let role = match (self.context.config.lite, peer_is_lite) {
+            (true, _) => IceRole::Controlled,
+            (false, true) => IceRole::Controlling,
+            (false, false) => return,
+        };
+        if self.context.role != role {
+            self.switch_role(role);
+        }
+    }
+
+    fn open_next(&mut self) -> Generation {
+        self.retire_next();
+        self.latest_generation = self.latest_generation.next();
+        let generation = self.latest_generation;
+        let local = Parameters::generate(&mut self.context.generator, self.context.config.lite);
+        self.next = Some(Session::new(generation, local));
+        generation
+    }
+
+    /// The next generation has selected a pair: all sending moves there now (RFC 8445 section 12.1).
+    pub(crate) fn promote(&mut self, now: Instant) {
+        let ready = self.next.take_if(|next| next.selected.is_some());
+        let Some(next) = ready else { return };
+        let successor = next.selected_pair().map(|pair| pair.path);
+        let mut old = std::mem::replace(&mut self.current, next);
+        self.retire_draining();
+        let Some(successor) = successor.filter(|_| old.is_active()) else {
+            self.forget(&old);
+            return;
+        };
+        for pair in old.checklist.pairs_mut() {
+            pair.transactions.clear();
+        }
+        self.context.outbox.purge(old.generation, None);
+        self.draining = Some(Draining {
+            session: old,
+            until: now + self.context.config.drain,
+            proof_from: now + PROOF_AFTER,
+            successor,
+        });
+    }
+
+    /// A generation that failed before it replaced the current one is gone; the current one is as it was.
+    pub(crate) fn drop_failed_next(&mut self) {
+        if self.next.as_ref().is_some_and(|next| matches!(next.life, Life::Dead)) {
+            self.retire_next();
+        }
+    }
+
+    pub(crate) fn expire_draining(&mut self, now: Instant) {
+        if self.draining.as_ref().is_some_and(|draining| now >= draining.until) {
+            self.retire_draining();
+        }
+    }
+
+    /// An authenticated check of the current generation arrived.
+    pub(crate) fn note_check_after_selection(&mut self, now: Instant, path: Path) {
+        let proves = |draining: &Draining| now >= draining.proof_from && path == draining.successor;
+        if self.draining.as_ref().is_some_and(proves) {
+            self.retire_draining();
+        }
+    }
+
+    /// Authenticated data arrived. On a path that only the current generation has it proves that the peer selected.
+    pub(crate) fn note_data_after_selection(&mut self, path: Path) {
+        let proves = |draining: &Draining| {
+            path == draining.successor && draining.session.checklist.on_path(path).is_none()
+        };
+        if self.draining.as_ref().is_some_and(proves) {
+            self.retire_draining();
+        }
+    }
+
+    fn retire_next(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.forget(&next);
+        }
+    }
+
+    pub(crate) fn retire_draining(&mut self) {
+        if let Some(draining) = self.draining.take() {
+            self.forget(&draining.session);
+        }
+    }
+
+    fn forget(&mut self, session: &Session) {
+        self.context.outbox.purge(session.generation, None);
+        if self.retired.len() >= REMEMBERED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(Ufrag::clone(&session.local.ufrag));
+        self.context.emit(Event::GenerationRetired(session.generation));
+    }
+}
+
+/// One RTO (RFC 8445 section 14.3) after the selection, no retransmission of the nomination is on its way any more.
+const PROOF_AFTER: Duration = Duration::from_millis(500);
+
+/// What remote parameters mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Nothing,
+    First,
+    Answer,
+    PeerRestart,
+}

@@ -1,0 +1,328 @@
+//! One ICE session (RFC 8445 section 4): a generation of credentials with everything that depends on them.
+//!
+//! Knows its own candidates, checklist, consent and end. Knows nothing about other generations.
+
+use std::time::Instant;
+
+use stun::{IntegrityKey, TransactionId};
+
+use crate::candidate::{Candidate, CandidateKind};
+use crate::candidate_pair::{CandidatePair, PairId, Status};
+use crate::check::Received;
+use crate::checklist::Checklist;
+use crate::consent::Consent;
+use crate::context::Context;
+use crate::credentials::{Parameters, Ufrag};
+use crate::error::Error;
+use crate::event::{Event, Failure};
+use crate::generation::Generation;
+use crate::pair::{Pair, Permission};
+use crate::path::{Path, Protocol, can_pair};
+use crate::timer::{Deadline, Timer};
+
+/// A generation at work.
+pub(crate) struct Session {
+    pub(crate) generation: Generation,
+    pub(crate) local: Parameters,
+    pub(crate) local_key: IntegrityKey,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) checklist: Checklist,
+    pub(crate) selected: Option<PairId>,
+    /// A pair was selected before, so the next selection replaces one that was lost.
+    pub(crate) has_selected: bool,
+    pub(crate) life: Life,
+    pub(crate) remote_candidates: Vec<RemoteCandidate>,
+    /// No more candidates of the peer will be announced.
+    pub(crate) remote_complete: bool,
+    pub(crate) early_checks: Vec<EarlyCheck>,
+}
+
+/// What the peer's parameters give us.
+pub(crate) struct Peer {
+    pub(crate) parameters: Parameters,
+    pub(crate) key: IntegrityKey,
+    /// `peer:ours`, the USERNAME of our checks.
+    pub(crate) username: String,
+}
+
+/// How a generation is doing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Life {
+    /// The peer's parameters are unknown, and no deadline runs.
+    AwaitingPeer,
+    /// No pair is usable yet.
+    Searching { until: Instant },
+    /// At least one pair is usable, the first of them since then.
+    Usable { since: Instant },
+    /// We revoked consent: requests are answered with 403, nothing else is sent.
+    Revoked,
+    /// Over and silent.
+    Dead,
+}
+
+/// A candidate of the peer, with the generation of the peer that it was announced for, if that was said.
+pub(crate) struct RemoteCandidate {
+    pub(crate) candidate: Candidate,
+    pub(crate) ufrag: Option<Ufrag>,
+}
+
+/// An authenticated check that came before the peer's parameters. It was answered; its triggered check waits.
+pub(crate) struct EarlyCheck {
+    pub(crate) path: Path,
+    pub(crate) remote_ufrag: Ufrag,
+    pub(crate) received: Received,
+}
+
+impl Session {
+    pub(crate) fn new(generation: Generation, local: Parameters) -> Self {
+        let local_key = IntegrityKey::short_term(local.password.expose());
+        Self {
+            generation,
+            local,
+            local_key,
+            peer: None,
+            checklist: Checklist::default(),
+            selected: None,
+            has_selected: false,
+            life: Life::AwaitingPeer,
+            remote_candidates: Vec::new(),
+            remote_complete: false,
+            early_checks: Vec::new(),
+        }
+    }
+
+    /// The peer's parameters are there: form the checklist, and follow up on what came early.
+    pub(crate) fn begin(&mut self, now: Instant, cx: &mut Context, parameters: Parameters) {
+        self.remote_candidates
+            .retain(|remote| remote.ufrag.as_ref().is_none_or(|ufrag| *ufrag == parameters.ufrag));
+        let mut early = std::mem::take(&mut self.early_checks);
+        early.retain(|check| check.remote_ufrag == parameters.ufrag);
+        self.peer = Some(Peer {
+            key: IntegrityKey::short_term(parameters.password.expose()),
+            username: format!("{}:{}", parameters.ufrag, self.local.ufrag),
+            parameters,
+        });
+        self.life = Life::Searching { until: now + cx.config.patience };
+        self.form_pairs(cx);
+        for EarlyCheck { path, received, .. } in early {
+            if let Err(reason) = self.learn(now, cx, path, &received) {
+                cx.stats.discard(reason);
+            }
+        }
+    }
+
+    /// A candidate that the peer announced, at any time (RFC 8838 section 11).
+    pub(crate) fn add_remote_candidate(
+        &mut self,
+        cx: &Context,
+        candidate: Candidate,
+        ufrag: Option<&Ufrag>,
+    ) -> Result<(), Error> {
+        let same = |known: &&mut RemoteCandidate| known.candidate.address() == candidate.address();
+        if let Some(known) = self.remote_candidates.iter_mut().find(same) {
+            if known.candidate.kind() == CandidateKind::PeerReflexive {
+                known.candidate = candidate;
+                self.checklist.update_remote(candidate, cx.role);
+            }
+            return Ok(());
+        }
+        if self.remote_candidates.len() >= cx.config.max_remote_candidates {
+            return Err(Error::TooManyCandidates);
+        }
+        self.remote_candidates.push(RemoteCandidate { candidate, ufrag: ufrag.cloned() });
+        self.form_pairs(cx);
+        Ok(())
+    }
+
+    /// Pairs every local base with every remote candidate that it can reach (RFC 8445 section 6.1.2.2).
+    pub(crate) fn form_pairs(&mut self, cx: &Context) {
+        if cx.config.lite || !self.is_active() {
+            return;
+        }
+        for local in cx.bases() {
+            for remote in self.remote_candidates.iter().map(|remote| remote.candidate) {
+                if can_pair(local.base(), remote.address()) {
+                    let path = Path::new(local.base(), remote.address(), Protocol::Udp);
+                    self.checklist.add(path, local, remote, cx.role, cx.config.max_pairs);
+                }
+            }
+        }
+    }
+
+    /// The socket of these pairs is gone.
+    pub(crate) fn remove_base(&mut self, now: Instant, cx: &mut Context, base: std::net::SocketAddr) {
+        self.checklist.retain(|pair| pair.path.local() != base);
+        self.early_checks.retain(|check| check.path.local() != base);
+        if self.selected.is_some_and(|id| self.checklist.get(id).is_none()) {
+            self.selected = None;
+        }
+        if matches!(self.life, Life::Usable { .. }) && self.checklist.best_usable().is_none() {
+            self.life = Life::Searching { until: now + cx.config.patience };
+            cx.emit(Event::RestartNeeded { generation: self.generation });
+        }
+    }
+
+    /// Consent on `path` has ended: by expiry, by the peer's 403 or by its close.
+    pub(crate) fn lose(&mut self, cx: &mut Context, path: Path, failure: Failure) {
+        let generation = self.generation;
+        let Some(pair) = self.checklist.on_path_mut(path) else { return };
+        let was_usable = pair.is_usable();
+        pair.complaint = Some(failure);
+        pair.end();
+        let id = pair.id;
+        self.checklist.untrigger(id);
+        cx.outbox.purge(generation, Some(path));
+        if was_usable {
+            cx.emit(Event::ConsentLost { path, generation, failure });
+        }
+        if matches!(self.life, Life::Usable { .. }) && self.checklist.best_usable().is_none() {
+            self.die(cx, failure);
+        }
+    }
+
+    /// Nothing works any more under these credentials, and nothing is sent or answered.
+    pub(crate) fn die(&mut self, cx: &mut Context, failure: Failure) {
+        self.stop(cx, Life::Dead);
+        cx.emit(Event::Failed { generation: self.generation, failure });
+    }
+
+    /// We take back our consent: the peer is told so whenever it asks (RFC 7675 section 5.2).
+    pub(crate) fn revoke(&mut self, cx: &mut Context) {
+        if !self.is_active() {
+            return;
+        }
+        let generation = self.generation;
+        let usable: Vec<Path> =
+            self.checklist.pairs().filter(|pair| pair.is_usable()).map(|pair| pair.path).collect();
+        let failure =
+            usable.first().map_or(Failure::NoPairSucceeded, |&path| Failure::ConsentRevoked { path });
+        self.stop(cx, Life::Revoked);
+        for path in usable {
+            let failure = Failure::ConsentRevoked { path };
+            cx.emit(Event::ConsentLost { path, generation, failure });
+        }
+        cx.emit(Event::Failed { generation, failure });
+    }
+
+    /// The authenticated peer ended what ran over `path`, so no path of this generation has consent.
+    pub(crate) fn peer_ended(&mut self, cx: &mut Context, path: Path) {
+        let usable: Vec<Path> =
+            self.checklist.pairs().filter(|pair| pair.is_usable()).map(|pair| pair.path).collect();
+        for each in usable {
+            self.lose(cx, each, Failure::ConsentRevoked { path: each });
+        }
+        if self.is_active() {
+            self.die(cx, Failure::ConsentRevoked { path });
+        }
+    }
+
+    /// After a role conflict the pair is checked at the next opportunity (RFC 8445 section 7.2.5.1).
+    pub(crate) fn check_again(&mut self, id: PairId) {
+        if let Some(pair) = self.checklist.get_mut(id)
+            && matches!(pair.status, Status::InProgress(_))
+        {
+            pair.status = Status::Waiting;
+            self.checklist.trigger(id);
+        }
+    }
+
+    pub(crate) fn stop(&mut self, cx: &mut Context, life: Life) {
+        self.life = life;
+        self.selected = None;
+        self.checklist.stop();
+        self.early_checks.clear();
+        cx.outbox.purge(self.generation, None);
+    }
+
+    /// Consent that ran out, and the search that did.
+    pub(crate) fn expire(&mut self, now: Instant, cx: &mut Context) {
+        let config = cx.config.clone();
+        let expired: Vec<(Path, Failure)> = self
+            .checklist
+            .pairs()
+            .filter_map(|pair| {
+                let consent = pair.consent().filter(|consent| consent.has_expired(now, &config))?;
+                Some((pair.path, consent.failure(now, pair.path)))
+            })
+            .collect();
+        for (path, failure) in expired {
+            self.lose(cx, path, failure);
+        }
+        if let Life::Searching { until } = self.life
+            && now >= until
+        {
+            self.die(cx, self.why_nothing_worked());
+        }
+    }
+
+    fn why_nothing_worked(&self) -> Failure {
+        let complaint = self.checklist.pairs().find_map(|pair| pair.complaint);
+        complaint.unwrap_or(Failure::NoPairSucceeded)
+    }
+
+    /// Whether checks may be sent, answered and believed.
+    pub(crate) const fn is_active(&self) -> bool {
+        matches!(self.life, Life::Searching { .. } | Life::Usable { .. })
+    }
+
+    pub(crate) fn awaits(&self, id: TransactionId) -> bool {
+        self.checklist.with_transaction(id).is_some()
+    }
+
+    pub(crate) fn selected_pair(&self) -> Option<&CandidatePair> {
+        self.selected.and_then(|id| self.checklist.get(id))
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = Pair> {
+        self.checklist.pairs().map(|pair| pair.snapshot(self.generation))
+    }
+
+    /// Where authenticated STUN came in.
+    pub(crate) fn authenticated_paths(&self) -> impl Iterator<Item = Path> {
+        let pairs = self.checklist.pairs().filter(|pair| pair.authenticated).map(|pair| pair.path);
+        pairs.chain(self.early_checks.iter().map(|check| check.path))
+    }
+
+    /// The selected pair while it has consent, before that the best one.
+    pub(crate) fn permission(&self, now: Instant, cx: &Context) -> Option<Permission> {
+        let pair = self.selected_pair().or_else(|| self.checklist.best_usable())?;
+        let until = pair.consent()?.until(&cx.config);
+        until.is_none_or(|until| now < until).then_some(Permission {
+            path: pair.path,
+            generation: self.generation,
+            until,
+        })
+    }
+
+    /// The next pair to check.
+    pub(crate) fn next_check(&self, cx: &Context) -> Option<PairId> {
+        let selected = self.selected_pair().map(|pair| pair.priority);
+        if cx.config.lite || !self.is_active() { None } else { self.checklist.next(selected) }
+    }
+
+    /// The earliest of everything that waits for time to pass.
+    pub(crate) fn deadline(&self, cx: &Context) -> Option<Deadline> {
+        if !self.is_active() {
+            return None;
+        }
+        let pairs = self.checklist.pairs().flat_map(|pair| {
+            let consent = pair.consent();
+            [
+                pair.sent().map(|sent| Deadline::new(Timer::Retransmission, sent.repeat.deadline())),
+                consent.and_then(Consent::next_check).map(|at| Deadline::new(Timer::ConsentCheck, at)),
+                consent
+                    .and_then(|consent| consent.until(&cx.config))
+                    .map(|at| Deadline::new(Timer::ConsentExpiry, at)),
+            ]
+        });
+        let own = [
+            self.next_check(cx).map(|_| Deadline::new(Timer::Pacing, cx.next_check)),
+            match self.life {
+                Life::Searching { until } => Some(Deadline::new(Timer::Patience, until)),
+                _ => None,
+            },
+            self.nomination_due(cx).map(|at| Deadline::new(Timer::NominationWait, at)),
+        ];
+        pairs.chain(own).flatten().min()
+    }
+}

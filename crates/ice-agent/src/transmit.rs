@@ -1,0 +1,95 @@
+//! Messages that wait for `poll_transmit`.
+//!
+//! Bounded: what does not fit is not sent. Every message here is either repeated by its sender's timer or
+//! asked for again by the peer.
+
+use std::collections::VecDeque;
+
+use crate::generation::Generation;
+use crate::path::Path;
+
+/// One message to send: the last [`Self::len`] bytes of the buffer that was given to `poll_transmit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// From where to where.
+    pub path: Path,
+    /// How many bytes, at the end of the buffer.
+    pub len: usize,
+}
+
+impl Transmit {
+    /// The bytes of this message in the buffer that was given to `poll_transmit`.
+    #[must_use]
+    pub fn bytes<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
+        buf.len().checked_sub(self.len).and_then(|start| buf.get(start..)).unwrap_or_default()
+    }
+}
+
+/// A queue of encoded messages, each with the generation on whose behalf it travels.
+pub(crate) struct Outbox {
+    queue: VecDeque<Message>,
+    /// Emptied buffers, so that a steady exchange of checks allocates nothing.
+    spare: Vec<Vec<u8>>,
+    bound: usize,
+}
+
+struct Message {
+    generation: Generation,
+    path: Path,
+    bytes: Vec<u8>,
+}
+
+/// The queue is full, or the message cannot be encoded.
+pub(crate) struct NotQueued;
+
+impl Outbox {
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { queue: VecDeque::new(), spare: Vec::new(), bound }
+    }
+
+    /// Queues what `write` appends to an empty buffer.
+    pub(crate) fn push(
+        &mut self,
+        generation: Generation,
+        path: Path,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), stun::Error>,
+    ) -> Result<(), NotQueued> {
+        if self.queue.len() >= self.bound {
+            return Err(NotQueued);
+        }
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        if write(&mut bytes).is_err() {
+            self.recycle(bytes);
+            return Err(NotQueued);
+        }
+        self.queue.push_back(Message { generation, path, bytes });
+        Ok(())
+    }
+
+    pub(crate) fn pop(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+        let Message { path, bytes, .. } = self.queue.pop_front()?;
+        buf.extend_from_slice(&bytes);
+        let len = bytes.len();
+        self.recycle(bytes);
+        Some(Transmit { path, len })
+    }
+
+    /// What may not be sent any more is not sent, even if it was queued while it still could.
+    pub(crate) fn purge(&mut self, generation: Generation, path: Option<Path>) {
+        self.queue.retain(|message| {
+            message.generation != generation || path.is_some_and(|path| path != message.path)
+        });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
+    fn recycle(&mut self, bytes: Vec<u8>) {
+        const SPARE: usize = 4;
+        if self.spare.len() < SPARE {
+            self.spare.push(bytes);
+        }
+    }
+}
