@@ -1,0 +1,423 @@
+//! What crosses the boundary to the application: datagrams in, datagrams out, media.
+//!
+//! Media borrows the datagram that it came in and never the transport, so that a packet can be
+//! forwarded through the same endpoint in the same receive loop. Nothing here is ever queued or
+//! copied. Knows where bytes came from and what they are; knows nothing about keys.
+
+use std::time::Instant;
+
+use ice_agent::Path;
+use srtp::RtpHeader;
+
+use crate::association::Association;
+
+/// Explicit congestion notification, the two low bits of the IP traffic class (RFC 3168 section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// `00`: not ECN-capable. Also what a socket says that cannot read the field.
+    #[default]
+    NotEct,
+    /// `01`: ECN-capable, used by L4S (RFC 9331).
+    Ect1,
+    /// `10`: ECN-capable.
+    Ect0,
+    /// `11`: congestion experienced.
+    Ce,
+}
+
+impl Ecn {
+    /// Reads the two low bits of the traffic class; the other six are ignored.
+    #[must_use]
+    pub const fn from_bits(traffic_class: u8) -> Self {
+        match traffic_class & 0b11 {
+            0b00 => Self::NotEct,
+            0b01 => Self::Ect1,
+            0b10 => Self::Ect0,
+            _ => Self::Ce,
+        }
+    }
+
+    /// The two bits, 0 to 3.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::NotEct => 0b00,
+            Self::Ect1 => 0b01,
+            Self::Ect0 => 0b10,
+            Self::Ce => 0b11,
+        }
+    }
+}
+
+/// A differentiated services code point, the six high bits of the IP traffic class (RFC 2474).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Dscp(u8);
+
+impl Dscp {
+    /// Default forwarding, 0.
+    pub const DEFAULT: Self = Self(0);
+    /// Assured forwarding 42, 36: interactive video (RFC 8837 section 5).
+    pub const AF42: Self = Self(36);
+    /// Expedited forwarding, 46: interactive audio (RFC 8837 section 5).
+    pub const EF: Self = Self(46);
+
+    /// A code point of six bits, 0 to 63; `None` above.
+    #[must_use]
+    pub const fn new(code_point: u8) -> Option<Self> {
+        if code_point < 64 { Some(Self(code_point)) } else { None }
+    }
+
+    /// The code point, 0 to 63.
+    #[must_use]
+    pub const fn code_point(self) -> u8 {
+        self.0
+    }
+}
+
+/// What is known about a received datagram beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The local base that it arrived at and the remote address that it came from.
+    pub path: Path,
+    /// The congestion mark that the network left on it.
+    pub ecn: Ecn,
+    /// When the kernel or the network card received it, if the socket says so.
+    ///
+    /// Carried to the media untouched, for bandwidth estimation. No timer looks at it.
+    pub received_at: Option<Instant>,
+}
+
+impl Meta {
+    /// A datagram on `path` about which nothing else is known.
+    #[must_use]
+    pub const fn new(path: Path) -> Self {
+        Self { path, ecn: Ecn::NotEct, received_at: None }
+    }
+}
+
+/// A received UDP datagram, or one segment of a batch that generic receive offload joined.
+///
+/// The payload is mutable because it is decrypted in place.
+#[derive(Debug)]
+pub struct Datagram<'d> {
+    /// Where it came from, and how.
+    pub meta: Meta,
+    /// Its bytes, without UDP header.
+    pub payload: &'d mut [u8],
+}
+
+impl<'d> Datagram<'d> {
+    /// A datagram with no more known about it than its path.
+    #[must_use]
+    pub const fn new(path: Path, payload: &'d mut [u8]) -> Self {
+        Self { meta: Meta::new(path), payload }
+    }
+}
+
+/// A datagram to send. Its bytes are the last [`Transmit::len`] of the buffer that it was
+/// appended to: [`Transmit::bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "bytes that nobody sends are lost"]
+pub struct Transmit {
+    /// The local base to send from, and the remote address to send to.
+    pub path: Path,
+    /// The congestion mark to set.
+    pub ecn: Ecn,
+    /// The code point to set.
+    pub dscp: Dscp,
+    /// How many bytes were appended to the buffer.
+    pub len: usize,
+    /// `Some(size)`: the bytes are several datagrams of `size` bytes, the last one possibly
+    /// shorter, for generic segmentation offload. `None`: they are one datagram.
+    pub segment_size: Option<usize>,
+}
+
+impl Transmit {
+    /// One datagram of `len` bytes on `path`, without marks.
+    pub const fn new(path: Path, len: usize) -> Self {
+        Self { path, ecn: Ecn::NotEct, dscp: Dscp::DEFAULT, len, segment_size: None }
+    }
+
+    /// The bytes to send: the last [`len`](Self::len) of the buffer that they were appended to,
+    /// or nothing where `buffer` is shorter than that and so cannot be the one.
+    #[must_use]
+    pub fn bytes<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
+        buffer.len().checked_sub(self.len).and_then(|start| buffer.get(start..)).unwrap_or_default()
+    }
+}
+
+/// Media out of a datagram: authenticated, not replayed, decrypted in place, and never queued.
+#[derive(Debug)]
+#[must_use = "media is handed out once and is not kept"]
+pub enum Media<'d> {
+    /// An RTP packet.
+    Rtp(RtpPacket<'d>),
+    /// A compound RTCP packet.
+    Rtcp(RtcpPacket<'d>),
+    /// A datagram that is still encrypted: the inbound side is detached, and this belongs to
+    /// its [`MediaReceiver`](crate::MediaReceiver).
+    Protected(Datagram<'d>),
+}
+
+impl<'d> Media<'d> {
+    /// Where the datagram came from, and how.
+    #[must_use]
+    pub const fn meta(&self) -> Meta {
+        match self {
+            Self::Rtp(packet) => packet.meta,
+            Self::Rtcp(packet) => packet.meta,
+            Self::Protected(datagram) => datagram.meta,
+        }
+    }
+
+    /// The path that the datagram took.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        self.meta().path
+    }
+
+    /// The DTLS association whose keys it was decrypted with, or `None` while it is protected.
+    #[must_use]
+    pub const fn association(&self) -> Option<Association> {
+        match self {
+            Self::Rtp(packet) => Some(packet.association),
+            Self::Rtcp(packet) => Some(packet.association),
+            Self::Protected(_) => None,
+        }
+    }
+
+    /// The bytes: the whole packet without its protection, or the protected datagram.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Rtp(packet) => packet.packet,
+            Self::Rtcp(packet) => packet.compound,
+            Self::Protected(datagram) => datagram.payload,
+        }
+    }
+
+    /// Lets go of the datagram and keeps everything else.
+    ///
+    /// Media that is returned from inside a receive loop borrows the buffer for all of the loop;
+    /// `detach` inside and [`MediaMeta::attach`] once, after it.
+    pub fn detach(self) -> MediaMeta {
+        let (kind, meta, len) = match self {
+            Self::Rtp(packet) => {
+                (Kind::Rtp(packet.association, packet.header), packet.meta, packet.packet.len())
+            }
+            Self::Rtcp(packet) => (Kind::Rtcp(packet.association), packet.meta, packet.compound.len()),
+            Self::Protected(datagram) => (Kind::Protected, datagram.meta, datagram.payload.len()),
+        };
+        MediaMeta { kind, meta, len }
+    }
+}
+
+impl<'d> From<RtpPacket<'d>> for Media<'d> {
+    fn from(packet: RtpPacket<'d>) -> Self {
+        Self::Rtp(packet)
+    }
+}
+
+impl<'d> From<RtcpPacket<'d>> for Media<'d> {
+    fn from(packet: RtcpPacket<'d>) -> Self {
+        Self::Rtcp(packet)
+    }
+}
+
+/// [`Media`] without its bytes.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "without it the media in the buffer is unknown"]
+pub struct MediaMeta {
+    kind: Kind,
+    meta: Meta,
+    len: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Rtp(Association, RtpHeader),
+    Rtcp(Association),
+    Protected,
+}
+
+impl MediaMeta {
+    /// Where the datagram came from, and how.
+    #[must_use]
+    pub const fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// The number of bytes that [`attach`](Self::attach) takes from the front of its argument.
+    #[expect(clippy::len_without_is_empty, reason = "media always has bytes")]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts media and bytes together again. `datagram` is the buffer of the datagram that the
+    /// media was detached from, from the datagram's first byte on, and may be longer than it.
+    ///
+    /// A buffer of other bytes gives media that is nonsense, and one that is too short gives
+    /// media that ends early; neither panics.
+    pub fn attach(self, datagram: &mut [u8]) -> Media<'_> {
+        let len = self.len.min(datagram.len());
+        let bytes = datagram.get_mut(..len).unwrap_or_default();
+        match self.kind {
+            Kind::Rtp(association, header) => {
+                Media::Rtp(RtpPacket::new(self.meta, association, header, bytes))
+            }
+            Kind::Rtcp(association) => Media::Rtcp(RtcpPacket::new(self.meta, association, bytes)),
+            Kind::Protected => Media::Protected(Datagram { meta: self.meta, payload: bytes }),
+        }
+    }
+}
+
+/// An RTP packet (RFC 3550 section 5.1), decrypted in place, its header parsed once.
+///
+/// The setters rewrite the header in the datagram, as a forwarder does between two peers.
+#[derive(Debug)]
+pub struct RtpPacket<'d> {
+    meta: Meta,
+    association: Association,
+    header: RtpHeader,
+    packet: &'d mut [u8],
+}
+
+impl<'d> RtpPacket<'d> {
+    /// `packet` is the header and the decrypted payload, without authentication tag.
+    pub(crate) const fn new(
+        meta: Meta,
+        association: Association,
+        header: RtpHeader,
+        packet: &'d mut [u8],
+    ) -> Self {
+        Self { meta, association, header, packet }
+    }
+
+    /// Where the datagram came from, and how.
+    #[must_use]
+    pub const fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// The DTLS association whose keys it was decrypted with.
+    #[must_use]
+    pub const fn association(&self) -> Association {
+        self.association
+    }
+
+    /// The parsed header.
+    #[must_use]
+    pub const fn header(&self) -> RtpHeader {
+        self.header
+    }
+
+    /// The header as bytes: the fixed 12, the contributing sources and the extension.
+    #[must_use]
+    pub fn header_bytes(&self) -> &[u8] {
+        self.packet.get(..self.header.len()).unwrap_or_default()
+    }
+
+    /// Everything after the header, padding included, as it goes with
+    /// [`header_bytes`](Self::header_bytes) into `send_rtp`; without it: [`RtpHeader::unpadded`].
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.packet.get(self.header.len()..).unwrap_or_default()
+    }
+
+    /// Everything after the header, padding included.
+    #[must_use]
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.packet.get_mut(self.header.len()..).unwrap_or_default()
+    }
+
+    /// Rewrites the synchronization source.
+    pub fn set_ssrc(&mut self, ssrc: u32) {
+        self.write(8, ssrc.to_be_bytes());
+    }
+
+    /// Rewrites the sequence number.
+    pub fn set_sequence_number(&mut self, sequence_number: u16) {
+        self.write(2, sequence_number.to_be_bytes());
+    }
+
+    /// Rewrites the timestamp.
+    pub fn set_timestamp(&mut self, timestamp: u32) {
+        self.write(4, timestamp.to_be_bytes());
+    }
+
+    /// Rewrites the payload type, 0 to 127, and keeps the marker. The high bit of `payload_type`
+    /// is ignored.
+    pub fn set_payload_type(&mut self, payload_type: u8) {
+        const MARKER: u8 = 0b1000_0000;
+        let marker = self.packet.get(1).map_or(0, |byte| byte & MARKER);
+        self.write(1, [marker | (payload_type & !MARKER)]);
+    }
+
+    /// Rewrites the marker and keeps the payload type.
+    pub fn set_marker(&mut self, marker: bool) {
+        const MARKER: u8 = 0b1000_0000;
+        let payload_type = self.packet.get(1).map_or(0, |byte| byte & !MARKER);
+        self.write(1, [if marker { MARKER } else { 0 } | payload_type]);
+    }
+
+    /// The whole packet, header and payload, as it is to be protected again.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        self.packet
+    }
+
+    /// The whole packet, borrowed from the datagram.
+    #[must_use]
+    pub const fn into_bytes(self) -> &'d mut [u8] {
+        self.packet
+    }
+
+    fn write<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        if let Some(field) = self.packet.get_mut(at..at + N) {
+            field.copy_from_slice(&value);
+            if let Ok(header) = RtpHeader::parse(self.packet) {
+                self.header = header;
+            }
+        }
+    }
+}
+
+/// A compound RTCP packet (RFC 3550 section 6.1), decrypted in place.
+#[derive(Debug)]
+pub struct RtcpPacket<'d> {
+    meta: Meta,
+    association: Association,
+    compound: &'d mut [u8],
+}
+
+impl<'d> RtcpPacket<'d> {
+    /// `compound` is the decrypted packet without SRTCP index and authentication tag.
+    pub(crate) const fn new(meta: Meta, association: Association, compound: &'d mut [u8]) -> Self {
+        Self { meta, association, compound }
+    }
+
+    /// Where the datagram came from, and how.
+    #[must_use]
+    pub const fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// The DTLS association whose keys it was decrypted with.
+    #[must_use]
+    pub const fn association(&self) -> Association {
+        self.association
+    }
+
+    /// The compound packet: one or more RTCP packets behind each other.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        self.compound
+    }
+
+    /// The compound packet, borrowed from the datagram.
+    #[must_use]
+    pub const fn into_bytes(self) -> &'d mut [u8] {
+        self.compound
+    }
+}
