@@ -142,6 +142,13 @@ impl Inbound {
         Ok(rtp || rtcp)
     }
 
+    /// Whether a packet of this SSRC was accepted before, RTP or RTCP. Who holds the keys of two associations tries
+    /// those first that know the stream.
+    #[must_use]
+    pub fn knows_stream(&self, ssrc: u32) -> bool {
+        self.rtp_streams.contains(ssrc) || self.rtcp_streams.contains(ssrc)
+    }
+
     /// The profile of the keys.
     #[must_use]
     pub fn profile(&self) -> Profile {

@@ -64,6 +64,10 @@ impl Streams {
         Ok(self.live.remove(&ssrc).is_some())
     }
 
+    pub(crate) fn contains(&self, ssrc: u32) -> bool {
+        self.live.contains_key(&ssrc)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.live.len()
     }
