@@ -1,0 +1,68 @@
+//! Interleaved rounds: every subject works for a moment, in turn, many times.
+//!
+//! A machine that is busy, hot or shared changes its speed over seconds; neighbours within a round see the same
+//! machine. So times are medians over rounds, and ratios are medians of ratios within rounds.
+
+use std::time::Duration;
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { rounds: 150 }
+    }
+}
+
+/// Something to measure: a name, and work that returns how long `operations` of it took. What the work needs
+/// to set up first is not part of that time.
+pub(crate) struct Subject<'w> {
+    pub(crate) name: &'static str,
+    pub(crate) operations: u32,
+    pub(crate) work: Box<dyn FnMut() -> Duration + 'w>,
+}
+
+/// What a contest of subjects found, in the order in which they were given.
+pub(crate) struct Outcome {
+    /// Nanoseconds per operation, for each subject one figure per round.
+    rounds: Vec<(&'static str, Vec<f64>)>,
+}
+
+impl Outcome {
+    /// The median of each subject, in nanoseconds per operation.
+    pub(crate) fn medians(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.rounds.iter().map(|(name, times)| (*name, median(times.clone())))
+    }
+
+    /// How much longer `subject` takes than `base`.
+    pub(crate) fn ratio(&self, subject: &str, base: &str) -> Option<f64> {
+        let times =
+            |wanted: &str| self.rounds.iter().find(|(name, _)| *name == wanted).map(|(_, times)| times);
+        Some(median(times(subject)?.iter().zip(times(base)?).map(|(subject, base)| subject / base).collect()))
+    }
+}
+
+/// Lets the subjects take turns. The first round warms up and is not counted; each round begins with another
+/// subject, so that nobody always follows the same one.
+pub(crate) fn contest(effort: Effort, mut subjects: Vec<Subject<'_>>) -> Outcome {
+    let mut rounds: Vec<_> = subjects.iter().map(|subject| (subject.name, Vec::new())).collect();
+    for round in 0..=effort.rounds {
+        for turn in 0..subjects.len() {
+            let turn = (turn + round) % subjects.len();
+            let subject = &mut subjects[turn];
+            let time = (subject.work)();
+            if round > 0 {
+                rounds[turn].1.push(time.as_secs_f64() * 1e9 / f64::from(subject.operations));
+            }
+        }
+    }
+    Outcome { rounds }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,129 @@
+//! The rows of a run: a table for people, JSON for machines, one line of verdict.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use crate::measure::Outcome;
+
+/// One figure of one subject.
+struct Row {
+    figure: String,
+    subject: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// The most that is good enough; `None` for what is only there to compare with.
+    goal: Option<f64>,
+}
+
+impl Row {
+    /// As good as printed: what rounds to its goal has met it.
+    fn met(&self) -> Option<bool> {
+        self.goal.map(|goal| rounded(self.value, self.unit) <= goal)
+    }
+}
+
+/// All figures of a run.
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+}
+
+/// The name of our own subject in every figure.
+pub(crate) const OURS: &str = "ours";
+/// The name of the primitives that ours is made of.
+pub(crate) const BARE: &str = "bare";
+
+impl Report {
+    /// The times of a contest. `to_bare` and `to_peer` are the most that ours may take, compared with the bare
+    /// primitives and with a peer.
+    pub(crate) fn contest(
+        &mut self,
+        figure: &str,
+        outcome: &Outcome,
+        to_bare: Option<f64>,
+        to_peer: Option<(&'static str, f64)>,
+    ) {
+        for (subject, value) in outcome.medians() {
+            self.row(figure.to_owned(), subject, value, "ns", None);
+        }
+        let goals = to_bare.map(|goal| (BARE, goal)).into_iter().chain(to_peer);
+        for (base, goal) in goals {
+            if let Some(ratio) = outcome.ratio(OURS, base) {
+                self.row(format!("{figure}, to {base}"), OURS, ratio, "x", Some(goal));
+            }
+        }
+    }
+
+    /// An exact figure of ours that must not exceed `goal`.
+    pub(crate) fn exact(&mut self, figure: String, value: u64, unit: &'static str, goal: u64) {
+        let exact = |number: u64| u32::try_from(number).map_or(f64::INFINITY, f64::from);
+        self.row(figure, OURS, exact(value), unit, Some(exact(goal)));
+    }
+
+    fn row(
+        &mut self,
+        figure: String,
+        subject: &'static str,
+        value: f64,
+        unit: &'static str,
+        goal: Option<f64>,
+    ) {
+        self.rows.push(Row { figure, subject, value, unit, goal });
+    }
+
+    pub(crate) fn print(&self) {
+        println!("{:<48} {:<12} {:>12} {:<6} {:>8}  met", "figure", "subject", "value", "unit", "at most");
+        for row in &self.rows {
+            let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| shown(goal, row.unit));
+            let met = row.met().map_or("", |met| if met { "yes" } else { "NO" });
+            let value = shown(row.value, row.unit);
+            println!("{:<48} {:<12} {value:>12} {:<6} {goal:>8}  {met}", row.figure, row.subject, row.unit);
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = "[".to_owned();
+        for (i, row) in self.rows.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "," };
+            let value = rounded(row.value, row.unit);
+            let goal = row.goal.map_or_else(|| "null".to_owned(), |goal| goal.to_string());
+            let met = row.met().map_or_else(|| "null".to_owned(), |met| met.to_string());
+            // Figures, subjects and units are our own words, without quotes or backslashes.
+            let _ = write!(
+                json,
+                "{separator}\n  {{\"figure\": \"{}\", \"subject\": \"{}\", \"value\": {value}, \"unit\": \"{}\", \
+                 \"goal\": {goal}, \"met\": {met}}}",
+                row.figure, row.subject, row.unit,
+            );
+        }
+        json.push_str("\n]\n");
+        json
+    }
+
+    /// Prints one line, and says whether all goals were met.
+    pub(crate) fn verdict(&self) -> ExitCode {
+        let goals = self.rows.iter().filter(|row| row.goal.is_some()).count();
+        let missed: Vec<&str> =
+            self.rows.iter().filter(|row| row.met() == Some(false)).map(|row| row.figure.as_str()).collect();
+        if missed.is_empty() {
+            println!("bench: all {goals} goals met");
+            ExitCode::SUCCESS
+        } else {
+            println!("bench: {} of {goals} goals missed: {}", missed.len(), missed.join("; "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn rounded(value: f64, unit: &str) -> f64 {
+    let steps = if unit == "x" { 100.0 } else { 10.0 };
+    (value * steps).round() / steps
+}
+
+fn shown(value: f64, unit: &str) -> String {
+    match unit {
+        "x" => format!("{value:.2}"),
+        "ns" => format!("{value:.1}"),
+        _ => format!("{value}"),
+    }
+}
