@@ -1,1 +1,0 @@
-//! Interop with real peers.

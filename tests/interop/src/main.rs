@@ -1,0 +1,73 @@
+//! Interop with real peers: is it right, or only consistent with itself?
+//!
+//! `interop PEER [--json PATH]` plays every scenario with one peer over real sockets, prints a table, and exits
+//! non-zero when a cell fell short. `cargo xtask interop` builds it and provides the foreign programs.
+
+mod absent;
+mod openssl;
+mod program;
+mod relay;
+mod report;
+mod udp_peer;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use report::Report;
+
+const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
+
+Peers: openssl
+  --only TEXT    plays only the cells whose role and scenario contain TEXT
+  --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
+
+/// A peer's name and what plays its scenarios.
+const PEERS: &[(&str, Play)] = &[("openssl", openssl::run)];
+
+type Play = fn(&mut Report);
+
+struct Request {
+    peer: &'static str,
+    play: Play,
+    only: Option<String>,
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match parse().and_then(|request| judge(&request)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("interop: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn judge(request: &Request) -> Result<bool, String> {
+    let mut report = Report::new(request.peer, absent::read()?, request.only.clone());
+    (request.play)(&mut report);
+    report.finish(request.json.as_deref())
+}
+
+fn parse() -> Result<Request, String> {
+    let (mut peer, mut only, mut json) = (None, None, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            lexopt::Arg::Long("json") => json = Some(PathBuf::from(value(&mut parser)?)),
+            lexopt::Arg::Long("only") => only = Some(value(&mut parser)?.to_string_lossy().into_owned()),
+            lexopt::Arg::Value(name) if peer.is_none() => {
+                let known = PEERS.iter().find(|(known, _)| name == **known);
+                peer = Some(*known.ok_or_else(|| format!("no peer {}\n{USAGE}", name.to_string_lossy()))?);
+            }
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let (peer, play) = peer.ok_or(USAGE)?;
+    Ok(Request { peer, play, only, json })
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<std::ffi::OsString, String> {
+    parser.value().map_err(|error| error.to_string())
+}

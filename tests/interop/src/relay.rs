@@ -1,0 +1,201 @@
+//! A UDP relay between two peers that loses, repeats and reorders datagrams, from a seed.
+//!
+//! Knows sockets and chance. Looks into no datagram.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What may happen to a datagram, each in percent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weather {
+    pub(crate) lost: u64,
+    pub(crate) repeated: u64,
+    /// Held back until the next one has passed, or for some milliseconds.
+    pub(crate) late: u64,
+}
+
+/// A relay; it ends with its value.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    weather: Weather,
+    /// Good weather from now on.
+    calm: AtomicBool,
+    stopped: AtomicBool,
+    /// Whoever dialled, learnt from what arrives.
+    dialler: Mutex<Option<SocketAddr>>,
+    target: SocketAddr,
+    passed: AtomicU64,
+    lost: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    ToTarget,
+    ToDialler,
+}
+
+impl Relay {
+    /// Relays between whoever sends to [`Relay::address`] and `target`.
+    pub(crate) fn start(target: SocketAddr, weather: Weather, seed: u64) -> Result<Self, String> {
+        let (front, back) = (bind()?, bind()?);
+        let address = front.local_addr().map_err(|error| error.to_string())?;
+        let shared = Arc::new(Shared {
+            weather,
+            calm: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            dialler: Mutex::new(None),
+            target,
+            passed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        });
+        for (from, to, direction) in
+            [(clone(&front)?, clone(&back)?, Direction::ToTarget), (back, front, Direction::ToDialler)]
+        {
+            let (shared, chance) =
+                (Arc::clone(&shared), Chance(seed.wrapping_mul(2).wrapping_add(direction as u64)));
+            thread::spawn(move || shared.carry(&from, &to, direction, chance));
+        }
+        Ok(Self { address, shared })
+    }
+
+    /// Where to dial.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Nothing happens to datagrams from now on.
+    pub(crate) fn calm(&self) {
+        self.shared.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// What happened so far, for the table.
+    pub(crate) fn summary(&self) -> String {
+        let lost = self.shared.lost.load(Ordering::Relaxed);
+        format!("{lost} of {} datagrams lost", lost + self.shared.passed.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn carry(&self, from: &UdpSocket, to: &UdpSocket, direction: Direction, mut chance: Chance) {
+        let mut buffer = [0; 2048];
+        let mut held: Option<Vec<u8>> = None;
+        while !self.stopped.load(Ordering::Relaxed) {
+            let Ok((length, source)) = from.recv_from(&mut buffer) else {
+                // Nothing came for a moment: what was held back is late enough.
+                if let Some(late) = held.take() {
+                    self.send(to, direction, &late);
+                }
+                continue;
+            };
+            if matches!(direction, Direction::ToTarget) {
+                *self.dialler.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+            }
+            let datagram = &buffer[..length];
+            let calm = self.calm.load(Ordering::Relaxed);
+            let mut happens = |percent| !calm && chance.percent() < percent;
+            if happens(self.weather.lost) {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            if held.is_none() && happens(self.weather.late) {
+                held = Some(datagram.to_vec());
+                continue;
+            }
+            self.send(to, direction, datagram);
+            if happens(self.weather.repeated) {
+                self.send(to, direction, datagram);
+            }
+            if let Some(late) = held.take() {
+                self.send(to, direction, &late);
+            }
+        }
+    }
+
+    fn send(&self, to: &UdpSocket, direction: Direction, datagram: &[u8]) {
+        let address = match direction {
+            Direction::ToTarget => Some(self.target),
+            Direction::ToDialler => *self.dialler.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        if let Some(address) = address
+            && to.send_to(datagram, address).is_ok()
+        {
+            self.passed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// SplitMix64: a short sequence of fair numbers from a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn percent(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % 100
+    }
+}
+
+/// A loopback socket whose reads return after a moment, so that its thread can look around.
+pub(crate) fn bind() -> Result<UdpSocket, String> {
+    let socket =
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no UDP socket: {error}"))?;
+    socket.set_read_timeout(Some(Duration::from_millis(20))).map_err(|error| error.to_string())?;
+    Ok(socket)
+}
+
+fn clone(socket: &UdpSocket) -> Result<UdpSocket, String> {
+    socket.try_clone().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send_hundred(weather: Weather) -> Vec<u8> {
+        let (dialler, target) = (bind().unwrap(), bind().unwrap());
+        let relay = Relay::start(target.local_addr().unwrap(), weather, 7).unwrap();
+        let mut received = Vec::new();
+        let mut buffer = [0; 16];
+        let mut take = |received: &mut Vec<u8>| {
+            while let Ok(1) = target.recv(&mut buffer) {
+                received.push(buffer[0]);
+            }
+        };
+        for number in 0..100 {
+            dialler.send_to(&[number], relay.address()).unwrap();
+        }
+        take(&mut received);
+        take(&mut received);
+        received
+    }
+
+    #[test]
+    fn in_good_weather_everything_passes_in_order() {
+        let received = send_hundred(Weather { lost: 0, repeated: 0, late: 0 });
+        assert_eq!(received, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn bad_weather_loses_repeats_and_reorders() {
+        let lossy = send_hundred(Weather { lost: 20, repeated: 0, late: 0 });
+        assert!((60..95).contains(&lossy.len()), "{} of 100 arrived", lossy.len());
+        let repeated = send_hundred(Weather { lost: 0, repeated: 50, late: 0 });
+        assert!(repeated.len() > 120, "{} of 100 arrived", repeated.len());
+        let late = send_hundred(Weather { lost: 0, repeated: 0, late: 30 });
+        assert!(late.len() == 100 && !late.is_sorted(), "{late:?}");
+    }
+}

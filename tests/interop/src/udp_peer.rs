@@ -1,0 +1,139 @@
+//! Our side: a `dtls-core` connection on a loopback socket, driven until something is so.
+//!
+//! Knows the clock and one socket. What is to happen is the scenario's.
+
+use std::fmt::Write as _;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use dtls_core::{Config, Connection, DtlsRole, Event, Negotiated};
+
+use crate::relay;
+
+/// The label under which both sides export SRTP keys (RFC 5764 section 4.2).
+pub(crate) const SRTP_LABEL: &str = "EXTRACTOR-dtls_srtp";
+
+/// A DTLS peer on a socket.
+pub(crate) struct UdpPeer {
+    connection: Connection,
+    socket: UdpSocket,
+    /// Whom we talk to. A server learns it from what arrives.
+    remote: Option<SocketAddr>,
+    /// Everything that happened, in order.
+    pub(crate) events: Vec<Event>,
+}
+
+impl UdpPeer {
+    /// A client that dials `remote`.
+    pub(crate) fn client(remote: SocketAddr, config: Config) -> Result<Self, String> {
+        Self::new(DtlsRole::Client, Some(remote), config)
+    }
+
+    /// A server that waits at [`UdpPeer::address`].
+    pub(crate) fn server(config: Config) -> Result<Self, String> {
+        Self::new(DtlsRole::Server, None, config)
+    }
+
+    fn new(role: DtlsRole, remote: Option<SocketAddr>, config: Config) -> Result<Self, String> {
+        let now = Instant::now();
+        let mut connection = match role {
+            DtlsRole::Client => Connection::client(now, config),
+            DtlsRole::Server => Connection::server(now, config),
+        }
+        .map_err(|error| format!("our configuration: {error}"))?;
+        connection.start(now, None).map_err(|error| format!("our start: {error}"))?;
+        Ok(Self { connection, socket: relay::bind()?, remote, events: Vec::new() })
+    }
+
+    /// Where we are.
+    pub(crate) fn address(&self) -> Result<SocketAddr, String> {
+        self.socket.local_addr().map_err(|error| error.to_string())
+    }
+
+    /// Carries datagrams and time until `done` gives a result, or says what did not happen.
+    pub(crate) fn until<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut done: impl FnMut(&[Event]) -> Option<T>,
+    ) -> Result<T, String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.step()?;
+            if let Some(result) = done(&self.events) {
+                return Ok(result);
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "{what}: not within {} s; our events: {:?}",
+                    limit.as_secs(),
+                    self.events
+                ));
+            }
+        }
+    }
+
+    /// Carries datagrams and time until the handshake is complete.
+    pub(crate) fn until_connected(&mut self, limit: Duration) -> Result<Negotiated, String> {
+        self.until("our handshake", limit, |events| {
+            events.iter().find_map(|event| match event {
+                Event::Connected(negotiated) => Some(Ok(*negotiated)),
+                Event::Failed(failure) => Some(Err(format!("our side failed: {failure}"))),
+                _ => None,
+            })
+        })?
+    }
+
+    /// Sends application data.
+    pub(crate) fn send(&mut self, data: &[u8]) -> Result<(), String> {
+        self.connection.send(Instant::now(), data).map_err(|error| format!("our send: {error}"))
+    }
+
+    /// Ends the connection.
+    pub(crate) fn close(&mut self) {
+        self.connection.close(Instant::now());
+    }
+
+    /// Exports keys for SRTP as hexadecimal digits.
+    pub(crate) fn export(&self, length: usize) -> Result<String, String> {
+        let mut keys = vec![0; length];
+        self.connection
+            .export(SRTP_LABEL, None, &mut keys)
+            .map_err(|error| format!("our export: {error}"))?;
+        Ok(keys.iter().fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02X}");
+            digits
+        }))
+    }
+
+    /// One turn: what is due, what is to be sent, what happened, what arrived within a moment.
+    fn step(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        if self.connection.poll_timeout().is_some_and(|due| due <= now) {
+            self.connection.handle_timeout(now);
+        }
+        let mut buffer = Vec::with_capacity(2048);
+        while let Some(transmit) = self.connection.poll_transmit(&mut buffer) {
+            let datagram = &buffer[buffer.len() - transmit.len..];
+            let remote = self.remote.ok_or("we send before anybody is known")?;
+            // A refused datagram is a lost one: the peer may be gone already.
+            let _ = self.socket.send_to(datagram, remote);
+            buffer.clear();
+        }
+        while let Some(event) = self.connection.poll_event() {
+            self.events.push(event);
+        }
+        let wait = self
+            .connection
+            .poll_timeout()
+            .map_or(Duration::from_millis(10), |due| due.saturating_duration_since(now));
+        let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(10));
+        self.socket.set_read_timeout(Some(wait)).map_err(|error| error.to_string())?;
+        buffer.resize(2048, 0);
+        if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
+            self.remote.get_or_insert(source);
+            let _ = self.connection.handle_input(Instant::now(), &mut buffer[..length]);
+        }
+        Ok(())
+    }
+}
