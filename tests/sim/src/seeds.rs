@@ -1,19 +1,28 @@
 //! Many seeds, one of which fails: says which, and how to run it alone.
 
-/// Tells one seed from the others: the environment variable that picks it.
+/// Runs this seed alone.
 const SEED_VARIABLE: &str = "SIM_SEED";
+/// Runs so many seeds instead of what the test asks for: a few by day, thousands by night.
+const COUNT_VARIABLE: &str = "SIM_SEEDS";
 
-/// Runs `story` with `count` seeds, or with the one of the environment variable `SIM_SEED`.
+/// Runs `story` with the seeds `0..count`. The environment variable `SIM_SEED` picks one of them instead, and
+/// `SIM_SEEDS` another count.
 ///
 /// When a story panics, its seed is printed after it.
 pub fn for_each_seed(count: u64, mut story: impl FnMut(u64)) {
-    let chosen = std::env::var(SEED_VARIABLE).ok().and_then(|text| text.trim().parse::<u64>().ok());
-    let seeds = chosen.map_or(0..count, |seed| seed..seed.saturating_add(1));
+    let seeds = match (number(SEED_VARIABLE), number(COUNT_VARIABLE)) {
+        (Some(seed), _) => seed..seed.saturating_add(1),
+        (None, other) => 0..other.unwrap_or(count),
+    };
     for seed in seeds {
         let confession = Confession(seed);
         story(seed);
         drop(confession);
     }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.trim().parse().ok()
 }
 
 /// Speaks up only while a panic passes by.
