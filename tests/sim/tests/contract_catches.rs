@@ -165,6 +165,10 @@ impl Subject for Pingers {
         *output == Heard::Silence
     }
 
+    fn withdraws(&self, _output: &Heard) -> bool {
+        false
+    }
+
     fn is_connected(&self, node: &Flawed) -> bool {
         !node.dead
     }

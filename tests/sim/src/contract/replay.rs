@@ -99,6 +99,10 @@ impl<S: Subject> Subject for Recorder<'_, S> {
         self.subject.is_failure(output)
     }
 
+    fn withdraws(&self, output: &<S::Node as Node>::Output) -> bool {
+        self.subject.withdraws(output)
+    }
+
     fn is_connected(&self, node: &Self::Node) -> bool {
         self.subject.is_connected(&node.node)
     }

@@ -89,6 +89,23 @@ pub(super) fn play<S: Subject>(
 }
 
 impl<S: Subject> Story<S> {
+    /// When an output was first like this.
+    pub(super) fn first_output(&self, like: impl Fn(&<S::Node as Node>::Output) -> bool) -> Option<Duration> {
+        self.outputs.iter().flatten().filter(|(_, output)| like(output)).map(|(at, _)| *at).min()
+    }
+
+    /// The story up to `end`, without the sums that are known at its own end only.
+    pub(super) fn before(mut self, end: Duration) -> Self {
+        if end < Duration::MAX {
+            self.outputs.iter_mut().for_each(|outputs| outputs.retain(|(at, _)| *at < end));
+            self.wire.iter_mut().for_each(|wire| wire.retain(|(at, _)| *at < end));
+            self.deadlines.iter_mut().for_each(|deadlines| deadlines.retain(|(at, _)| *at < end));
+            self.answers.clear();
+            self.discarded = [0; 2];
+        }
+        self
+    }
+
     /// Everything the same.
     pub(super) fn must_equal(&self, other: &Self, when: &str) -> Result<(), Violation> {
         self.outputs_must_equal(other, when)?;
