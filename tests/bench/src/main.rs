@@ -10,6 +10,7 @@ mod allocations;
 mod measure;
 mod report;
 mod srtp_suite;
+mod stun_suite;
 
 use std::process::ExitCode;
 
@@ -48,7 +49,8 @@ struct Suite {
     run: fn(Effort, &mut Report),
 }
 
-const SUITES: &[Suite] = &[Suite { name: "srtp", run: srtp_suite::run }];
+const SUITES: &[Suite] =
+    &[Suite { name: "srtp", run: srtp_suite::run }, Suite { name: "stun", run: stun_suite::run }];
 
 struct Options {
     suites: Vec<String>,

@@ -13,7 +13,7 @@ pub(crate) struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { rounds: 150 }
+        Self { rounds: 600 }
     }
 }
 
