@@ -208,6 +208,17 @@ impl Agent {
         self.run(now);
     }
 
+    /// Takes the role that offer and answer decided (RFC 8445 section 6.1.1). Once the peer's parameters are set
+    /// only a role conflict changes the role; a lite agent stays controlled.
+    pub fn set_role(&mut self, now: Instant, role: IceRole) {
+        self.advance(now);
+        let undecided = self.latest_generation == Generation::default()
+            && matches!(self.current.life, Life::AwaitingPeer);
+        if undecided && !self.context.config.lite {
+            self.context.role = role;
+        }
+    }
+
     /// Takes back our consent: nothing is sent any more except 403 to whatever the peer asks (RFC 7675 section 5.2),
     /// and nothing may be received. [`restart`](Self::restart) begins anew.
     pub fn revoke_consent(&mut self, now: Instant) {

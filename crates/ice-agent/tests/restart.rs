@@ -1,0 +1,276 @@
+//! ICE restarts: make before break, whoever begins.
+#![expect(clippy::unwrap_used, reason = "a story may stop where its plot breaks")]
+
+mod world;
+
+use ice_agent::{Applied, Config, Discard, Error, Event, Failure, IceRole, Parameters, Path, State, Ufrag};
+use world::{LEFT, RIGHT, World, address, host, is_request, lossy, ms};
+
+fn generations_selected(world: &World, who: usize) -> Vec<u32> {
+    world.selections(who).iter().map(|(pair, _)| pair.generation.number()).collect()
+}
+
+fn moved(world: &World) -> bool {
+    world.agents.iter().all(|agent| agent.generation().number() == 1)
+}
+
+/// The left side offers a restart, the right side answers, candidates as before.
+fn negotiate(world: &mut World) {
+    world.agents[LEFT].restart(world.now).unwrap();
+    assert!(matches!(world.tell_parameters(LEFT), Applied::IceRestart(_)));
+    assert!(matches!(world.tell_parameters(RIGHT), Applied::IceRestart(_)));
+    world.exchange_candidates();
+}
+
+#[test]
+fn a_restart_moves_to_the_new_generation_without_a_moment_of_silence() {
+    let mut world = World::connected(1);
+    let old = world.agents[LEFT].local_parameters().clone();
+    negotiate(&mut world);
+    assert_ne!(world.agents[LEFT].local_parameters().ufrag, old.ufrag);
+    let end = world.now + ms(1000);
+    while world.step(end) {
+        assert!(world.permitted(LEFT) && world.permitted(RIGHT), "{}", world.trace);
+    }
+    assert!(moved(&world));
+    for who in [LEFT, RIGHT] {
+        assert_eq!(generations_selected(&world, who), [0, 1]);
+        assert_eq!(world.agents[who].state(), State::Connected);
+        assert_eq!(world.states(who), [State::Checking, State::Connected], "never left Connected");
+    }
+    // The 5-tuple is the same, so it was never released.
+    assert!(!world.trace.contains("PathReleased"), "{}", world.trace);
+}
+
+#[test]
+fn the_old_pair_keeps_its_consent_while_signalling_is_slow() {
+    let mut world = World::connected(2);
+    world.agents[LEFT].restart(world.now).unwrap();
+    world.run_for(ms(120_000));
+    assert!(world.permitted(LEFT) && world.permitted(RIGHT));
+    assert_eq!(world.agents[LEFT].generation().number(), 0);
+    world.tell_parameters(LEFT);
+    world.tell_parameters(RIGHT);
+    world.exchange_candidates();
+    world.run_until(ms(1000), moved);
+}
+
+#[test]
+fn both_may_restart_at_once() {
+    let mut world = World::connected(3);
+    world.agents[LEFT].restart(world.now).unwrap();
+    world.agents[RIGHT].restart(world.now).unwrap();
+    world.exchange_parameters();
+    world.exchange_candidates();
+    world.run_until(ms(1000), moved);
+    assert_eq!(generations_selected(&world, LEFT), [0, 1]);
+}
+
+#[test]
+fn a_restart_survives_loss_with_either_side_permitted_throughout() {
+    for seed in 0..100 {
+        let mut world = World::connected(seed);
+        world.network = lossy(seed, 30);
+        negotiate(&mut world);
+        let end = world.now + ms(20_000);
+        while !moved(&world) && world.step(end) {
+            assert!(world.permitted(LEFT) && world.permitted(RIGHT), "seed {seed}\n{}", world.trace);
+        }
+        assert!(moved(&world), "seed {seed}\n{}", world.trace);
+    }
+}
+
+#[test]
+fn equal_parameters_change_nothing_and_half_changed_ones_are_refused() {
+    let mut world = World::connected(4);
+    assert_eq!(world.tell_parameters(LEFT), Applied::Unchanged);
+    let known = world.agents[LEFT].local_parameters().clone();
+    let other = "otherpasswordotherpassword".parse().unwrap();
+    let half = Parameters::new(known.ufrag.clone(), other);
+    let now = world.now;
+    assert_eq!(world.agents[RIGHT].set_remote_parameters(now, half), Err(Error::HalfChangedCredentials));
+    let half = Parameters::new("other".parse().unwrap(), known.password);
+    assert_eq!(world.agents[RIGHT].set_remote_parameters(now, half), Err(Error::HalfChangedCredentials));
+    assert_eq!(world.agents[RIGHT].next_generation(), None);
+    assert!(world.permitted(RIGHT));
+}
+
+#[test]
+fn parameters_from_before_the_restart_are_refused_once_it_has_begun() {
+    let mut world = World::connected(5);
+    let before = world.agents[LEFT].local_parameters().clone();
+    world.agents[LEFT].restart(world.now).unwrap();
+    world.tell_parameters(LEFT);
+    let now = world.now;
+    assert_eq!(world.agents[RIGHT].set_remote_parameters(now, before), Err(Error::CredentialsChanged));
+}
+
+#[test]
+fn a_restart_before_anything_started_is_an_error_without_trace() {
+    let mut world = World::strangers(
+        6,
+        [IceRole::Controlling, IceRole::Controlled],
+        [Config::default(), Config::default()],
+    );
+    let before = world.agents[LEFT].local_parameters().clone();
+    assert_eq!(world.agents[LEFT].restart(world.now), Err(Error::NotStarted));
+    assert_eq!(world.agents[LEFT].abandon_restart(world.now), Err(Error::NoRestart));
+    assert_eq!(*world.agents[LEFT].local_parameters(), before);
+    assert_eq!(world.agents[LEFT].state(), State::New);
+}
+
+#[test]
+fn an_abandoned_restart_returns_to_the_generation_that_works() {
+    let mut world = World::connected(7);
+    let before = world.agents[LEFT].local_parameters().clone();
+    let generation = world.agents[LEFT].restart(world.now).unwrap();
+    world.agents[LEFT].abandon_restart(world.now).unwrap();
+    world.run_for(ms(100));
+    assert_eq!(*world.agents[LEFT].local_parameters(), before);
+    assert!(world.events[LEFT].contains(&Event::GenerationRetired(generation)));
+    assert!(world.permitted(LEFT));
+}
+
+#[test]
+fn a_restart_during_a_restart_replaces_it() {
+    let mut world = World::connected(8);
+    let first = world.agents[LEFT].restart(world.now).unwrap();
+    world.tell_parameters(LEFT);
+    let second = world.agents[LEFT].restart(world.now).unwrap();
+    assert_ne!(first, second);
+    assert!(matches!(world.tell_parameters(LEFT), Applied::IceRestart(_)));
+    assert!(matches!(world.tell_parameters(RIGHT), Applied::IceRestart(_)));
+    world.exchange_candidates();
+    world.run_until(ms(1000), |world| world.agents.iter().all(|agent| agent.generation().number() == 2));
+}
+
+#[test]
+fn a_failed_restart_leaves_the_call_as_it_was() {
+    let mut world = World::connected(9);
+    negotiate(&mut world);
+    let new: Vec<Ufrag> = world.agents.iter().map(|agent| agent.local_parameters().ufrag.clone()).collect();
+    world.network = Box::new(move |_, packet| {
+        let text = String::from_utf8_lossy(&packet.bytes).into_owned();
+        let of_new = is_request(&packet.bytes) && new.iter().any(|ufrag| text.contains(ufrag.as_str()));
+        if of_new { Vec::new() } else { vec![(ms(10), packet)] }
+    });
+    world.run_for(ms(45_000));
+    for who in [LEFT, RIGHT] {
+        assert_eq!(world.failures(who), [Failure::NoPairSucceeded], "{}", world.trace);
+        assert_eq!(world.agents[who].state(), State::Connected);
+        assert!(world.permitted(who));
+    }
+}
+
+#[test]
+fn a_restart_revives_what_failed_and_what_was_closed() {
+    for close in [false, true] {
+        let mut world = World::connected(10);
+        if close {
+            world.agents[LEFT].close(world.now);
+            assert_eq!(world.agents[LEFT].state(), State::Closed);
+            assert_eq!(world.agents[LEFT].poll_timeout(), None);
+        }
+        world.network = Box::new(|_, _| Vec::new());
+        world.run_for(ms(31_000));
+        assert!(!world.permitted(LEFT) && !world.permitted(RIGHT));
+        world.network = world::perfect();
+        negotiate(&mut world);
+        world.run_until(ms(1000), moved);
+        assert!(world.permitted(LEFT) && world.permitted(RIGHT), "{}", world.trace);
+    }
+}
+
+#[test]
+fn old_credentials_are_answered_for_three_seconds_at_most_and_then_counted() {
+    for (after, answered) in [(ms(2_999), true), (ms(3_000), false)] {
+        let mut world = World::connected(11);
+        // The peer's last consent check under the old credentials, caught on the way.
+        let caught = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let sink = std::sync::Arc::clone(&caught);
+        world.network = Box::new(move |_, packet| {
+            if packet.from == RIGHT && is_request(&packet.bytes) {
+                *sink.lock().unwrap() = Some(packet.clone());
+            }
+            vec![(ms(10), packet)]
+        });
+        world.run_for(ms(6_000));
+        let old = caught.lock().unwrap().clone().unwrap();
+        world.network = world::perfect();
+        negotiate(&mut world);
+        world.run_until(ms(1000), |world| world.agents[LEFT].generation().number() == 1);
+        // From here on the peer proves nothing.
+        world.network = Box::new(|_, _| Vec::new());
+        let selected = world.now;
+        world.run_for(after);
+        assert_eq!(world.now, selected + after);
+        let before = world.agents[LEFT].stats().responses_sent;
+        world.deliver(&old);
+        let stats = world.agents[LEFT].stats();
+        assert_eq!(stats.responses_sent > before, answered, "{}", world.trace);
+        assert_eq!(stats.discarded(Discard::RetiredGeneration) == 0, answered);
+    }
+}
+
+#[test]
+fn a_base_left_behind_is_answered_no_more() {
+    let mut world = World::connected(12);
+    let caught = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let sink = std::sync::Arc::clone(&caught);
+    world.network = Box::new(move |_, packet| {
+        if packet.from == RIGHT && is_request(&packet.bytes) {
+            *sink.lock().unwrap() = Some(packet.clone());
+        }
+        vec![(ms(10), packet)]
+    });
+    world.run_for(ms(6_000));
+    let old = caught.lock().unwrap().clone().unwrap();
+    // The left side gets a better address, and the restart selects it.
+    world.add(LEFT, host("[2001:db8::1]:1000"));
+    world.add(RIGHT, host("[2001:db8::2]:2000"));
+    negotiate(&mut world);
+    world.run_until(ms(1000), moved);
+    assert!(world.agents[LEFT].selected_pair().unwrap().path.local().is_ipv6());
+    world.deliver(&old);
+    assert_eq!(world.agents[LEFT].stats().discarded(Discard::RetiredGeneration), 1);
+    world.run_for(ms(4_000));
+    let left_behind = Path::udp(address("192.0.2.1:1000"), address("192.0.2.2:2000"));
+    assert!(world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationRetired(_))));
+    // The new generation may have checked the old 5-tuple too; only then does it stay bound.
+    let bound = world.agents[LEFT].bound_paths().any(|path| path == left_behind);
+    assert_eq!(world.agents[LEFT].may_receive(left_behind), bound);
+}
+
+#[test]
+fn a_late_candidate_of_the_old_generation_stays_there() {
+    let mut world = World::connected(13);
+    let old = world.agents[RIGHT].local_parameters().ufrag.clone();
+    negotiate(&mut world);
+    let now = world.now;
+    let late = host("198.51.100.7:7");
+    world.agents[LEFT].add_remote_candidate(now, late, Some(&old)).unwrap();
+    let generations: Vec<_> = world.agents[LEFT]
+        .pairs()
+        .filter(|pair| pair.remote.address() == late.address())
+        .map(|pair| pair.generation.number())
+        .collect();
+    assert_eq!(generations, [0]);
+    let stranger = "stranger".parse().unwrap();
+    assert_eq!(world.agents[LEFT].add_remote_candidate(now, late, Some(&stranger)), Err(Error::UnknownUfrag));
+}
+
+#[test]
+fn a_403_under_the_old_credentials_spares_the_restart_that_is_under_way() {
+    let mut world = World::connected(14);
+    let generation = world.agents[LEFT].restart(world.now).unwrap();
+    world.agents[RIGHT].revoke_consent(world.now);
+    world.run_for(ms(6_100));
+    assert!(matches!(world.failures(LEFT)[..], [Failure::ConsentRevoked { .. }]), "{}", world.trace);
+    assert_eq!(world.agents[LEFT].state(), State::Checking);
+    assert_eq!(world.agents[LEFT].next_generation(), Some(generation));
+    assert!(matches!(world.tell_parameters(LEFT), Applied::IceRestart(_)));
+    assert!(matches!(world.tell_parameters(RIGHT), Applied::IceRestart(_)));
+    world.exchange_candidates();
+    world.run_until(ms(1000), moved);
+    assert!(world.permitted(LEFT) && world.permitted(RIGHT));
+}
