@@ -1,1 +1,116 @@
 //! One WebRTC peer from UDP datagrams to decrypted media: ICE, DTLS and SRTP composed, with restart.
+//!
+//! [`PeerTransport`] is one remote peer, [`Endpoint`] many of them on shared sockets. Neither owns a socket, a
+//! clock, a thread or entropy. Datagrams and time go in, datagrams, events and the next deadline come out; received
+//! media is returned by `handle_input` itself, decrypted in place, and borrows nothing but the datagram.
+//!
+//! ```
+//! use std::time::{Duration, Instant, SystemTime};
+//! use peer_transport::{
+//!     Candidate, Config, Datagram, DescriptionKind, Media, Path, PeerTransport, Seed, State,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut now = Instant::now();
+//! let config = || Config { wall_clock: Some(SystemTime::now()), ..Config::default() };
+//! // Outside of examples and simulations a seed is 32 bytes from a cryptographic generator.
+//! let mut alice = PeerTransport::new(now, config(), Vec::new(), Seed::new([1; 32]))?;
+//! let mut bob = PeerTransport::new(now, config(), Vec::new(), Seed::new([2; 32]))?;
+//! let (at_alice, at_bob) = ("192.0.2.1:5000".parse()?, "192.0.2.2:6000".parse()?);
+//! alice.add_local_candidate(now, Candidate::host(at_alice)?)?;
+//! bob.add_local_candidate(now, Candidate::host(at_bob)?)?;
+//!
+//! // Signalling: parameters and candidates travel by any means, for instance as the attribute lines of SDP.
+//! bob.set_remote_parameters(now, DescriptionKind::Offer, alice.local_parameters())?;
+//! alice.set_remote_parameters(now, DescriptionKind::Answer, bob.local_parameters())?;
+//! bob.add_remote_candidate(now, Candidate::host(at_alice)?, None)?;
+//! alice.add_remote_candidate(now, Candidate::host(at_bob)?, None)?;
+//!
+//! // The application's loop: carry datagrams, pass time.
+//! let mut buffer = Vec::new();
+//! while alice.state() != State::Connected || bob.state() != State::Connected {
+//!     while let Some(transmit) = alice.poll_transmit(&mut buffer) {
+//!         let path = Path::udp(transmit.path.remote(), transmit.path.local());
+//!         bob.handle_input(now, Datagram::new(path, &mut buffer));
+//!         buffer.clear();
+//!     }
+//!     while let Some(transmit) = bob.poll_transmit(&mut buffer) {
+//!         let path = Path::udp(transmit.path.remote(), transmit.path.local());
+//!         alice.handle_input(now, Datagram::new(path, &mut buffer));
+//!         buffer.clear();
+//!     }
+//!     now += Duration::from_millis(5);
+//!     alice.handle_timeout(now);
+//!     bob.handle_timeout(now);
+//! }
+//!
+//! // Version 2, payload type 96, sequence number 1, timestamp 2, SSRC 3.
+//! let header = [0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+//! let sent = alice.send_rtp(now, &header, b"media", &mut buffer)?;
+//! let path = Path::udp(sent.path.remote(), sent.path.local());
+//! let Some(Media::Rtp(packet)) = bob.handle_input(now, Datagram::new(path, &mut buffer)) else {
+//!     return Err("no media".into());
+//! };
+//! assert_eq!(packet.payload(), b"media");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Restart
+//! [`PeerTransport::restart`] renews the ICE credentials and begins a fresh DTLS handshake under them, from every
+//! state but new. Until it is complete the association before carries the call; a peer that ignores the handshake,
+//! as browsers do under an unchanged certificate, has kept it, and that is what
+//! [`Event::RestartCompleted`] then says.
+//!
+//! # Bad input
+//! Bytes that fit nowhere are dropped for a [`Discard`] reason and counted in [`PeerTransport::stats`]. Only commands
+//! return errors, and a refused command leaves no trace. Nothing unauthenticated ends a connected transport.
+
+mod association;
+mod config;
+mod demux;
+mod endpoint;
+mod error;
+mod event;
+mod generation;
+mod handover;
+mod mailbox;
+mod media;
+mod media_receiver;
+mod media_sender;
+mod parameters;
+mod reception;
+mod restart;
+mod route;
+mod setup;
+mod stats;
+mod timer;
+mod transport;
+mod verdict;
+
+pub use association::Association;
+pub use config::{Config, DtlsRestart, RestartCertificates, RestartOptions, RetainedVerdict, Role};
+pub use demux::{Class, classify};
+pub use endpoint::{Endpoint, EndpointConfig, ForwardTag, PeerId, PeerMut, Route};
+pub use error::{Error, Failure, SendError};
+pub use event::{Event, RestartOutcome, Side, State};
+pub use media::{Datagram, Dscp, Ecn, Media, MediaMeta, Meta, RtcpPacket, RtpPacket, Transmit};
+pub use parameters::{
+    Attribute, AttributeName, Description, DescriptionKind, Fragment, IceOptions, ParseError, Parameters,
+    Problem, Setup, TlsId,
+};
+pub use stats::{Count, Discard, Stats};
+pub use transport::PeerTransport;
+
+// What the signatures above are made of, so that one dependency is enough.
+pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule};
+pub use ice_agent::{
+    Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, Generation, IceRole,
+    Pair, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,
+};
+pub use srtp::RtpHeader;
+pub use srtp_keys::Profile;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

@@ -421,3 +421,104 @@ impl<'d> RtcpPacket<'d> {
         self.compound
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Association, Datagram, Ecn, Media, Meta, Path, RtcpPacket, RtpHeader, RtpPacket, Transmit};
+
+    /// One contributing source, an extension of one word, and a payload of five bytes.
+    const PACKET: [u8; 29] = [
+        0x91, 0xe0, 0x12, 0x34, 0xde, 0xad, 0xbe, 0xef, 0xca, 0xfe, 0xba, 0xbe, // fixed
+        0, 0, 0, 1, // contributing source
+        0xbe, 0xde, 0, 1, 0x10, 0xaa, 0, 0, // extension
+        b'h', b'e', b'l', b'l', b'o', // payload
+    ];
+
+    fn meta() -> Meta {
+        let path = Path::udp("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+        Meta { ecn: Ecn::Ce, ..Meta::new(path) }
+    }
+
+    fn rtp(packet: &mut [u8]) -> RtpPacket<'_> {
+        let header = RtpHeader::parse(packet).unwrap();
+        RtpPacket::new(meta(), Association::FIRST, header, packet)
+    }
+
+    #[test]
+    fn an_rtp_packet_is_a_header_and_a_payload() {
+        let mut bytes = PACKET;
+        let mut packet = rtp(&mut bytes);
+        assert_eq!(packet.header_bytes(), &PACKET[..24]);
+        assert_eq!(packet.payload(), b"hello");
+        packet.payload_mut()[0] = b'j';
+        assert_eq!(packet.into_bytes(), [&PACKET[..24], b"jello"].concat());
+    }
+
+    #[test]
+    fn setters_rewrite_the_bytes_and_the_parsed_header_alike() {
+        let mut bytes = PACKET;
+        let mut packet = rtp(&mut bytes);
+        packet.set_ssrc(1);
+        packet.set_sequence_number(2);
+        packet.set_timestamp(3);
+        packet.set_payload_type(111);
+        let header = packet.header();
+        assert_eq!((header.ssrc(), header.sequence_number(), header.timestamp()), (1, 2, 3));
+        assert_eq!((header.payload_type(), header.marker()), (111, true));
+        assert_eq!(RtpHeader::parse(packet.bytes()), Ok(header));
+        packet.set_marker(false);
+        assert_eq!((packet.header().payload_type(), packet.header().marker()), (111, false));
+        packet.set_payload_type(0xff);
+        assert_eq!((packet.header().payload_type(), packet.header().marker()), (127, false));
+        assert_eq!(packet.header_bytes()[12..], PACKET[12..24], "the rest is as it was");
+    }
+
+    #[test]
+    fn media_comes_apart_and_together_again() {
+        // The datagram was longer: a tag stood behind the packet.
+        let mut datagram = [&PACKET[..], &[0xee; 10]].concat();
+        let detached = Media::from(rtp(&mut datagram[..29])).detach();
+        assert_eq!((detached.len(), detached.meta()), (29, meta()));
+        let Media::Rtp(packet) = detached.attach(&mut datagram) else { panic!("it was RTP") };
+        assert_eq!((packet.payload(), packet.header().ssrc()), (&b"hello"[..], 0xcafe_babe));
+
+        let mut compound = [0x80, 201, 0, 1, 0, 0, 0, 7];
+        let detached = Media::from(RtcpPacket::new(meta(), Association::FIRST, &mut compound)).detach();
+        let media = detached.attach(&mut compound);
+        assert_eq!((media.bytes().len(), media.association()), (8, Some(Association::FIRST)));
+
+        let protected = Media::Protected(Datagram { meta: meta(), payload: &mut compound });
+        let media = protected.detach().attach(&mut compound);
+        assert_eq!((media.meta().ecn, media.association()), (Ecn::Ce, None));
+    }
+
+    #[test]
+    fn media_attached_to_a_shorter_buffer_ends_early_and_nothing_panics() {
+        for len in 0..PACKET.len() {
+            let mut datagram = PACKET;
+            let detached = Media::from(rtp(&mut datagram)).detach();
+            let Media::Rtp(mut packet) = detached.attach(&mut datagram[..len]) else { panic!("it was RTP") };
+            packet.set_ssrc(1);
+            packet.set_payload_type(1);
+            assert_eq!(packet.payload(), PACKET.get(24..len).unwrap_or_default());
+            packet.payload_mut().fill(0);
+            assert_eq!(packet.into_bytes().len(), len);
+        }
+    }
+
+    #[test]
+    fn a_transmit_is_the_end_of_the_buffer_or_nothing() {
+        let transmit = Transmit::new(meta().path, 3);
+        assert_eq!(transmit.bytes(b"before123"), b"123");
+        assert_eq!(transmit.bytes(b"123"), b"123");
+        assert_eq!(transmit.bytes(b"12"), b"");
+    }
+
+    #[test]
+    fn ecn_bits_are_those_of_rfc_3168() {
+        for bits in 0..=255 {
+            assert_eq!(Ecn::from_bits(bits).bits(), bits & 3);
+        }
+        assert_eq!([Ecn::NotEct, Ecn::Ect1, Ecn::Ect0, Ecn::Ce].map(Ecn::bits), [0, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,97 @@
+//! Keeps what the endpoint knows about its peers true after something happened to one of them.
+//!
+//! Everything is compared with what the peer itself says, so it does not matter who polled what
+//! before.
+
+use std::time::Instant;
+
+use ice_agent::Peek;
+
+use super::PeerId;
+use super::deadlines::Deadlines;
+use super::index::{Entries, Index};
+use super::keyed::Keyed;
+use super::ready::{Mark, Ready};
+use crate::demux::{self, Class};
+use crate::transport::PeerTransport;
+
+/// A peer, and where it stands in the indexes.
+pub(super) struct Peer {
+    pub(super) transport: PeerTransport,
+    entries: Entries,
+    deadline: Option<Instant>,
+    pub(super) sending: Mark,
+    pub(super) telling: Mark,
+}
+
+impl Peer {
+    pub(super) fn new(transport: PeerTransport) -> Self {
+        Self {
+            transport,
+            entries: Entries::default(),
+            deadline: None,
+            sending: Mark::default(),
+            telling: Mark::default(),
+        }
+    }
+}
+
+pub(super) struct Indexes {
+    pub(super) names: Index,
+    pub(super) deadlines: Deadlines,
+    /// Peers that may have a datagram to send.
+    pub(super) sending: Ready,
+    /// Peers that may have an event to tell.
+    pub(super) telling: Ready,
+    max_paths_per_peer: usize,
+}
+
+impl Indexes {
+    pub(super) fn new(keyed: &Keyed, max_paths_per_peer: usize) -> Self {
+        Self {
+            names: Index::new(keyed),
+            deadlines: Deadlines::default(),
+            sending: Ready::default(),
+            telling: Ready::default(),
+            max_paths_per_peer,
+        }
+    }
+
+    /// After anything that happened to a peer.
+    pub(super) fn settle(&mut self, id: PeerId, peer: &mut Peer) {
+        let ice = peer.transport.ice();
+        self.names.sync_ufrags(id, &mut peer.entries, || ice.local_ufrags());
+        self.names.sync_paths(id, &mut peer.entries, || ice.bound_paths(), self.max_paths_per_peer);
+        self.settle_after_media(id, peer);
+    }
+
+    /// After media, which binds no path and mints no name. What it lets a peer release is released
+    /// when the peer is settled the next time.
+    pub(super) fn settle_after_media(&mut self, id: PeerId, peer: &mut Peer) {
+        let deadline = peer.transport.poll_timeout();
+        self.deadlines.set(id, peer.deadline, deadline);
+        peer.deadline = deadline;
+        self.sending.push(id, &mut peer.sending);
+        self.telling.push(id, &mut peer.telling);
+    }
+
+    /// A datagram of a peer leaves: a request will be answered, and its answer has to be found.
+    pub(super) fn note_sent(&mut self, now: Instant, id: PeerId, peer: &mut Peer, datagram: &[u8]) {
+        if demux::classify(datagram) == Class::Stun
+            && let Ok(Peek::Request { transaction_id, .. }) = ice_agent::peek(datagram)
+        {
+            self.names.sent(now, id, &mut peer.entries, transaction_id);
+        }
+    }
+
+    /// The deadline of a peer was taken out because it has come.
+    pub(super) fn deadline_taken(peer: &mut Peer) {
+        peer.deadline = None;
+    }
+
+    /// A peer is gone.
+    pub(super) fn remove(&mut self, id: PeerId, peer: &mut Peer) {
+        self.names.remove(id, &mut peer.entries);
+        self.deadlines.set(id, peer.deadline, None);
+    }
+}

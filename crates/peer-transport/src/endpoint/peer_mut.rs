@@ -1,0 +1,141 @@
+//! A peer of an endpoint, to command: each command is followed by what the indexes must learn
+//! from it.
+//!
+//! There is no `DerefMut`, which would bypass the indexes, and no `Drop`, which would hold the
+//! endpoint borrowed for longer than the commands do.
+
+use std::ops::Deref;
+use std::time::Instant;
+
+use ice_agent::{Applied, Candidate, Generation, Ufrag};
+
+use super::PeerId;
+use super::indexes::{Indexes, Peer};
+use crate::config::RestartOptions;
+use crate::error::{Error, SendError};
+use crate::parameters::{DescriptionKind, Parameters};
+use crate::transport::PeerTransport;
+
+/// A [`PeerTransport`] at an [`Endpoint`](crate::Endpoint), borrowed for a few commands.
+///
+/// Derefs to the transport for everything that only looks. The commands are those of the
+/// transport and say there what they do.
+pub struct PeerMut<'e> {
+    id: PeerId,
+    peer: &'e mut Peer,
+    indexes: &'e mut Indexes,
+}
+
+impl<'e> PeerMut<'e> {
+    pub(super) const fn new(id: PeerId, peer: &'e mut Peer, indexes: &'e mut Indexes) -> Self {
+        Self { id, peer, indexes }
+    }
+
+    /// The peer's id.
+    #[must_use]
+    pub const fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// See [`PeerTransport::set_remote_parameters`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_remote_parameters(
+        &mut self,
+        now: Instant,
+        kind: DescriptionKind,
+        parameters: Parameters,
+    ) -> Result<Applied, Error> {
+        self.command(|transport| transport.set_remote_parameters(now, kind, parameters))
+    }
+
+    /// See [`PeerTransport::add_local_candidate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_local_candidate(&mut self, now: Instant, candidate: Candidate) -> Result<(), Error> {
+        self.command(|transport| transport.add_local_candidate(now, candidate))
+    }
+
+    /// See [`PeerTransport::remove_local_candidate`].
+    pub fn remove_local_candidate(&mut self, now: Instant, candidate: &Candidate) {
+        self.command(|transport| transport.remove_local_candidate(now, candidate));
+    }
+
+    /// See [`PeerTransport::add_remote_candidate`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_remote_candidate(
+        &mut self,
+        now: Instant,
+        candidate: Candidate,
+        ufrag: Option<&Ufrag>,
+    ) -> Result<(), Error> {
+        self.command(|transport| transport.add_remote_candidate(now, candidate, ufrag))
+    }
+
+    /// See [`PeerTransport::end_of_local_candidates`].
+    pub fn end_of_local_candidates(&mut self, now: Instant) {
+        self.command(|transport| transport.end_of_local_candidates(now));
+    }
+
+    /// See [`PeerTransport::end_of_remote_candidates`].
+    pub fn end_of_remote_candidates(&mut self, now: Instant, ufrag: Option<&Ufrag>) {
+        self.command(|transport| transport.end_of_remote_candidates(now, ufrag));
+    }
+
+    /// See [`PeerTransport::restart`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<Generation, Error> {
+        self.command(|transport| transport.restart(now, options))
+    }
+
+    /// See [`PeerTransport::abandon_restart`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
+        self.command(|transport| transport.abandon_restart(now))
+    }
+
+    /// See [`PeerTransport::set_restart_options`].
+    pub fn set_restart_options(&mut self, options: RestartOptions) {
+        self.command(|transport| transport.set_restart_options(options));
+    }
+
+    /// See [`PeerTransport::send_data`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_data(&mut self, now: Instant, data: &[u8]) -> Result<(), SendError> {
+        self.command(|transport| transport.send_data(now, data))
+    }
+
+    /// See [`PeerTransport::revoke_consent`].
+    pub fn revoke_consent(&mut self, now: Instant) {
+        self.command(|transport| transport.revoke_consent(now));
+    }
+
+    /// See [`PeerTransport::close`]. The peer stays at the endpoint until it is removed.
+    pub fn close(&mut self, now: Instant) {
+        self.command(|transport| transport.close(now));
+    }
+
+    fn command<T>(&mut self, act: impl FnOnce(&mut PeerTransport) -> T) -> T {
+        let answer = act(&mut self.peer.transport);
+        self.indexes.settle(self.id, self.peer);
+        answer
+    }
+}
+
+impl Deref for PeerMut<'_> {
+    type Target = PeerTransport;
+
+    fn deref(&self) -> &PeerTransport {
+        &self.peer.transport
+    }
+}

@@ -1,0 +1,183 @@
+//! Generations of a transport: what was signalled for one, and the restart that brings the next.
+//!
+//! At most one generation is sending, one handshaking, one draining. Knows nothing of packets.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use dtls_core::{Certificate, HashAlgorithm};
+use ice_agent::{Generation, Path};
+
+use crate::association::{DtlsRole, Established, Handshaking};
+use crate::config::Role;
+use crate::parameters::{Parameters, Setup, TlsId};
+use crate::verdict::{Ends, Signalled};
+
+/// Our side of the DTLS parameters of a generation.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalDtls {
+    pub(crate) certificates: Vec<Certificate>,
+    /// The role that the application asked for.
+    pub(crate) wish: Role,
+    /// What our description says about it.
+    pub(crate) setup: Setup,
+    /// Omitted from an answer to an offer that had none (RFC 8842 section 5.3).
+    pub(crate) tls_id: Option<TlsId>,
+}
+
+impl LocalDtls {
+    pub(crate) fn signalled(&self, role: DtlsRole) -> Signalled {
+        Signalled {
+            tls_id: self.tls_id.clone(),
+            fingerprints: self
+                .certificates
+                .iter()
+                .map(|certificate| certificate.fingerprint(HashAlgorithm::Sha256))
+                .collect(),
+            role,
+        }
+    }
+}
+
+/// What both sides have said about a generation.
+#[derive(Clone, Debug)]
+pub(crate) struct Signalling {
+    pub(crate) local: LocalDtls,
+    pub(crate) remote: Option<Parameters>,
+}
+
+/// The association that sends, or the first one on its way.
+pub(crate) enum Current {
+    /// Nothing to send with: before the first handshake, after a close, after a failure.
+    Absent,
+    /// The first handshake.
+    Handshaking(Box<Handshaking>),
+    /// It carries media and data.
+    Established(Box<Established>),
+}
+
+impl Current {
+    pub(crate) const fn established(&self) -> Option<&Established> {
+        match self {
+            Self::Established(association) => Some(association),
+            Self::Absent | Self::Handshaking(_) => None,
+        }
+    }
+
+    pub(crate) const fn established_mut(&mut self) -> Option<&mut Established> {
+        match self {
+            Self::Established(association) => Some(association),
+            Self::Absent | Self::Handshaking(_) => None,
+        }
+    }
+}
+
+/// The next generation on its way, and what to go back to.
+pub(crate) struct Restart {
+    pub(crate) generation: Generation,
+    /// What was signalled for the generation before, for an abandoned or a failed restart.
+    pub(crate) before: Signalling,
+    pub(crate) stage: Stage,
+}
+
+/// How far a restart has come.
+pub(crate) enum Stage {
+    /// We offered it; the peer's parameters are awaited, without a deadline of ours.
+    Offered,
+    /// Signalling says that the association stays; only the new pair is awaited.
+    Retained {
+        /// What is signalled about it now.
+        ends: Box<Ends>,
+        /// When the wait for a pair is over.
+        deadline: Instant,
+    },
+    /// A fresh handshake is under way, while the association before goes on.
+    Handshaking(Box<Attempt>),
+    /// The fresh handshake is complete, but the peer may miss our last flight: sending moves with the
+    /// first proof that it does not.
+    Moving(Box<Established>),
+}
+
+/// A fresh handshake beside a living association.
+pub(crate) struct Attempt {
+    pub(crate) handshaking: Handshaking,
+    pub(crate) judgement: Judgement,
+    /// When it is given up.
+    pub(crate) deadline: Instant,
+}
+
+/// What is known about the association before while a fresh handshake is attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// Signalling promised the fresh handshake, so silence proves nothing.
+    Fresh,
+    /// Silence will decide.
+    Open,
+    /// It was judged retained. The attempt stays receptive until its deadline.
+    Retained,
+}
+
+/// The association before, which only reads what is still on its way.
+pub(crate) struct Draining {
+    pub(crate) association: Established,
+    /// When it is erased. Brought forward by the first traffic of the association after it.
+    pub(crate) until: Instant,
+}
+
+/// DTLS datagrams that came before we could use them: ahead of the peer's parameters, or ahead of the
+/// first pair of ours that works.
+#[derive(Default)]
+pub(crate) struct EarlyDatagrams {
+    held: VecDeque<(Path, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl EarlyDatagrams {
+    /// A post-quantum ClientHello takes two datagrams, and each may come twice.
+    const MAX_DATAGRAMS: usize = 4;
+    /// Four datagrams of a usual MTU do not fit, and no ClientHello needs them to.
+    const MAX_BYTES: usize = 4096;
+
+    /// Keeps a copy; `false` when the bound is reached.
+    pub(crate) fn hold(&mut self, path: Path, datagram: &[u8]) -> bool {
+        if self.held.len() >= Self::MAX_DATAGRAMS || self.bytes + datagram.len() > Self::MAX_BYTES {
+            return false;
+        }
+        self.bytes += datagram.len();
+        self.held.push_back((path, datagram.to_vec()));
+        true
+    }
+
+    pub(crate) fn take(&mut self) -> VecDeque<(Path, Vec<u8>)> {
+        self.bytes = 0;
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EarlyDatagrams, Path};
+
+    fn path() -> Path {
+        Path::udp("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap())
+    }
+
+    #[test]
+    fn the_fourth_early_datagram_is_held_and_the_fifth_is_not() {
+        let mut early = EarlyDatagrams::default();
+        for _ in 0..4 {
+            assert!(early.hold(path(), &[22; 100]));
+        }
+        assert!(!early.hold(path(), &[22; 100]));
+        assert_eq!(early.take().len(), 4);
+        assert!(early.hold(path(), &[22; 100]));
+    }
+
+    #[test]
+    fn four_kilobytes_are_held_and_one_byte_more_is_not() {
+        let mut early = EarlyDatagrams::default();
+        assert!(early.hold(path(), &[22; 4000]));
+        assert!(early.hold(path(), &[22; 96]));
+        assert!(!early.hold(path(), &[22]));
+    }
+}

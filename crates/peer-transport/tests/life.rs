@@ -1,0 +1,270 @@
+//! The life of a transport between two of ours: connecting, sending, refusing, ending.
+
+#![expect(clippy::unwrap_used, reason = "a story that breaks should stop")]
+
+mod pair;
+
+use std::time::Duration;
+
+use pair::{Alice, Bob, Pair, Peer};
+use peer_transport::{
+    Association, Certificate, Config, Datagram, DescriptionKind, Discard, Error, Event, Failure, Path,
+    PeerTransport, Profile, RestartOptions, Seed, SendError, Side, State,
+};
+
+#[test]
+fn two_peers_connect_and_media_and_data_go_both_ways() {
+    let mut pair = Pair::connected();
+    pair.talk_for(Duration::from_millis(200));
+    for who in [Alice, Bob] {
+        let heard: Vec<_> = pair.peer(who).heard.iter().map(|(_, sequence)| *sequence).collect();
+        assert_eq!(heard, (1..=10).collect::<Vec<_>>(), "{who:?}");
+    }
+    let now = pair.now;
+    pair.transport(Alice).send_data(now, b"hello").unwrap();
+    pair.run_for(Duration::from_millis(50));
+    assert!(pair.peer(Bob).has(|event| matches!(event, Event::Data { bytes, .. } if &bytes[..] == b"hello")));
+}
+
+#[test]
+fn each_side_sees_the_states_in_order_and_hears_of_its_keys_once() {
+    let pair = Pair::connected();
+    for peer in &pair.peers {
+        let states: Vec<_> = peer
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::StateChanged(state) => Some(*state),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(states, [State::Connecting, State::Connected]);
+        let keys = peer.events.iter().filter(|event| matches!(event, Event::KeysChanged { .. })).count();
+        assert_eq!(keys, 1);
+    }
+}
+
+#[test]
+fn both_sides_export_the_same_keys_and_agree_on_the_profile() {
+    let pair = Pair::connected();
+    let [alice, bob] = pair.peers.as_slice() else { return };
+    let mut ours = [0; 32];
+    let mut theirs = [0; 32];
+    alice.transport.export("EXPERIMENTAL-story", None, &mut ours).unwrap();
+    bob.transport.export("EXPERIMENTAL-story", None, &mut theirs).unwrap();
+    assert_eq!(ours, theirs);
+    assert_ne!(ours, [0; 32]);
+    assert_eq!(alice.transport.srtp_profile(), Some(Profile::AeadAes128Gcm));
+    assert_eq!(bob.transport.srtp_profile(), Some(Profile::AeadAes128Gcm));
+}
+
+#[test]
+fn rtcp_goes_through() {
+    let mut pair = Pair::connected();
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+    let mut out = Vec::new();
+    let now = pair.now;
+    let transmit = pair.transport(Alice).send_rtcp(now, &report, &mut out).unwrap();
+    pair.launch(Alice, transmit.path, out);
+    pair.run_for(Duration::from_millis(50));
+    assert_eq!(pair.peer(Bob).compounds, 1);
+    assert_eq!(pair.peer(Bob).transport.stats().rtcp_received.bytes, 8);
+}
+
+#[test]
+fn the_clienthello_that_overtakes_the_answer_is_not_lost() {
+    // Bob answers and is the DTLS client; Alice hears of the answer only after 300 ms.
+    let mut pair = Pair::new();
+    pair.offer(Alice);
+    let answer = pair.peer(Bob).transport.local_parameters();
+    pair.run_for(Duration::from_millis(300));
+    pair.describe(Bob, DescriptionKind::Answer, answer);
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+}
+
+#[test]
+fn a_certificate_with_another_fingerprint_fails_before_any_key_exists() {
+    let mut pair = Pair::new();
+    let mut offer = pair.peer(Alice).transport.local_parameters();
+    offer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
+    pair.describe(Alice, DescriptionKind::Offer, offer);
+    pair.answer(Bob);
+    pair.run_until("bob refuses alice", |pair| pair.peer(Bob).transport.state() == State::Failed);
+    assert!(pair.peer(Bob).has(|event| matches!(event, Event::Failed(Failure::Dtls { .. }))));
+    assert!(!pair.peer(Bob).has(|event| matches!(event, Event::KeysChanged { .. })));
+    assert!(!pair.speak(Bob));
+    pair.run_until("alice is told", |pair| pair.peer(Alice).transport.state() == State::Failed);
+}
+
+#[test]
+fn commands_in_the_wrong_state_are_refused_and_leave_no_trace() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let before = format!("{:?}", pair.peer(Alice).transport.local_parameters());
+    let alice = pair.transport(Alice);
+    let mut out = vec![1, 2, 3];
+    let header = [0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+    assert_eq!(alice.send_rtp(now, &header, b"x", &mut out), Err(SendError::NotConnected));
+    assert_eq!(out, [1, 2, 3]);
+    assert_eq!(alice.send_data(now, b"x"), Err(SendError::NotConnected));
+    assert_eq!(alice.restart(now, RestartOptions::default()), Err(Error::NotStarted));
+    assert_eq!(alice.abandon_restart(now), Err(Error::NoRestart));
+    assert_eq!(alice.state(), State::New);
+    assert_eq!(format!("{:?}", alice.local_parameters()), before);
+}
+
+#[test]
+fn without_a_certificate_and_without_a_date_there_is_no_transport() {
+    let made = PeerTransport::new(pair::start(), Config::default(), Vec::new(), Seed::new([9; 32]));
+    assert_eq!(made.err(), Some(Error::NoCertificate));
+}
+
+#[test]
+fn a_date_is_enough_to_generate_a_certificate() {
+    let config = Config { wall_clock: Some(pair::today()), ..Config::default() };
+    let made = PeerTransport::new(pair::start(), config, Vec::new(), Seed::new([9; 32])).unwrap();
+    assert_eq!(made.local_parameters().fingerprints.len(), 1);
+}
+
+#[test]
+fn parameters_without_fingerprint_are_refused() {
+    let mut pair = Pair::new();
+    let mut offer = pair.peer(Alice).transport.local_parameters();
+    offer.fingerprints.clear();
+    let now = pair.now;
+    let refused = pair.transport(Bob).set_remote_parameters(now, DescriptionKind::Offer, offer);
+    assert_eq!(refused, Err(Error::NoFingerprint));
+    assert_eq!(pair.peer(Bob).transport.state(), State::New);
+}
+
+#[test]
+fn the_same_parameters_again_change_nothing() {
+    let mut pair = Pair::connected();
+    let (now, answer) = (pair.now, pair.peer(Bob).transport.local_parameters());
+    let again = pair.transport(Alice).set_remote_parameters(now, DescriptionKind::Answer, answer);
+    assert_eq!(again, Ok(peer_transport::Applied::Unchanged));
+    assert!(pair.both(State::Connected));
+}
+
+#[test]
+fn other_fingerprints_without_an_ice_restart_are_refused() {
+    let mut pair = Pair::connected();
+    let (now, mut answer) = (pair.now, pair.peer(Bob).transport.local_parameters());
+    answer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
+    let refused = pair.transport(Alice).set_remote_parameters(now, DescriptionKind::Answer, answer);
+    assert_eq!(refused, Err(Error::ParametersChanged));
+    assert!(pair.both(State::Connected));
+}
+
+#[test]
+fn a_close_is_heard_by_the_peer_and_then_nothing_is_sent() {
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    pair.transport(Alice).close(now);
+    pair.run_until("bob hears it", |pair| pair.peer(Bob).transport.state() == State::Closed);
+    assert!(pair.peer(Bob).has(|event| matches!(event, Event::AssociationClosed { by: Side::Peer, .. })));
+    assert!(pair.peer(Alice).has(|event| matches!(event, Event::AssociationClosed { by: Side::Local, .. })));
+    pair.run_for(Duration::from_secs(60));
+    for who in [Alice, Bob] {
+        assert_eq!(pair.peer(who).transport.poll_timeout(), None, "{who:?}");
+        assert!(!pair.speak(who));
+    }
+}
+
+#[test]
+fn a_revoked_consent_stops_the_peer_at_its_next_check() {
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    pair.transport(Bob).revoke_consent(now);
+    pair.run_until("alice hears the 403", |pair| pair.peer(Alice).transport.state() == State::Failed);
+    assert!(pair.now - now <= Duration::from_secs(7), "the next consent check is at most 6 s away");
+    assert!(pair.peer(Alice).has(|event| matches!(event, Event::ConsentLost { .. })));
+    assert!(!pair.speak(Alice));
+}
+
+#[test]
+fn a_peer_that_vanishes_loses_its_consent_after_thirty_seconds() {
+    let mut pair = Pair::connected();
+    pair.run_for(Duration::from_secs(3));
+    pair.tap = Box::new(|who, _| who == Alice);
+    let silent_since = pair.now;
+    pair.run_until("alice gives up", |pair| pair.peer(Alice).transport.state() == State::Failed);
+    let lasted = pair.now - silent_since;
+    assert!(lasted <= Duration::from_secs(30), "{lasted:?}");
+    assert!(lasted >= Duration::from_secs(23), "a check at most 6 s before the silence, {lasted:?}");
+}
+
+#[test]
+fn junk_of_every_size_and_class_is_counted_and_harmless_in_every_state() {
+    for when in ["new", "connecting", "connected"] {
+        let mut pair = Pair::new();
+        if when != "new" {
+            pair.signal(Alice);
+        }
+        if when == "connected" {
+            pair.run_until("both are connected", |pair| pair.both(State::Connected));
+        }
+        let (now, state) = (pair.now, pair.peer(Alice).transport.state());
+        let path = Path::udp(pair.peer(Alice).address, pair.peer(Bob).address);
+        let before: u64 = pair.peer(Alice).transport.stats().discards().map(|(_, times)| times).sum();
+        let mut given = 0;
+        for first in 0..=255_u8 {
+            for len in [1_usize, 2, 8, 12, 13, 20, 40, 100, 1500] {
+                let mut junk: Vec<u8> = (0..len).map(|at| first ^ u8::try_from(at * 7 % 256).unwrap()).collect();
+                junk[0] = first;
+                assert!(pair.transport(Alice).handle_input(now, Datagram::new(path, &mut junk)).is_none());
+                given += 1;
+            }
+        }
+        assert!(pair.transport(Alice).handle_input(now, Datagram::new(path, &mut [])).is_none());
+        let after = pair.peer(Alice).transport.stats();
+        let counted: u64 = after.discards().map(|(_, times)| times).sum::<u64>() - before;
+        assert!(counted > given, "{when}: {counted} of {}", given + 1);
+        assert_eq!(after.discarded(Discard::Empty), 1);
+        assert_eq!(pair.peer(Alice).transport.state(), state, "{when}");
+        if when == "new" {
+            pair.signal(Alice);
+        }
+        pair.run_until("it connects all the same", |pair| pair.both(State::Connected));
+        pair.talk_for(Duration::from_millis(100));
+        assert_eq!(pair.peer(Bob).heard.len(), 5, "{when}");
+    }
+}
+
+#[test]
+fn media_from_a_path_that_was_never_authenticated_is_dropped() {
+    let mut pair = Pair::connected();
+    let mut captured = Vec::new();
+    let header = [0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+    let now = pair.now;
+    let _sent = pair.transport(Bob).send_rtp(now, &header, b"x", &mut captured).unwrap();
+    let elsewhere = Path::udp(pair.peer(Alice).address, "198.51.100.9:9".parse().unwrap());
+    let alice = pair.transport(Alice);
+    assert!(alice.handle_input(now, Datagram::new(elsewhere, &mut captured.clone())).is_none());
+    assert_eq!(alice.stats().discarded(Discard::UnknownPath), 1);
+    let there = Path::udp(pair.peer(Alice).address, pair.peer(Bob).address);
+    let alice = pair.transport(Alice);
+    assert!(alice.handle_input(now, Datagram::new(there, &mut captured.clone())).is_some());
+    assert!(alice.handle_input(now, Datagram::new(there, &mut captured)).is_none());
+    assert_eq!(alice.stats().discarded(Discard::Srtp(srtp::Discard::Replayed)), 1);
+}
+
+#[test]
+fn the_first_association_is_number_one() {
+    let pair = Pair::connected();
+    let number = pair.peer(Alice).transport.association().map(Association::number);
+    assert_eq!(number, Some(1));
+}
+
+#[test]
+fn a_certificate_of_the_peer_can_be_read() {
+    let now = pair::start();
+    let own: Certificate = pair::certificate();
+    let mut pair = Pair::new();
+    pair.peers[0] = Peer::with_certificate(now, own.clone(), "192.0.2.1:1000");
+    pair.now = now;
+    pair.signal(Alice);
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+    let seen = pair.peer(Bob).transport.remote_certificate().unwrap();
+    assert_eq!(Some(seen), own.chain().next());
+}
