@@ -19,25 +19,30 @@ pub(crate) enum Estimate {
 
 impl Index {
     /// The index of a packet with nothing before it: the rollover counter starts at 0.
+    #[inline]
     pub(crate) fn first(sequence_number: u16) -> Self {
         Self(u64::from(sequence_number))
     }
 
     /// An index that was handed out as a number; bits above the 48 are not looked at.
+    #[inline]
     pub(crate) fn from_number(number: u64) -> Self {
         Self(number & LAST)
     }
 
+    #[inline]
     pub(crate) fn number(self) -> u64 {
         self.0
     }
 
     /// The rollover counter as the bytes that AES-CM authenticates after the packet.
+    #[inline]
     pub(crate) fn rollover_counter(self) -> [u8; 4] {
         let [_, _, counter @ .., _, _] = self.0.to_be_bytes();
         counter
     }
 
+    #[inline]
     fn sequence_number(self) -> u16 {
         let [.., high, low] = self.0.to_be_bytes();
         u16::from_be_bytes([high, low])
@@ -47,6 +52,7 @@ impl Index {
     ///
     /// Exactly half the range away, both directions are as near; the RFC's pseudo-code then keeps the rollover
     /// counter, and sender and receiver must agree on that.
+    #[inline]
     pub(crate) fn nearest(self, sequence_number: u16) -> Estimate {
         let newest = self.sequence_number();
         let ahead = sequence_number.wrapping_sub(newest);

@@ -13,10 +13,12 @@ impl KeyUse {
     /// 2^31 packets of RTCP.
     pub(crate) const RTCP: Self = Self { packets: 0, most: 1 << 31 };
 
+    #[inline]
     pub(crate) fn packets(self) -> u64 {
         self.packets
     }
 
+    #[inline]
     pub(crate) fn is_exhausted(self) -> bool {
         self.packets >= self.most
     }
@@ -26,6 +28,7 @@ impl KeyUse {
         self.packets >= self.most / 4 * 3
     }
 
+    #[inline]
     pub(crate) fn count(&mut self) {
         self.packets += 1;
     }

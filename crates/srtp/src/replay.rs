@@ -28,11 +28,13 @@ impl ReplayWindow {
         new
     }
 
+    #[inline]
     pub(crate) fn newest(&self) -> u64 {
         self.newest
     }
 
     /// May this index still be taken?
+    #[inline]
     pub(crate) fn check(&self, index: u64) -> Result<(), Stale> {
         let Some(age) = self.newest.checked_sub(index) else { return Ok(()) };
         if age > u64::from(self.mask) {
@@ -46,6 +48,7 @@ impl ReplayWindow {
     }
 
     /// Takes an index that [`Self::check`] allowed.
+    #[inline]
     pub(crate) fn accept(&mut self, index: u64) {
         if let Some(ahead) = index.checked_sub(self.newest) {
             if ahead > u64::from(self.mask) {
@@ -61,6 +64,7 @@ impl ReplayWindow {
         self.mark(index);
     }
 
+    #[inline]
     fn mark(&mut self, index: u64) {
         let (word, bit) = self.place(index);
         if let Some(seen) = self.seen.get_mut(word) {
@@ -68,6 +72,7 @@ impl ReplayWindow {
         }
     }
 
+    #[inline]
     fn unmark(&mut self, index: u64) {
         let (word, bit) = self.place(index);
         if let Some(seen) = self.seen.get_mut(word) {
@@ -75,6 +80,7 @@ impl ReplayWindow {
         }
     }
 
+    #[inline]
     fn place(&self, index: u64) -> (usize, u64) {
         let [low, high, ..] = index.to_le_bytes();
         let place = u16::from_le_bytes([low, high]) & self.mask;

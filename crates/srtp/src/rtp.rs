@@ -28,6 +28,7 @@ impl RtpHeader {
     ///
     /// # Errors
     /// [`Discard::Malformed`] unless the version is 2 and the packet contains the whole header.
+    #[inline]
     pub fn parse(packet: &[u8]) -> Result<Self, Discard> {
         let (&[v, m, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3], rest) =
             packet.split_first_chunk::<{ Self::FIXED_LEN }>().ok_or(Discard::Malformed)?;
@@ -63,6 +64,7 @@ impl RtpHeader {
     /// The length of the whole header in bytes, 12 to 262,216; the payload begins here.
     #[expect(clippy::len_without_is_empty, reason = "no header is empty")]
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         match &self.extension {
             Some(extension) => extension.offset() + extension.len(),
@@ -72,36 +74,42 @@ impl RtpHeader {
 
     /// The marker bit.
     #[must_use]
+    #[inline]
     pub fn marker(&self) -> bool {
         self.marker
     }
 
     /// The payload type, 7 bits.
     #[must_use]
+    #[inline]
     pub fn payload_type(&self) -> u8 {
         self.payload_type
     }
 
     /// The sequence number.
     #[must_use]
+    #[inline]
     pub fn sequence_number(&self) -> u16 {
         self.sequence_number
     }
 
     /// The timestamp, in units of the payload's clock.
     #[must_use]
+    #[inline]
     pub fn timestamp(&self) -> u32 {
         self.timestamp
     }
 
     /// The synchronization source.
     #[must_use]
+    #[inline]
     pub fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
     /// How many contributing sources are listed, 0 to 15.
     #[must_use]
+    #[inline]
     pub fn csrc_count(&self) -> u8 {
         self.csrc_count
     }
@@ -114,6 +122,7 @@ impl RtpHeader {
 
     /// The header extension, when there is one.
     #[must_use]
+    #[inline]
     pub fn extension(&self) -> Option<HeaderExtension> {
         self.extension
     }
@@ -121,6 +130,7 @@ impl RtpHeader {
     /// Whether the payload ends in padding. Its length is its last byte, which is encrypted: see
     /// [`Self::unpadded`].
     #[must_use]
+    #[inline]
     pub fn has_padding(&self) -> bool {
         self.padding
     }
@@ -148,18 +158,21 @@ pub struct HeaderExtension {
 impl HeaderExtension {
     /// What the data is: 0xBEDE for one-byte elements, 0x1000 to 0x100F for two-byte ones (RFC 8285).
     #[must_use]
+    #[inline]
     pub fn profile(&self) -> u16 {
         self.profile
     }
 
     /// Where the data begins, in bytes from the start of the packet.
     #[must_use]
+    #[inline]
     pub fn offset(&self) -> usize {
         RtpHeader::FIXED_LEN + 4 * usize::from(self.csrc_count) + 4
     }
 
     /// The length of the data in bytes, a multiple of 4.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         4 * usize::from(self.words)
     }

@@ -42,6 +42,7 @@ impl Streams {
     }
 
     /// The place of a packet of `ssrc`; nothing changes before [`Slot::accept`].
+    #[inline]
     pub(crate) fn slot(&mut self, ssrc: u32) -> Result<Slot<'_>, NoPlace> {
         let full = self.live.len() >= self.max_live;
         match self.live.entry(ssrc) {
@@ -81,6 +82,7 @@ pub(crate) enum Slot<'s> {
 
 impl Slot<'_> {
     /// The index of an RTP packet, if it may still be taken.
+    #[inline]
     pub(crate) fn index_of(&self, sequence_number: u16) -> Result<Index, NoPlace> {
         match self {
             Self::New { .. } => Ok(Index::first(sequence_number)),
@@ -93,6 +95,7 @@ impl Slot<'_> {
     }
 
     /// May this index still be taken?
+    #[inline]
     pub(crate) fn check(&self, index: u64) -> Result<(), NoPlace> {
         match self {
             Self::New { .. } => Ok(()),
@@ -104,6 +107,7 @@ impl Slot<'_> {
     }
 
     /// Takes an index that was checked, for a packet that was authenticated or sealed.
+    #[inline]
     pub(crate) fn accept(self, index: u64) {
         match self {
             Self::Live(stream) => stream.accept(index),

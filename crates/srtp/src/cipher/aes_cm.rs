@@ -33,11 +33,13 @@ impl AesCm {
         }
     }
 
+    #[inline]
     pub(crate) fn tag_len(&self) -> usize {
         self.tag_len
     }
 
     /// Encrypts or decrypts. The block counter has 16 bits, so `bytes` must be shorter than 2^20.
+    #[inline]
     pub(crate) fn apply_keystream(&self, id: PacketId, bytes: &mut [u8]) {
         let iv = *self.salt ^ (u128::from(id.ssrc) << 64) ^ (u128::from(id.index) << 16);
         let iv = iv.to_be_bytes();
@@ -45,10 +47,12 @@ impl AesCm {
     }
 
     /// The whole tag, before it is cut to [`Self::tag_len`], over the packet and what is authenticated after it.
+    #[inline]
     pub(crate) fn tag(&self, packet: &[u8], trailer: [u8; 4]) -> [u8; 20] {
         self.mac.tag(packet, trailer)
     }
 
+    #[inline]
     pub(crate) fn verify(&self, packet: &[u8], trailer: [u8; 4], tag: &[u8]) -> Result<(), Discard> {
         let expected = self.tag(packet, trailer);
         let expected = expected.get(..self.tag_len).ok_or(Discard::Malformed)?;

@@ -39,6 +39,7 @@ impl AesGcm {
     }
 
     /// Encrypts in place and returns the tag.
+    #[inline]
     pub(crate) fn seal(&self, id: PacketId, header: &[u8], payload: &mut [u8]) -> Result<Tag, TooLong> {
         self.key
             .seal_in_place_separate_tag(self.nonce(id), Aad::from(header), payload)
@@ -46,6 +47,7 @@ impl AesGcm {
     }
 
     /// Decrypts in place what ends in its tag. A failure overwrites it.
+    #[inline]
     pub(crate) fn open(&self, id: PacketId, header: &[u8], sealed: &mut [u8]) -> Result<(), Discard> {
         match self.key.open_in_place(self.nonce(id), Aad::from(header), sealed) {
             Ok(_) => Ok(()),
@@ -54,6 +56,7 @@ impl AesGcm {
     }
 
     /// Two zero bytes, the SSRC and the index in 48 bits, under the salt: sections 8.1 and 9.1 are one formula.
+    #[inline]
     fn nonce(&self, id: PacketId) -> Nonce {
         let block = *self.salt ^ (u128::from(id.ssrc) << 48 | u128::from(id.index));
         let [_, _, _, _, nonce @ ..] = block.to_be_bytes();

@@ -57,6 +57,7 @@ impl Cipher {
     }
 
     /// The length of the tag in bytes.
+    #[inline]
     pub(crate) fn tag_len(&self) -> usize {
         match self {
             Self::AesCm(cipher) => cipher.tag_len(),
@@ -65,6 +66,7 @@ impl Cipher {
     }
 
     /// Whether a packet that fails to authenticate is overwritten.
+    #[inline]
     pub(crate) fn wipes(&self) -> bool {
         match self {
             Self::AesCm(_) => false,
@@ -73,6 +75,7 @@ impl Cipher {
     }
 
     /// Encrypts what follows the header of the packet at `out[start..]` and appends the tag.
+    #[inline]
     pub(crate) fn seal_rtp(
         &self,
         ssrc: u32,
@@ -99,6 +102,7 @@ impl Cipher {
     }
 
     /// Authenticates and decrypts an SRTP packet; where its payload ends.
+    #[inline]
     pub(crate) fn open_rtp(
         &self,
         ssrc: u32,
