@@ -34,6 +34,8 @@
 //!   has an SSRC and sequence numbers of its own.
 //! - **Order is free within the window.** Packets may be sealed and opened in any order as long as they lie
 //!   within [`Options::replay_window`] of the newest one, as a forwarder needs it.
+//! - **A fan-out is a loop.** Receivers share a payload but no key, so nothing of the work is common; write each
+//!   header to the end of one buffer and call [`Outbound::protect_rtp_payload`], which copies the payload once.
 //! - **Only authenticated packets leave state behind.** A forged packet changes nothing, whatever it claims.
 //! - **Received RTCP must be encrypted** (RFC 8827 section 6.5 asks for it), so the E bit of what we send is
 //!   always set and a packet without it is [`Discard::NotEncrypted`].
@@ -41,7 +43,6 @@
 //! Encrypted header extensions (RFC 6904) and cryptex (RFC 9335) are not supported: header extensions are
 //! authenticated and travel in the clear. There is no master key identifier and no rekeying within a context.
 
-mod batch;
 mod cipher;
 mod error;
 mod inbound;
@@ -54,13 +55,19 @@ mod rtcp;
 mod rtp;
 mod streams;
 
-pub use batch::FanOut;
 pub use error::{Discard, Error};
 pub use inbound::Inbound;
 pub use options::Options;
 pub use outbound::Outbound;
 pub use rtcp::{RtcpHeader, is_rtcp};
 pub use rtp::{HeaderExtension, RtpHeader};
+
+const _: () = {
+    const fn assert_send_and_sync<T: Send + Sync>() {}
+    assert_send_and_sync::<Outbound>();
+    assert_send_and_sync::<Inbound>();
+    assert_send_and_sync::<RtpHeader>();
+};
 
 /// The longest protected packet, in bytes: what the length of a UDP datagram can say. It also keeps AES-CM
 /// within the 2^16 blocks of one packet's keystream (RFC 3711 section 4.1.1).

@@ -77,6 +77,48 @@ impl Outbound {
         self.seal_rtp(&header, out, start)
     }
 
+    /// Seals `payload` behind a header that is in `out` already: `out[start..]` is the whole header, after which
+    /// the encrypted payload and the tag are appended. Returns the length of the packet in bytes.
+    ///
+    /// This is how one payload goes to many receivers, each with a header of its own:
+    ///
+    /// ```
+    /// # use srtp::{Options, Outbound};
+    /// # use srtp_keys::{DtlsRole, KeyingMaterial, Profile};
+    /// # let profile = Profile::Aes128CmSha1_80;
+    /// # let keys = |n| KeyingMaterial::new(profile, &vec![n; profile.keying_material_len()]).unwrap();
+    /// # let outbound = |n| Outbound::new(&keys(n).split(DtlsRole::Server).outbound, &Options::default());
+    /// # let mut receivers = [outbound(1), outbound(2)];
+    /// let mut out = Vec::new();
+    /// let mut lengths = Vec::new();
+    /// for (ssrc, receiver) in (7_u8..).zip(&mut receivers) {
+    ///     let start = out.len();
+    ///     out.extend_from_slice(&[0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, ssrc]);
+    ///     lengths.push(receiver.protect_rtp_payload(&mut out, start, b"payload")?);
+    /// }
+    /// assert_eq!(lengths, [12 + 7 + 10, 12 + 7 + 10]);
+    /// # Ok::<(), srtp::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Error`]; the context is as it was, and `out` still ends in the header.
+    pub fn protect_rtp_payload(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        payload: &[u8],
+    ) -> Result<usize, Error> {
+        let header = out.get(start..).ok_or(Error::Malformed)?;
+        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
+        if parsed.len() != header.len() {
+            return Err(Error::Malformed);
+        }
+        let end = out.len();
+        out.reserve(payload.len() + self.profile.rtp_tag_len());
+        out.extend_from_slice(payload);
+        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
+    }
+
     /// Appends the protected compound packet to `out` and returns its length in bytes: all of `compound` with
     /// everything after its first 8 bytes encrypted, the index of 4 bytes, the tag
     /// ([`Profile::rtcp_tag_len`]).
@@ -144,24 +186,6 @@ impl Outbound {
     #[must_use]
     pub fn key_wears_out(&self) -> bool {
         self.rtp_use.wears_out() || self.rtcp_use.wears_out()
-    }
-
-    /// Appends `payload` to the header `out[start..]` and seals the packet.
-    pub(crate) fn protect_payload(
-        &mut self,
-        out: &mut Vec<u8>,
-        start: usize,
-        payload: &[u8],
-    ) -> Result<usize, Error> {
-        let header = out.get(start..).ok_or(Error::Malformed)?;
-        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
-        if parsed.len() != header.len() {
-            return Err(Error::Malformed);
-        }
-        let end = out.len();
-        out.reserve(payload.len() + self.profile.rtp_tag_len());
-        out.extend_from_slice(payload);
-        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
     }
 
     /// Seals the packet `out[start..]`, whose header was parsed.

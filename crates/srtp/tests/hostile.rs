@@ -6,7 +6,7 @@
 )]
 
 use proptest::prelude::*;
-use srtp::{Discard, FanOut, Inbound, Options, Outbound, RtpHeader, is_rtcp};
+use srtp::{Discard, Inbound, Options, Outbound, RtpHeader, is_rtcp};
 use srtp_keys::{DtlsRole, KeyingMaterial, Profile};
 
 /// An association with some history, and one packet of each kind that is on its way.
@@ -218,6 +218,7 @@ proptest! {
         let (client, server) =
             (keys(profile, 0).split(DtlsRole::Client), keys(profile, 0).split(DtlsRole::Server));
         let mut alice = Outbound::new(&client.outbound, &Options::default());
+        let mut triplet = Outbound::new(&client.outbound, &Options::default());
         let mut twin = Outbound::new(&client.outbound, &Options::default());
         let mut bob = Inbound::new(&server.inbound, &Options::default());
         // The window of each side starts with what it sees first, so the first packet is in front.
@@ -242,12 +243,13 @@ proptest! {
             prop_assert_eq!(len, packet.len());
             prop_assert_eq!(&packet[..header.len()], &header);
 
-            // In place, and in a batch, the same bytes come out.
-            let mut fanned = header.clone();
-            let mut fan_out = FanOut::new(&payload);
-            prop_assert_eq!(fan_out.push(&mut twin, 0, &mut fanned).unwrap(), len);
-            fan_out.finish(&mut fanned);
-            prop_assert_eq!(&fanned, &packet);
+            // Whichever way it is sealed, the same bytes come out.
+            let mut behind_header = header.clone();
+            prop_assert_eq!(twin.protect_rtp_payload(&mut behind_header, 0, &payload).unwrap(), len);
+            prop_assert_eq!(&behind_header, &packet);
+            let mut in_place = [&header[..], &payload].concat();
+            prop_assert_eq!(triplet.protect_rtp_in_place(&mut in_place, 0).unwrap(), len);
+            prop_assert_eq!(&in_place, &packet);
 
             let parsed = RtpHeader::parse(&packet).unwrap();
             let range = bob.try_unprotect_rtp(&parsed, &mut packet, &mut scratch).unwrap();

@@ -168,6 +168,8 @@ fn a_command_that_fails_leaves_the_buffer_and_the_context_as_they_were() {
             assert_eq!(out, before);
         }
         assert_eq!(alice.protect_rtp_in_place(&mut out, 7), Err(Error::Malformed));
+        assert_eq!(alice.protect_rtp_payload(&mut out, 0, b"no header"), Err(Error::Malformed));
+        assert_eq!(alice.protect_rtp_payload(&mut out, 7, b"past the end"), Err(Error::Malformed));
         assert_eq!(alice.protect_rtp_in_place(&mut out, 0), Err(Error::Malformed));
         // RTP where RTCP belongs: the receiver would take it for RTP.
         assert_eq!(alice.protect_rtcp(&header(7, 1), &mut out), Err(Error::Malformed));
