@@ -111,8 +111,10 @@ pub(crate) struct Attempt {
 pub(crate) enum Judgement {
     /// Signalling promised the fresh handshake, so silence proves nothing.
     Fresh,
-    /// Silence will decide.
+    /// Silence will decide, once it has lasted.
     Open,
+    /// It has lasted, but the peer was not asked often enough yet.
+    OpenInSilence,
     /// It was judged retained. The attempt stays receptive until its deadline.
     Retained,
 }

@@ -101,7 +101,8 @@ impl PeerTransport {
                 match before {
                     Current::Established(association) => {
                         self.stale.note(association.connection.remote_random());
-                        self.draining = Some(Draining { association: *association, until: now + LONGEST_DRAIN });
+                        self.draining =
+                            Some(Draining { association: *association, until: now + LONGEST_DRAIN });
                     }
                     Current::Handshaking(handshaking) => {
                         self.stale.note(handshaking.connection.remote_random());
@@ -141,9 +142,9 @@ impl PeerTransport {
         };
         let silence = self
             .open_attempt()
-            .map(|attempted| attempted.silent_until(&self.config.retained_verdict))
-            // Once the silence has lasted, each transmission is a moment to judge; it has its own timer.
-            .filter(|until| *until > self.now);
+            // Once the silence has lasted, each transmission is a moment to judge, and has its own timer.
+            .filter(|(_, judgement)| *judgement == Judgement::Open)
+            .map(|(attempted, _)| attempted.silent_until(&self.config.retained_verdict));
         let quiet = match (stage, self.current.established()) {
             (Some(Stage::Moving(next)), Some(before)) => {
                 let heard = before.last_heard().max(next.last_heard());
@@ -164,19 +165,20 @@ impl PeerTransport {
 
     /// Does what is due; each timer that fires is gone afterwards.
     pub(crate) fn meet_deadlines(&mut self, now: Instant) {
-        let is_due = |this: &Self, timer: Timer| {
-            this.deadlines().any(|(due, at)| due == timer && at <= now)
-        };
+        let is_due = |this: &Self, timer: Timer| this.deadlines().any(|(due, at)| due == timer && at <= now);
         if is_due(self, Timer::DrainEnd) {
             self.draining = None;
         }
         if is_due(self, Timer::QuietMove) {
             self.move_sending(now);
         }
-        if let Some(attempted) = self.open_attempt()
-            && attempted.is_retained(now, &self.config.retained_verdict)
-        {
-            self.judge_retained(now);
+        let judged_at = is_due(self, Timer::RetainedVerdict);
+        match self.open_attempt() {
+            Some((attempted, _)) if attempted.is_retained(now, &self.config.retained_verdict) => {
+                self.judge_retained(now);
+            }
+            Some(_) if judged_at => self.note_long_silence(),
+            Some(_) | None => {}
         }
         if is_due(self, Timer::RestartDeadline) {
             self.restart_deadline_passed(now);
@@ -184,19 +186,29 @@ impl PeerTransport {
     }
 
     /// The attempt that silence may decide.
-    fn open_attempt(&self) -> Option<Attempted> {
+    fn open_attempt(&self) -> Option<(Attempted, Judgement)> {
         let restart = self.restart.as_ref()?;
         let Stage::Handshaking(attempt) = &restart.stage else { return None };
         let handshaking = &attempt.handshaking;
-        if attempt.judgement != Judgement::Open || handshaking.heard() {
+        let is_open = match attempt.judgement {
+            Judgement::Open | Judgement::OpenInSilence => !handshaking.heard(),
+            Judgement::Fresh | Judgement::Retained => false,
+        };
+        if !is_open || self.current.established().is_none() {
             return None;
         }
-        self.current.established()?;
-        Some(Attempted {
+        let attempted = Attempted {
             since: handshaking.begun()?,
             role: handshaking.identity.role,
             transmissions: handshaking.transmissions(),
-        })
+        };
+        Some((attempted, attempt.judgement))
+    }
+
+    const fn note_long_silence(&mut self) {
+        if let Some(Restart { stage: Stage::Handshaking(attempt), .. }) = &mut self.restart {
+            attempt.judgement = Judgement::OpenInSilence;
+        }
     }
 
     /// The peer has kept the association: so do we. The attempt stays receptive until its deadline.
@@ -285,7 +297,6 @@ impl PeerTransport {
         self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
         self.restart = None;
     }
-
 }
 
 /// A failure that a packet of an earlier generation could have caused.

@@ -99,3 +99,91 @@ pub(crate) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
     const FLOOR: Duration = Duration::from_millis(200);
     round_trip_time.map_or(FLOOR * 2, |rtt| (rtt * 2).max(FLOOR))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signalled(tls_id: Option<&str>, certificate: u8, role: DtlsRole) -> Signalled {
+        let fingerprint = format!("sha-256 {}", vec![format!("{certificate:02X}"); 32].join(":"));
+        Signalled {
+            tls_id: tls_id.map(|name| name.repeat(20).parse().unwrap()),
+            fingerprints: vec![fingerprint.parse().unwrap()],
+            role,
+        }
+    }
+
+    fn ends(ours: Option<&str>, theirs: Option<&str>) -> Ends {
+        Ends { ours: signalled(ours, 1, DtlsRole::Client), theirs: signalled(theirs, 2, DtlsRole::Server) }
+    }
+
+    #[test]
+    fn both_tls_ids_as_before_retain_the_association() {
+        let same = ends(Some("a"), Some("b"));
+        assert_eq!(by_signalling(&same, &same, DtlsRestart::Always), BySignalling::Retained);
+    }
+
+    #[test]
+    fn a_new_tls_id_of_the_peer_promises_a_fresh_handshake() {
+        let before = ends(Some("a"), Some("b"));
+        for after in [ends(Some("a"), Some("c")), ends(Some("d"), Some("c"))] {
+            assert_eq!(by_signalling(&before, &after, DtlsRestart::OnChange), BySignalling::Fresh);
+        }
+    }
+
+    #[test]
+    fn another_certificate_or_role_of_the_peer_promises_a_fresh_handshake() {
+        let before = ends(None, None);
+        let mut rotated = before.clone();
+        rotated.theirs = signalled(None, 3, DtlsRole::Server);
+        assert_eq!(by_signalling(&before, &rotated, DtlsRestart::Always), BySignalling::Fresh);
+        let mut turned = before.clone();
+        turned.theirs.role = DtlsRole::Client;
+        assert_eq!(by_signalling(&before, &turned, DtlsRestart::Always), BySignalling::Fresh);
+    }
+
+    #[test]
+    fn a_peer_without_tls_id_and_with_the_same_certificate_leaves_it_open() {
+        let same = ends(None, None);
+        assert_eq!(by_signalling(&same, &same, DtlsRestart::Always), BySignalling::Open);
+        assert_eq!(by_signalling(&same, &same, DtlsRestart::OnChange), BySignalling::Retained);
+    }
+
+    #[test]
+    fn our_own_rotation_is_attempted_whatever_the_policy() {
+        let before = ends(None, None);
+        let mut after = before.clone();
+        after.ours = signalled(None, 9, DtlsRole::Client);
+        assert_eq!(by_signalling(&before, &after, DtlsRestart::OnChange), BySignalling::Open);
+    }
+
+    #[test]
+    fn the_order_of_fingerprints_means_nothing() {
+        let mut before = ends(None, None);
+        before.theirs.fingerprints.extend(signalled(None, 7, DtlsRole::Server).fingerprints);
+        let mut after = before.clone();
+        after.theirs.fingerprints.reverse();
+        assert_eq!(by_signalling(&before, &after, DtlsRestart::Always), BySignalling::Open);
+    }
+
+    #[test]
+    fn eight_transmissions_over_four_seconds_are_enough_and_less_of_either_is_not() {
+        let rule = RetainedVerdict::default();
+        let since = Instant::now();
+        let at = |millis| since + Duration::from_millis(millis);
+        let tried = |transmissions| Attempted { since, role: DtlsRole::Client, transmissions };
+        assert!(tried(8).is_retained(at(4000), &rule));
+        assert!(!tried(7).is_retained(at(4000), &rule));
+        assert!(!tried(8).is_retained(at(3999), &rule));
+        let waiting = Attempted { since, role: DtlsRole::Server, transmissions: 0 };
+        assert!(waiting.is_retained(at(4000), &rule));
+        assert!(!waiting.is_retained(at(3999), &rule));
+    }
+
+    #[test]
+    fn quiet_is_two_round_trips_and_no_less_than_a_repeated_flight_takes() {
+        assert_eq!(quiet_time(Some(Duration::from_millis(300))), Duration::from_millis(600));
+        assert_eq!(quiet_time(Some(Duration::from_millis(1))), Duration::from_millis(200));
+        assert_eq!(quiet_time(None), Duration::from_millis(400));
+    }
+}

@@ -1,7 +1,5 @@
 //! The life of a transport between two of ours: connecting, sending, refusing, ending.
 
-#![expect(clippy::unwrap_used, reason = "a story that breaks should stop")]
-
 mod pair;
 
 use std::time::Duration;
@@ -210,7 +208,8 @@ fn junk_of_every_size_and_class_is_counted_and_harmless_in_every_state() {
         let mut given = 0;
         for first in 0..=255_u8 {
             for len in [1_usize, 2, 8, 12, 13, 20, 40, 100, 1500] {
-                let mut junk: Vec<u8> = (0..len).map(|at| first ^ u8::try_from(at * 7 % 256).unwrap()).collect();
+                let mut junk: Vec<u8> =
+                    (0..len).map(|at| first ^ u8::try_from(at * 7 % 256).unwrap()).collect();
                 junk[0] = first;
                 assert!(pair.transport(Alice).handle_input(now, Datagram::new(path, &mut junk)).is_none());
                 given += 1;

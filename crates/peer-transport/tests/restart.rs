@@ -224,8 +224,7 @@ fn under_on_change_the_association_stays_and_no_clienthello_leaves() {
 fn browser_like(pair: &mut Pair, restarting: Who) {
     let now = pair.now;
     pair.transport(restarting).restart(now, RestartOptions::default()).unwrap();
-    for (from, kind) in
-        [(restarting, DescriptionKind::Offer), (restarting.other(), DescriptionKind::Answer)]
+    for (from, kind) in [(restarting, DescriptionKind::Offer), (restarting.other(), DescriptionKind::Answer)]
     {
         let mut parameters = pair.peer(from).transport.local_parameters();
         parameters.tls_id = None;
@@ -285,7 +284,8 @@ fn roles_are_derived_anew() {
     pair.talk_for(Duration::from_secs(1));
     pair.run_for(Duration::from_millis(50));
     assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
-    let hello = pair.trace.iter().filter(|line| line.contains("Alice ->") && line.contains("[16, fe")).count();
+    let hello =
+        pair.trace.iter().filter(|line| line.contains("Alice ->") && line.contains("[16, fe")).count();
     assert!(hello > 0, "alice sends the ClientHello this time");
     assert_nothing_lost(&pair);
 }

@@ -74,7 +74,11 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn new(now: Instant, config: Config, seed: u8, address: &str) -> Self {
         let certificates = vec![certificate()];
-        Self::around(now, PeerTransport::new(now, config, certificates, Seed::new([seed; 32])).unwrap(), address)
+        Self::around(
+            now,
+            PeerTransport::new(now, config, certificates, Seed::new([seed; 32])).unwrap(),
+            address,
+        )
     }
 
     pub(crate) fn with_certificate(now: Instant, own: Certificate, address: &str) -> Self {
@@ -86,7 +90,15 @@ impl Peer {
         let address = address.parse().unwrap();
         transport.add_local_candidate(now, Candidate::host(address).unwrap()).unwrap();
         transport.end_of_local_candidates(now);
-        Self { transport, address, events: Vec::new(), heard: Vec::new(), compounds: 0, next_sequence: 1, sent: 0 }
+        Self {
+            transport,
+            address,
+            events: Vec::new(),
+            heard: Vec::new(),
+            compounds: 0,
+            next_sequence: 1,
+            sent: 0,
+        }
     }
 
     pub(crate) fn has(&self, expected: impl Fn(&Event) -> bool) -> bool {
@@ -173,7 +185,12 @@ impl Pair {
         self.describe(from, DescriptionKind::Answer, parameters);
     }
 
-    pub(crate) fn describe(&mut self, from: Who, kind: DescriptionKind, parameters: peer_transport::Parameters) {
+    pub(crate) fn describe(
+        &mut self,
+        from: Who,
+        kind: DescriptionKind,
+        parameters: peer_transport::Parameters,
+    ) {
         let now = self.now;
         self.transport(from.other()).set_remote_parameters(now, kind, parameters).unwrap();
         self.describe_candidates(from);
@@ -202,7 +219,9 @@ impl Pair {
         header.extend_from_slice(&sequence.to_be_bytes());
         header.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 7]);
         let mut out = Vec::new();
-        let Ok(transmit) = peer.transport.send_rtp(now, &header, &[0xab; 100], &mut out) else { return false };
+        let Ok(transmit) = peer.transport.send_rtp(now, &header, &[0xab; 100], &mut out) else {
+            return false;
+        };
         peer.next_sequence = sequence.wrapping_add(1);
         peer.sent += 1;
         self.launch(who, transmit.path, out);
