@@ -1,1 +1,104 @@
-//! A Sans-IO DTLS engine for WebRTC (RFC 6347, 9147) with use_srtp and exporter.
+//! A Sans-IO DTLS engine for WebRTC: DTLS 1.2 (RFC 6347) with mutual certificate authentication by
+//! fingerprint (RFC 8122), `use_srtp` (RFC 5764) and the exporter (RFC 5705).
+//!
+//! A [`Connection`] owns no socket, no clock and no thread. Datagrams and time go in through
+//! [`Connection::handle_input`] and [`Connection::handle_timeout`]; datagrams, events and the next deadline
+//! come out of [`Connection::poll_transmit`], [`Connection::poll_event`] and [`Connection::poll_timeout`].
+//! Inputs move the state, polls only hand out: any order and number of polls gives the same result.
+//!
+//! ```
+//! use dtls_core::{Authentication, Certificate, Config, Connection, Event, HashAlgorithm, PeerPolicy};
+//! use std::time::{Duration, Instant, SystemTime};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let month = Duration::from_secs(30 * 24 * 3600);
+//! let ours = Certificate::generate(SystemTime::now(), month)?;
+//! let theirs = Certificate::generate(SystemTime::now(), month)?;
+//! // Each side learns the other's fingerprint through signalling (`a=fingerprint`).
+//! let config = |own: &Certificate, peer: &Certificate| Config {
+//!     authentication: Authentication::Certificates {
+//!         own: vec![own.clone()],
+//!         peer: PeerPolicy::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]),
+//!         require_peer: true,
+//!     },
+//!     ..Config::default()
+//! };
+//! let now = Instant::now();
+//! let mut client = Connection::client(now, config(&ours, &theirs))?;
+//! let mut server = Connection::server(now, config(&theirs, &ours))?;
+//! client.start(now, None)?;
+//! server.start(now, None)?;
+//!
+//! let mut datagram = Vec::new();
+//! while !(client.is_connected() && server.is_connected()) {
+//!     while client.poll_transmit(&mut datagram).is_some() {
+//!         server.handle_input(now, &mut datagram);
+//!         datagram.clear();
+//!     }
+//!     while server.poll_transmit(&mut datagram).is_some() {
+//!         client.handle_input(now, &mut datagram);
+//!         datagram.clear();
+//!     }
+//! }
+//!
+//! client.send(now, b"hello")?;
+//! client.poll_transmit(&mut datagram);
+//! server.handle_input(now, &mut datagram);
+//! assert!(std::iter::from_fn(|| server.poll_event()).any(|event| event == Event::Data("hello".into())));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it refuses
+//! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
+//! A peer without the extended master secret (RFC 7627) is refused.
+//!
+//! # Bad input
+//! Bytes that fit nowhere are dropped for a named [`Discard`] reason and counted in [`Stats`]; they never end
+//! a connection. A connection ends by one [`Event::Failed`] or one [`Event::Closed`], never by an `Err`:
+//! only commands return [`Error`], and a refused command leaves no trace.
+
+mod alert;
+mod authentication;
+mod certificate;
+mod codec;
+mod config;
+mod connection;
+mod crypto;
+mod discard;
+mod dtls12;
+mod error;
+mod event;
+mod events;
+mod extension;
+mod failure;
+mod fingerprint;
+mod handshake;
+mod key_log;
+mod message;
+mod outbox;
+mod peek;
+mod record;
+mod stats;
+mod timer;
+mod transmit;
+
+pub use alert::AlertDescription;
+pub use certificate::{Certificate, InvalidCertificate};
+pub use config::{Authentication, Config, DtlsRole, Limits, PeerPolicy, Schedule, UseSrtp, Versions};
+pub use connection::Connection;
+pub use crypto::group::NamedGroup;
+pub use crypto::sign::SignatureScheme;
+pub use crypto::suite::CipherSuite;
+pub use discard::Discard;
+pub use error::{Error, Misconfigured};
+pub use event::{Admitted, CertificateVerdict, ClosedBy, Event, Negotiated};
+pub use extension::use_srtp::srtp_profile;
+pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal};
+pub use fingerprint::{Fingerprint, HashAlgorithm, InvalidFingerprint};
+pub use key_log::KeyLogLine;
+pub use message::version::ProtocolVersion;
+pub use peek::{Hello, Peek, peek};
+pub use stats::Stats;
+pub use timer::Timer;
+pub use transmit::Transmit;

@@ -1,0 +1,100 @@
+//! Who the peer is: the judgement of its certificate, and the proofs that a connection asks for.
+//!
+//! Each proof can be made only where its check is made: [`CertificateAccepted`] here, `SignatureVerified` in
+//! `crypto::verify`, `FinishedVerified` in the key schedule.
+
+use crate::config::{Authentication, Config, PeerPolicy};
+use crate::crypto::verify::{PeerKey, SignatureVerified};
+use crate::event::CertificateVerdict;
+use crate::failure::{Failure, Refusal};
+use crate::fingerprint::Fingerprint;
+use crate::message::certificate::Certificate;
+use bytes::Bytes;
+
+/// Proof that the peer's certificate is one that we want.
+pub(crate) struct CertificateAccepted(());
+
+/// Proof that our policy does without a certificate of the peer.
+pub(crate) struct AnonymousAccepted(());
+
+/// Proof of who the peer is.
+pub(crate) enum PeerAuthenticated {
+    Certificate { _accepted: CertificateAccepted, _signed: SignatureVerified, leaf: Bytes },
+    Anonymous { _accepted: AnonymousAccepted },
+}
+
+impl PeerAuthenticated {
+    pub(crate) const fn by_certificate(
+        accepted: CertificateAccepted,
+        signed: SignatureVerified,
+        leaf: Bytes,
+    ) -> Self {
+        Self::Certificate { _accepted: accepted, _signed: signed, leaf }
+    }
+
+    pub(crate) const fn anonymous(accepted: AnonymousAccepted) -> Self {
+        Self::Anonymous { _accepted: accepted }
+    }
+
+    /// The certificate that the peer proved to own.
+    pub(crate) fn into_leaf(self) -> Option<Bytes> {
+        match self {
+            Self::Certificate { leaf, .. } => Some(leaf),
+            Self::Anonymous { .. } => None,
+        }
+    }
+}
+
+/// A certificate that the peer showed. Nothing is proven by that.
+pub(crate) struct Presented {
+    pub(crate) leaf: Bytes,
+    pub(crate) key: PeerKey,
+}
+
+/// What the policy says to a certificate.
+pub(crate) enum Judgement {
+    Accepted(CertificateAccepted),
+    /// The application decides.
+    Ask {
+        chain: Vec<Bytes>,
+    },
+}
+
+/// Judges a chain; `None` where it is empty.
+pub(crate) fn judge(
+    config: &Config,
+    chain: Certificate<'_>,
+) -> Result<Option<(Presented, Judgement)>, Failure> {
+    let Authentication::Certificates { peer, .. } = &config.authentication;
+    let Some(leaf) = chain.chain().next() else { return Ok(None) };
+    let judgement = match peer {
+        // Before anything else is read out of it.
+        PeerPolicy::Fingerprints(announced) if Fingerprint::matches(announced, leaf) => {
+            Judgement::Accepted(CertificateAccepted(()))
+        }
+        PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
+        PeerPolicy::Application => {
+            Judgement::Ask { chain: chain.chain().map(Bytes::copy_from_slice).collect() }
+        }
+    };
+    let key = PeerKey::from_certificate(leaf)?;
+    Ok(Some((Presented { leaf: Bytes::copy_from_slice(leaf), key }, judgement)))
+}
+
+/// The application's verdict on a certificate that it was asked about.
+pub(crate) fn judged_by_application(verdict: CertificateVerdict) -> Result<CertificateAccepted, Failure> {
+    match verdict {
+        CertificateVerdict::Accept => Ok(CertificateAccepted(())),
+        CertificateVerdict::Refuse => Err(Refusal::ByApplication.into()),
+    }
+}
+
+/// A client without a certificate is nobody whom a fingerprint describes.
+pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepted, Failure> {
+    match config.authentication {
+        Authentication::Certificates { peer: PeerPolicy::Application, require_peer: false, .. } => {
+            Ok(AnonymousAccepted(()))
+        }
+        Authentication::Certificates { .. } => Err(Failure::Refused(Refusal::NoCertificate)),
+    }
+}

@@ -1,0 +1,222 @@
+//! What the application decides: identity, policy, algorithms, timing and bounds.
+//!
+//! Plain values, shared by `Arc`. Knows nothing about any connection's state.
+
+use crate::certificate::Certificate;
+use crate::crypto::group::NamedGroup;
+use crate::crypto::suite::CipherSuite;
+use crate::error::Misconfigured;
+use crate::extension::use_srtp::srtp_profile;
+use crate::fingerprint::Fingerprint;
+use std::time::Duration;
+
+/// The configuration of a [`crate::Connection`], given as `impl Into<Arc<Config>>` and shared between many.
+///
+/// [`Config::default`] holds no certificate and no fingerprint: [`Config::authentication`] is the one field
+/// that everybody sets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The protocol versions to negotiate.
+    pub versions: Versions,
+    /// Who we are and whom we accept.
+    pub authentication: Authentication,
+    /// Cipher suites in preference order. A client offers them, a server picks its first one in common.
+    pub suites: Vec<CipherSuite>,
+    /// Key exchange groups in preference order. A client offers them, a server picks its first one in common.
+    pub groups: Vec<NamedGroup>,
+    /// SRTP protection profiles (RFC 5764).
+    pub use_srtp: UseSrtp,
+    /// The largest datagram that leaves, in bytes of UDP payload, from 256 up. 1200 by default, which every
+    /// path that carries WebRTC passes.
+    pub mtu: usize,
+    /// When lost flights are sent again, and when the handshake is given up.
+    pub schedule: Schedule,
+    /// Bounds on everything that the peer can make grow.
+    pub limits: Limits,
+    /// Emit [`crate::Event::KeyLog`] lines. They let anybody who reads them decrypt the connection.
+    pub key_log: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            versions: Versions::default(),
+            authentication: Authentication::Certificates {
+                own: Vec::new(),
+                peer: PeerPolicy::Fingerprints(Vec::new()),
+                require_peer: true,
+            },
+            suites: CipherSuite::SUPPORTED.to_vec(),
+            groups: NamedGroup::SUPPORTED.to_vec(),
+            use_srtp: UseSrtp::Offered(vec![
+                srtp_profile::AEAD_AES_128_GCM,
+                srtp_profile::AEAD_AES_256_GCM,
+                srtp_profile::AES128_CM_SHA1_80,
+                srtp_profile::AES128_CM_SHA1_32,
+            ]),
+            mtu: 1200,
+            schedule: Schedule::default(),
+            limits: Limits::default(),
+            key_log: false,
+        }
+    }
+}
+
+/// Which protocol versions a connection negotiates. Another version is refused with `protocol_version`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// DTLS 1.2 alone (RFC 6347).
+    #[default]
+    Dtls12,
+}
+
+/// Who we are and whom we accept.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// Certificates on both sides.
+    Certificates {
+        /// Our identities. The first one whose key suits the negotiated algorithms is presented.
+        own: Vec<Certificate>,
+        /// How the peer's certificate is judged.
+        peer: PeerPolicy,
+        /// Whether a server refuses a client that presents no certificate. Under
+        /// [`PeerPolicy::Fingerprints`] such a client is refused in any case.
+        require_peer: bool,
+    },
+}
+
+/// How the peer's certificate is judged.
+#[derive(Clone, Debug)]
+pub enum PeerPolicy {
+    /// The certificate's hash must be one of these, which came through signalling (RFC 8122 section 5): the
+    /// strongest hash algorithm among them decides. Nothing but the public key is read out of the certificate;
+    /// its dates, names and extensions are not judged.
+    Fingerprints(Vec<Fingerprint>),
+    /// The application judges: [`crate::Event::CertificateReceived`] carries the chain, and the handshake
+    /// waits for [`crate::Connection::judge_certificate`]. No key exists before the verdict.
+    Application,
+}
+
+/// `use_srtp` (RFC 5764): profile ids as registered by IANA, see [`srtp_profile`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UseSrtp {
+    /// The extension is neither offered nor answered.
+    Unused,
+    /// These profiles in preference order; a peer without any of them connects without SRTP.
+    Offered(Vec<u16>),
+    /// These profiles in preference order; a peer without any of them is refused.
+    Required(Vec<u16>),
+}
+
+impl UseSrtp {
+    pub(crate) fn profiles(&self) -> &[u16] {
+        match self {
+            Self::Unused => &[],
+            Self::Offered(profiles) | Self::Required(profiles) => profiles,
+        }
+    }
+}
+
+/// When a flight is sent again (RFC 6347 section 4.2.4), exactly and without jitter.
+///
+/// The first timeout is `max(1.5 x RTT, 50 ms)` where [`crate::Connection::start`] was given an RTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The first timeout without an RTT hint. 400 ms by default (RFC 9147 section 5.8.2).
+    pub initial: Duration,
+    /// How many transmissions of a flight keep the first timeout before it doubles each time. 8 by default: at
+    /// 30% loss, doubling from the start makes one handshake in seven stall for more than a second.
+    pub unchanged: u32,
+    /// The largest timeout. 3 s by default.
+    pub cap: Duration,
+    /// The handshake is given up this long after its start, however often was sent. 30 s by default.
+    pub deadline: Duration,
+    /// How long the last flight of a DTLS 1.2 handshake is kept for a peer that repeats its own, where nothing
+    /// released it earlier. 240 s by default (RFC 6347 section 4.2.4: twice the maximum segment lifetime).
+    pub keep_final_flight: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(400),
+            unchanged: 8,
+            cap: Duration::from_secs(3),
+            deadline: Duration::from_secs(30),
+            keep_final_flight: Duration::from_secs(240),
+        }
+    }
+}
+
+/// Bounds on everything that the peer can make grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest handshake message accepted, in bytes. 16 kB by default: a chain of a few RSA certificates.
+    pub handshake_message: usize,
+    /// Bytes of incomplete or early handshake messages kept. 32 kB by default: two of the largest messages.
+    pub reassembly: usize,
+    /// Bytes of protected records kept that arrived before their keys. 4800 by default: four full datagrams.
+    pub early_records: usize,
+    /// Bytes of received application data kept until [`crate::Connection::poll_event`] fetches it; what comes
+    /// beyond is dropped and counted. 1 MB by default: 100 ms at 80 Mbit/s.
+    pub received_data: usize,
+    /// Bytes of datagrams kept until [`crate::Connection::poll_transmit`] fetches them;
+    /// [`crate::Connection::send`] answers `WouldBlock` beyond. 256 kB by default.
+    pub outgoing: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_message: 16 * 1024,
+            reassembly: 32 * 1024,
+            early_records: 4800,
+            received_data: 1024 * 1024,
+            outgoing: 256 * 1024,
+        }
+    }
+}
+
+/// Who sends the ClientHello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DtlsRole {
+    /// Sends the ClientHello (`a=setup:active`).
+    Client,
+    /// Answers it (`a=setup:passive`).
+    Server,
+}
+
+impl Config {
+    /// The smallest [`Config::mtu`]: a record and a piece of a handshake message of useful size.
+    pub const MIN_MTU: usize = 256;
+
+    /// Refuses what could never connect, before anything was sent.
+    pub(crate) fn check(&self) -> Result<(), Misconfigured> {
+        let Authentication::Certificates { own, peer, .. } = &self.authentication;
+        if own.is_empty() {
+            return Err(Misconfigured::NoCertificate);
+        }
+        if matches!(peer, PeerPolicy::Fingerprints(fingerprints) if fingerprints.is_empty()) {
+            return Err(Misconfigured::NoFingerprint);
+        }
+        if let Some(&suite) = self.suites.iter().find(|suite| !CipherSuite::SUPPORTED.contains(suite)) {
+            return Err(Misconfigured::UnsupportedSuite(suite));
+        }
+        if let Some(&group) = self.groups.iter().find(|group| !NamedGroup::SUPPORTED.contains(group)) {
+            return Err(Misconfigured::UnsupportedGroup(group));
+        }
+        if self.suites.is_empty() {
+            return Err(Misconfigured::NoSuite);
+        }
+        if self.groups.is_empty() {
+            return Err(Misconfigured::NoGroup);
+        }
+        if matches!(&self.use_srtp, UseSrtp::Required(profiles) if profiles.is_empty()) {
+            return Err(Misconfigured::NoSrtpProfile);
+        }
+        if self.mtu < Self::MIN_MTU {
+            return Err(Misconfigured::MtuTooSmall { min: Self::MIN_MTU });
+        }
+        Ok(())
+    }
+}

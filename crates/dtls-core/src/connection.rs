@@ -1,0 +1,385 @@
+//! A DTLS connection: the public face.
+//!
+//! Reads as a table of contents. What a datagram does is in `receive`, what a handshake message does in
+//! `progress`, how it all ends in `ending`.
+
+mod ending;
+mod progress;
+mod receive;
+mod state;
+
+use crate::config::{Config, DtlsRole};
+use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
+use crate::discard::Discard;
+use crate::dtls12::key_schedule::RESERVED_LABELS;
+use crate::error::Error;
+use crate::event::{Admitted, CertificateVerdict, Event, Negotiated};
+use crate::events::Events;
+use crate::message::Random;
+use crate::outbox::Outbox;
+use crate::record::protect::{Epoch, RecordLayer};
+use crate::record::{ContentType, MAX_CONTENT_LEN};
+use crate::stats::Stats;
+use crate::timer::{Timer, Timers};
+use crate::transmit::Transmit;
+use receive::Trial;
+use state::{Established, FinalFlight, Handshaking, State};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Below this no round trip is believed: RFC 9147 section 5.8.2 allows measured values, within reason.
+const MIN_RTO: Duration = Duration::from_millis(50);
+
+/// One DTLS association with one peer.
+///
+/// Inputs, commands and timeouts move it; after each of them the polls hand out what came of it.
+pub struct Connection {
+    config: Arc<Config>,
+    role: DtlsRole,
+    random: SystemRandom,
+    /// The latest time that we were given.
+    now: Instant,
+    /// The first timeout of a flight.
+    rto: Duration,
+    started: bool,
+    state: State,
+    records: RecordLayer,
+    outbox: Outbox,
+    events: Events,
+    timers: Timers,
+    stats: Stats,
+}
+
+impl Connection {
+    /// A connection that will send the ClientHello when it is started.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the configuration could never connect, [`Error::NoRandom`].
+    pub fn client(now: Instant, config: impl Into<Arc<Config>>) -> Result<Self, Error> {
+        Self::new(now, config.into(), DtlsRole::Client)
+    }
+
+    /// A connection that answers a ClientHello, before it is started too.
+    ///
+    /// # Errors
+    /// As [`Connection::client`].
+    pub fn server(now: Instant, config: impl Into<Arc<Config>>) -> Result<Self, Error> {
+        Self::new(now, config.into(), DtlsRole::Server)
+    }
+
+    fn new(now: Instant, config: Arc<Config>, role: DtlsRole) -> Result<Self, Error> {
+        config.check()?;
+        let random = SystemRandom::new();
+        let mut local_random = [0; 32];
+        random.fill(&mut local_random).map_err(|_| Error::NoRandom)?;
+        let state = match role {
+            DtlsRole::Client => State::Idle { local_random },
+            DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random))),
+        };
+        let rto = config.schedule.initial;
+        Ok(Self {
+            config,
+            role,
+            random,
+            now,
+            rto,
+            started: false,
+            state,
+            records: RecordLayer::default(),
+            outbox: Outbox::default(),
+            events: Events::default(),
+            timers: Timers::default(),
+            stats: Stats::default(),
+        })
+    }
+
+    // Commands.
+
+    /// Begins the handshake: the client sends its ClientHello, and on both sides the deadline of
+    /// [`crate::Schedule::deadline`] begins. `rtt` is a round trip time measured elsewhere (by ICE).
+    ///
+    /// # Errors
+    /// [`Error::AlreadyStarted`], [`Error::Closed`].
+    pub fn start(&mut self, now: Instant, rtt: Option<Duration>) -> Result<(), Error> {
+        if self.has_ended() {
+            return Err(Error::Closed);
+        }
+        if self.started {
+            return Err(Error::AlreadyStarted);
+        }
+        self.catch_up(now);
+        self.started = true;
+        if let Some(rtt) = rtt {
+            self.rto = rtt.saturating_add(rtt / 2).max(MIN_RTO);
+        }
+        self.begin_handshake();
+        Ok(())
+    }
+
+    /// Sends application data in one record and one datagram of its own.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], [`Error::TooLarge`] above [`Connection::max_data_len`], [`Error::WouldBlock`],
+    /// [`Error::KeyExhausted`], [`Error::Closed`]. None of them changes anything.
+    pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
+        self.catch_up(now);
+        match self.state {
+            State::Connected(_) => {}
+            State::Idle { .. } | State::Handshaking(_) => return Err(Error::NotConnected),
+            State::Closed | State::Failed => return Err(Error::Closed),
+        }
+        let max = self.max_data_len();
+        if data.len() > max {
+            return Err(Error::TooLarge { max });
+        }
+        if self.outbox.held() + data.len() > self.config.limits.outgoing {
+            return Err(Error::WouldBlock);
+        }
+        let out = self.outbox.datagram();
+        if self.records.write(Epoch::Protected, ContentType::ApplicationData, [data, &[]], out).is_err() {
+            self.outbox.abandon_datagram();
+            return Err(Error::KeyExhausted);
+        }
+        self.finish_datagram();
+        if self.records.is_worn() {
+            self.announce_wear();
+        }
+        Ok(())
+    }
+
+    /// Answers [`Event::CertificateReceived`].
+    ///
+    /// # Errors
+    /// [`Error::NotAsked`] where no certificate waits.
+    pub fn judge_certificate(&mut self, now: Instant, verdict: CertificateVerdict) -> Result<(), Error> {
+        self.catch_up(now);
+        self.apply_verdict(verdict)
+    }
+
+    /// Ends the connection: queues a close_notify and emits [`Event::Closed`]. Without effect on one that has
+    /// ended.
+    pub fn close(&mut self, now: Instant) {
+        self.catch_up(now);
+        self.close_by_us();
+    }
+
+    /// The peer proved by other means that it is connected, by SRTP that authenticated for example: the last
+    /// flight need not be kept any longer. Without effect where nothing is kept.
+    pub fn release_final_flight(&mut self, now: Instant) {
+        self.catch_up(now);
+        self.forget_final_flight();
+    }
+
+    /// Sends the current flight again at once. Without effect where nothing is outstanding.
+    pub fn retransmit(&mut self, now: Instant) {
+        self.catch_up(now);
+        self.repeat_flight();
+    }
+
+    /// A record that no connection could authenticate counts against the limit of this one's key.
+    pub fn note_forgery(&mut self, now: Instant) {
+        self.catch_up(now);
+        self.count_forgery();
+    }
+
+    // The five verbs.
+
+    /// Takes a datagram. Its bytes are decrypted in place and destroyed thereby.
+    pub fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) -> Admitted {
+        self.catch_up(now);
+        self.receive(datagram, Trial::Only)
+    }
+
+    /// As [`Connection::handle_input`], on a copy in `scratch`: the datagram stays as it is, so that another
+    /// connection can be tried. A failed authentication is not counted as a forgery; see
+    /// [`Connection::note_forgery`].
+    pub fn try_input(&mut self, now: Instant, datagram: &[u8], scratch: &mut Vec<u8>) -> Admitted {
+        self.catch_up(now);
+        scratch.clear();
+        scratch.extend_from_slice(datagram);
+        self.receive(scratch, Trial::OneOfSeveral)
+    }
+
+    /// Does what is due. To be called at [`Connection::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.catch_up(now);
+    }
+
+    /// Appends the next datagram to `buf`.
+    pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+        self.outbox.poll(buf)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.poll()
+    }
+
+    /// When [`Connection::handle_timeout`] is to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    // What is known.
+
+    /// Who sends the ClientHello.
+    #[must_use]
+    pub const fn role(&self) -> DtlsRole {
+        self.role
+    }
+
+    /// Whether data can be sent.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self.state, State::Connected(_))
+    }
+
+    /// What the handshake agreed upon, while it is connected.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        self.established().map(|established| established.connected.negotiated())
+    }
+
+    /// The certificate that the peer proved to own, as DER, while it is connected.
+    #[must_use]
+    pub fn remote_certificate(&self) -> Option<&[u8]> {
+        self.established()?.connected.remote_certificate()
+    }
+
+    /// Exports keying material (RFC 5705): the same bytes on both sides, and nowhere else.
+    /// For SRTP the label is `EXTRACTOR-dtls_srtp` without a context (RFC 5764 section 4.2).
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] unless it is connected, [`Error::ReservedLabel`], [`Error::TooLarge`] for a
+    /// context above 2^16-1 bytes.
+    pub fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
+        if RESERVED_LABELS.contains(&label) {
+            return Err(Error::ReservedLabel);
+        }
+        let established = self.established().ok_or(Error::NotConnected)?;
+        let exported = established.connected.master().export(label, context, out);
+        exported.ok_or(Error::TooLarge { max: usize::from(u16::MAX) })
+    }
+
+    /// The random of our hello, which names this handshake on the wire; `None` after the end.
+    #[must_use]
+    pub fn local_random(&self) -> Option<[u8; 32]> {
+        match &self.state {
+            State::Idle { local_random } => Some(*local_random),
+            State::Handshaking(handshaking) => Some(handshaking.local_random),
+            State::Connected(established) => Some(established.randoms(self.role).local),
+            State::Closed | State::Failed => None,
+        }
+    }
+
+    /// The random of the peer's hello, as far as one was taken; `None` after the end. Nothing authenticates it
+    /// before [`Event::Connected`].
+    #[must_use]
+    pub fn remote_random(&self) -> Option<[u8; 32]> {
+        match &self.state {
+            State::Handshaking(handshaking) => handshaking.remote_random,
+            State::Connected(established) => Some(established.randoms(self.role).remote),
+            State::Idle { .. } | State::Closed | State::Failed => None,
+        }
+    }
+
+    /// The most bytes that [`Connection::send`] takes at once.
+    #[must_use]
+    pub fn max_data_len(&self) -> usize {
+        self.config.mtu.saturating_sub(self.record_overhead()).min(MAX_CONTENT_LEN)
+    }
+
+    /// How many bytes a record adds to its data under the negotiated suite, or at most before that.
+    #[must_use]
+    pub fn record_overhead(&self) -> usize {
+        self.records.overhead(Epoch::Protected)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    // Shared by the parts below.
+
+    /// Time never goes back, and what was due happens before anything else.
+    fn catch_up(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some(timer) = self.timers.expire(self.now) {
+            match timer {
+                Timer::Retransmit => self.repeat_flight(),
+                Timer::FinalFlight => self.forget_final_flight(),
+                Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
+                Timer::AlertHint => self.believe_alert(),
+            }
+        }
+    }
+
+    const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Closed | State::Failed)
+    }
+
+    const fn established(&self) -> Option<&Established> {
+        match &self.state {
+            State::Connected(established) => Some(established),
+            _ => None,
+        }
+    }
+
+    fn discard(&mut self, reason: Discard) -> Admitted {
+        tracing::trace!(?reason, "discarded");
+        self.stats.count(reason);
+        Admitted::Discarded(reason)
+    }
+
+    fn finish_datagram(&mut self) {
+        self.outbox.finish_datagram();
+        self.stats.datagrams_sent = self.outbox.finished();
+    }
+
+    fn forget_final_flight(&mut self) {
+        if let State::Connected(established) = &mut self.state
+            && let FinalFlight::Kept(_) = established.final_flight
+        {
+            established.final_flight = FinalFlight::Released;
+            self.timers.stop(Timer::FinalFlight);
+            self.events.push(Event::FinalFlightReleased);
+        }
+    }
+
+    fn announce_wear(&mut self) {
+        if let State::Connected(established) = &mut self.state
+            && !established.wear_announced
+        {
+            established.wear_announced = true;
+            self.events.push(Event::RekeyNeeded);
+        }
+    }
+
+    fn count_forgery(&mut self) {
+        /// Half of what RFC 9147 section 4.5.3 allows for ChaCha20-Poly1305 and AES-GCM (2^36).
+        const MANY_FORGERIES: u64 = 1 << 35;
+        self.stats.forgeries = self.stats.forgeries.saturating_add(1);
+        if self.stats.forgeries >= MANY_FORGERIES {
+            self.announce_wear();
+        }
+    }
+
+    fn fresh_random(&self) -> Option<Random> {
+        let mut random = [0; 32];
+        self.random.fill(&mut random).ok()?;
+        Some(random)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("state", &self.state.name())
+            .finish_non_exhaustive()
+    }
+}

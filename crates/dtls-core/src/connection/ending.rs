@@ -1,0 +1,97 @@
+//! Alerts, and how a connection ends: once, and told to the peer where there is somebody to be told.
+
+use super::Connection;
+use super::state::State;
+use crate::alert::{Alert, AlertDescription, AlertLevel};
+use crate::event::{ClosedBy, Event};
+use crate::failure::Failure;
+use crate::record::ContentType;
+use crate::record::protect::Epoch;
+use crate::timer::Timer;
+
+/// How many timeouts an unauthenticated alert must stand without any progress before it is believed.
+const HINT_TIMEOUTS: u32 = 3;
+
+impl Connection {
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if self.has_ended() {
+            return;
+        }
+        tracing::debug!(role = ?self.role, %failure, "failed");
+        if let Some(description) = failure.alert() {
+            self.send_alert(Alert::fatal(description));
+        }
+        self.end(State::Failed);
+        self.events.push(Event::Failed(failure));
+    }
+
+    pub(super) fn fail_by_timeout(&mut self, timer: Timer) {
+        self.fail(Failure::Timeout(timer));
+    }
+
+    pub(super) fn close_by_us(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        if !matches!(self.state, State::Idle { .. }) {
+            self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
+        }
+        self.end(State::Closed);
+        self.events.push(Event::Closed(ClosedBy::Us));
+    }
+
+    /// An alert that the peer authenticated.
+    pub(super) fn obey_alert(&mut self, alert: Alert) {
+        if alert.is_close_notify() {
+            // RFC 5246 section 7.2.1: answered by ours, and nothing more is sent.
+            self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
+            self.end(State::Closed);
+            self.events.push(Event::Closed(ClosedBy::Peer));
+        } else if alert.level == AlertLevel::Fatal {
+            self.fail(Failure::AlertReceived(alert.description));
+        }
+    }
+
+    /// An alert that anybody could have sent: it counts only if the handshake does not go on.
+    pub(super) fn remember_alert(&mut self, description: AlertDescription) {
+        if let State::Handshaking(handshaking) = &mut self.state
+            && handshaking.alert_hint.is_none()
+        {
+            handshaking.alert_hint = Some(description);
+            self.timers.set(Timer::AlertHint, self.now, self.rto.saturating_mul(HINT_TIMEOUTS));
+        }
+    }
+
+    /// Nothing contradicted the alert.
+    pub(super) fn believe_alert(&mut self) {
+        if let State::Handshaking(handshaking) = &self.state
+            && let Some(description) = handshaking.alert_hint
+        {
+            self.fail(Failure::AlertReceived(description));
+        }
+    }
+
+    pub(super) fn refuse_renegotiation(&mut self) {
+        self.send_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION));
+    }
+
+    fn send_alert(&mut self, alert: Alert) {
+        let epoch = match &self.state {
+            State::Connected(_) => Epoch::Protected,
+            State::Handshaking(handshaking) if handshaking.machine.has_finished() => Epoch::Protected,
+            _ => Epoch::Plaintext,
+        };
+        self.outbox.finish_datagram();
+        let out = self.outbox.datagram();
+        match self.records.write(epoch, ContentType::Alert, [&alert.encode(), &[]], out) {
+            Ok(()) => self.finish_datagram(),
+            Err(_) => self.outbox.abandon_datagram(),
+        }
+    }
+
+    fn end(&mut self, state: State) {
+        self.state = state;
+        self.records.forget_keys();
+        self.timers.stop_all();
+    }
+}

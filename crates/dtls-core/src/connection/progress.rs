@@ -1,0 +1,297 @@
+//! A handshake on its way: fragments become messages, messages move the machine, flights leave and are repeated.
+
+use super::Connection;
+use super::receive::Trial;
+use super::state::{Established, FinalFlight, Handshaking, Machine, State};
+use crate::config::{Config, DtlsRole};
+use crate::discard::Discard;
+use crate::dtls12::connected::Connected;
+use crate::dtls12::{Context, Judged, Step};
+use crate::error::Error;
+use crate::event::{Admitted, CertificateVerdict, Event};
+use crate::failure::{Failure, Misbehaved, Operation};
+use crate::handshake::{Fragment, HandshakeType, Message};
+use crate::peek::hello_random;
+use crate::record::Record;
+use crate::timer::Timer;
+use std::mem;
+use std::time::Duration;
+
+impl Connection {
+    /// The client's first flight leaves here.
+    pub(super) fn begin_handshake(&mut self) {
+        self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
+        if let State::Idle { local_random } = self.state {
+            self.state = State::Handshaking(Box::new(Handshaking::client(local_random, &self.config)));
+            self.transmit_flight();
+        }
+    }
+
+    pub(super) fn advance_handshake(&mut self, fragment: &Fragment<'_>, protected: bool) -> Admitted {
+        let State::Handshaking(handshaking) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        let next = handshaking.reassembly.next();
+        if fragment.sequence < next {
+            return self.receive_repeat(fragment, protected);
+        }
+        let waits = handshaking.machine.awaits_verdict();
+        if let Some(message) = fragment.whole(protected).filter(|message| message.sequence == next && !waits)
+        {
+            if message.body.len() > self.config.limits.handshake_message {
+                return self.discard(Discard::ReassemblyFull);
+            }
+            let outcome = self.deliver(&message);
+            self.deliver_complete();
+            return outcome;
+        }
+        let inserted = handshaking.reassembly.insert(fragment, protected, &self.config.limits);
+        self.deliver_complete();
+        match inserted {
+            Ok(()) if protected => Admitted::Authenticated,
+            Ok(()) => Admitted::Unauthenticated,
+            Err(reason) => self.discard(reason),
+        }
+    }
+
+    /// Delivers what has been put together, in order.
+    fn deliver_complete(&mut self) {
+        while let State::Handshaking(handshaking) = &mut self.state
+            && !handshaking.machine.awaits_verdict()
+            && let Some(assembled) = handshaking.reassembly.take_complete()
+        {
+            self.deliver(&assembled.message());
+        }
+    }
+
+    /// Gives the next message to the machine.
+    fn deliver(&mut self, message: &Message<'_>) -> Admitted {
+        let State::Handshaking(handshaking) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        let mut cx = Context {
+            config: &self.config,
+            random: &self.random,
+            local_random: handshaking.local_random,
+            remote_random: &mut handshaking.remote_random,
+            outgoing: &mut handshaking.outgoing,
+            records: &mut self.records,
+            events: &mut self.events,
+        };
+        match mem::replace(&mut handshaking.machine, Machine::Moved).handle(message, &mut cx) {
+            Step::Advance(next) => {
+                handshaking.machine = next;
+                self.note_progress();
+            }
+            Step::Stay(same, reason) => {
+                handshaking.machine = same;
+                if !message.protected {
+                    return self.discard(reason);
+                }
+                self.fail(match reason {
+                    Discard::Malformed => Misbehaved::Malformed.into(),
+                    _ => Misbehaved::UnexpectedMessage.into(),
+                });
+            }
+            Step::Connect(connected) => self.connect(connected),
+            Step::Fail(failure) => self.fail(failure),
+        }
+        if message.protected { Admitted::Authenticated } else { Admitted::Unauthenticated }
+    }
+
+    fn note_progress(&mut self) {
+        let State::Handshaking(handshaking) = &mut self.state else { return };
+        handshaking.reassembly.advance();
+        handshaking.alert_hint = None;
+        self.timers.stop(Timer::AlertHint);
+        if handshaking.answered_at.is_none() {
+            handshaking.answered_at = Some(self.now);
+            if !self.started {
+                // A server that was not started yet: the deadline begins with the first message.
+                self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
+            }
+        }
+        if handshaking.machine.awaits_verdict() {
+            // The application takes its time; the peer repeats its flight meanwhile.
+            self.timers.stop(Timer::Retransmit);
+        }
+        if handshaking.outgoing.flight.is_new() {
+            let next = handshaking.reassembly.next();
+            handshaking.outgoing.flight.answers(next);
+            self.transmit_flight();
+        }
+        self.receive_early();
+    }
+
+    /// Tries again what arrived before its keys; what is still early is kept again.
+    fn receive_early(&mut self) {
+        let early = match &mut self.state {
+            State::Handshaking(handshaking) if self.records.can_open() => handshaking.early.take(),
+            _ => return,
+        };
+        for (header, mut content) in early {
+            self.receive_record(Record { header, content: &mut content }, Trial::Only);
+        }
+    }
+
+    fn connect(&mut self, connected: Box<Connected>) {
+        let state = mem::replace(&mut self.state, State::Failed);
+        let State::Handshaking(handshaking) = state else { return };
+        let Handshaking { mut outgoing, mut reassembly, mut early, .. } = *handshaking;
+        reassembly.advance();
+        self.timers.stop_all();
+        let negotiated = connected.negotiated();
+        let final_flight = match self.role {
+            DtlsRole::Client => FinalFlight::ByPeer,
+            DtlsRole::Server => {
+                outgoing.flight.answers(reassembly.next());
+                self.timers.set(Timer::FinalFlight, self.now, self.config.schedule.keep_final_flight);
+                FinalFlight::Kept(Box::new(outgoing.flight))
+            }
+        };
+        self.state = State::Connected(Established::new(connected, final_flight));
+        self.transmit_flight();
+        tracing::debug!(role = ?self.role, ?negotiated, "connected");
+        self.events.push(Event::Connected(negotiated));
+        for (header, mut content) in early.take() {
+            self.receive_record(Record { header, content: &mut content }, Trial::Only);
+        }
+    }
+
+    /// A message that was handled before. Either the peer has missed our flight, or somebody begins anew.
+    fn receive_repeat(&mut self, fragment: &Fragment<'_>, protected: bool) -> Admitted {
+        let State::Handshaking(handshaking) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        let is_hello = fragment.kind == HandshakeType::CLIENT_HELLO && !protected;
+        if is_hello
+            && handshaking.machine.is_replaceable()
+            && hello_random(fragment) != handshaking.remote_random
+        {
+            return self.receive_replacement(fragment);
+        }
+        let flight = &handshaking.outgoing.flight;
+        let missed = flight.was_missed_by(fragment.sequence) && !handshaking.machine.awaits_verdict();
+        if missed && flight.may_repeat(self.now, self.rto) {
+            self.repeat_flight();
+        }
+        self.discard(Discard::RepeatedMessage)
+    }
+
+    /// A server takes another ClientHello until its client is authenticated: the first one may have been
+    /// forged, or its client may have begun anew. Each one costs us a signature, hence at most one per RTO.
+    fn receive_replacement(&mut self, fragment: &Fragment<'_>) -> Admitted {
+        let State::Handshaking(handshaking) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        let is_young =
+            handshaking.answered_at.is_none_or(|at| self.now.saturating_duration_since(at) < self.rto);
+        if is_young || fragment.sequence != 0 {
+            return self.discard(Discard::FreshClientHello);
+        }
+        if let Err(reason) = handshaking.replacement.insert(fragment, false, &self.config.limits) {
+            return self.discard(reason);
+        }
+        let Some(hello) = handshaking.replacement.take_complete() else { return Admitted::Unauthenticated };
+        let Some(local_random) = self.fresh_random() else {
+            self.fail(Failure::Crypto(Operation::Random));
+            return Admitted::Unauthenticated;
+        };
+        self.state = State::Handshaking(Box::new(Handshaking::server(local_random)));
+        self.records.forget_keys();
+        self.timers.stop(Timer::Retransmit);
+        self.deliver(&hello.message())
+    }
+
+    pub(super) fn apply_verdict(&mut self, verdict: CertificateVerdict) -> Result<(), Error> {
+        let State::Handshaking(handshaking) = &mut self.state else { return Err(Error::NotAsked) };
+        match mem::replace(&mut handshaking.machine, Machine::Moved).on_verdict(verdict) {
+            Judged::NotAsked(same) => {
+                handshaking.machine = same;
+                return Err(Error::NotAsked);
+            }
+            Judged::Fail(failure) => self.fail(failure),
+            Judged::Advance(next) => {
+                handshaking.machine = next;
+                let pause = timeout(&self.config, self.rto, handshaking.outgoing.flight.transmissions());
+                self.timers.set(Timer::Retransmit, self.now, pause);
+                self.deliver_complete();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the flight again that the peer may have missed.
+    pub(super) fn repeat_flight(&mut self) {
+        if self.transmit_flight() {
+            self.stats.flights_repeated = self.stats.flights_repeated.saturating_add(1);
+        }
+    }
+
+    /// Whether anything was sent.
+    fn transmit_flight(&mut self) -> bool {
+        let is_handshaking = matches!(self.state, State::Handshaking(_));
+        let flight = match &mut self.state {
+            State::Handshaking(handshaking) => &mut handshaking.outgoing.flight,
+            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => &mut **flight,
+            _ => return false,
+        };
+        if flight.is_empty() {
+            return false;
+        }
+        // Nobody fetched the last transmissions: another one would only grow the queue.
+        let has_room = self.outbox.held() <= self.config.limits.outgoing;
+        if has_room {
+            let mtu = mtu(&self.config, flight.transmissions());
+            if flight.transmit(self.now, mtu, &mut self.records, &mut self.outbox).is_err() {
+                self.outbox.abandon_datagram();
+                self.fail(Failure::Crypto(Operation::Seal));
+                return false;
+            }
+            self.stats.datagrams_sent = self.outbox.finished();
+        }
+        if is_handshaking {
+            let pause = timeout(&self.config, self.rto, flight.transmissions());
+            self.timers.set(Timer::Retransmit, self.now, pause);
+        }
+        has_room
+    }
+}
+
+/// How long to wait after so many transmissions of a flight.
+fn timeout(config: &Config, rto: Duration, transmissions: u32) -> Duration {
+    let doublings = transmissions.saturating_sub(config.schedule.unchanged).min(16);
+    rto.saturating_mul(1 << doublings).min(config.schedule.cap.max(rto))
+}
+
+/// A path may pass less than was assumed and say nothing about it (RFC 6347 section 4.1.1.1).
+fn mtu(config: &Config, transmissions: u32) -> usize {
+    let reduced = match transmissions {
+        0..=3 => config.mtu,
+        4..=7 => config.mtu / 4 * 3,
+        _ => config.mtu / 2,
+    };
+    reduced.max(Config::MIN_MTU)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_stays_for_eight_transmissions_then_doubles_to_the_cap() {
+        let config = Config::default();
+        let rto = Duration::from_millis(400);
+        let waits: Vec<u128> = (1..=13).map(|sent| timeout(&config, rto, sent).as_millis()).collect();
+        assert_eq!(waits, [400, 400, 400, 400, 400, 400, 400, 400, 800, 1600, 3000, 3000, 3000]);
+        assert_eq!(timeout(&config, Duration::from_secs(9), u32::MAX), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn datagrams_shrink_after_four_transmissions_but_never_below_the_minimum() {
+        let config = Config::default();
+        assert_eq!([0, 3, 4, 8].map(|sent| mtu(&config, sent)), [1200, 1200, 900, 600]);
+        let small = Config { mtu: 256, ..Config::default() };
+        assert_eq!([0, 4, 8].map(|sent| mtu(&small, sent)), [256; 3]);
+    }
+}

@@ -1,0 +1,225 @@
+//! From a datagram to handshake messages, alerts and data.
+
+use super::Connection;
+use super::state::{FinalFlight, State};
+use crate::alert::{Alert, AlertLevel};
+use crate::codec::Reader;
+use crate::config::DtlsRole;
+use crate::discard::Discard;
+use crate::event::{Admitted, Event};
+use crate::failure::Misbehaved;
+use crate::handshake::{Fragment, HandshakeType};
+use crate::peek::hello_random;
+use crate::record::protect::Epoch;
+use crate::record::{ContentType, Record};
+use std::time::Duration;
+
+/// How often the layer above hears of fresh ClientHellos, which anybody can send.
+const FRESH_HELLO_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether this connection alone can be meant by a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trial {
+    Only,
+    OneOfSeveral,
+}
+
+impl Connection {
+    pub(super) fn receive(&mut self, datagram: &mut [u8], trial: Trial) -> Admitted {
+        self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
+        if let State::Idle { .. } = self.state {
+            return self.discard(Discard::NotStarted);
+        }
+        let mut admitted = None;
+        let mut rest = datagram;
+        loop {
+            let (outcome, after) = match Record::split_first(rest) {
+                Ok((record, after)) => (self.receive_record(record, trial), after),
+                Err(reason) => (self.discard(reason), &mut [][..]),
+            };
+            admitted = Some(better(admitted, outcome));
+            rest = after;
+            if rest.is_empty() {
+                return admitted.unwrap_or(outcome);
+            }
+        }
+    }
+
+    pub(super) fn receive_record(&mut self, record: Record<'_>, trial: Trial) -> Admitted {
+        match (&self.state, Epoch::from_number(record.header.number.epoch)) {
+            (State::Failed, _) => self.discard(Discard::Closed),
+            (State::Closed, _) => self.discard(Discard::AfterClose),
+            (_, Some(Epoch::Plaintext)) => self.receive_plaintext(&record),
+            (_, Some(Epoch::Protected)) => self.receive_protected(record, trial),
+            (_, None) => self.discard(Discard::UnknownEpoch),
+        }
+    }
+
+    fn receive_plaintext(&mut self, record: &Record<'_>) -> Admitted {
+        match record.header.content_type {
+            ContentType::Handshake => self.receive_handshake(record.content, false),
+            ContentType::Alert => self.receive_plaintext_alert(record.content),
+            ContentType::ApplicationData => self.discard(Discard::PlaintextData),
+            // Epoch and Finished say all that a ChangeCipherSpec could.
+            ContentType::ChangeCipherSpec if *record.content == [1] => Admitted::Unauthenticated,
+            ContentType::ChangeCipherSpec => self.discard(Discard::BadRecord),
+        }
+    }
+
+    fn receive_protected(&mut self, record: Record<'_>, trial: Trial) -> Admitted {
+        let content_type = record.header.content_type;
+        if let State::Handshaking(handshaking) = &mut self.state {
+            // Data that overtook the Finished waits for it, sealed as it is.
+            let is_early = !self.records.can_open() || content_type == ContentType::ApplicationData;
+            if is_early {
+                return if handshaking.early.keep(&record, self.config.limits.early_records) {
+                    Admitted::Unauthenticated
+                } else {
+                    self.discard(Discard::EarlyRecordsFull)
+                };
+            }
+        }
+        let content = match self.records.open(record) {
+            Ok(content) => content,
+            Err(reason) => {
+                if reason == Discard::BadRecord && trial == Trial::Only {
+                    self.count_forgery();
+                }
+                return self.discard(reason);
+            }
+        };
+        match content_type {
+            ContentType::Handshake => {
+                self.receive_handshake(content, true);
+            }
+            ContentType::Alert => self.receive_alert(content),
+            ContentType::ApplicationData => self.receive_data(content),
+            ContentType::ChangeCipherSpec => self.fail(Misbehaved::UnexpectedMessage.into()),
+        }
+        Admitted::Authenticated
+    }
+
+    fn receive_data(&mut self, data: &[u8]) {
+        self.forget_final_flight();
+        if !self.events.push_data(data, self.config.limits.received_data) {
+            self.discard(Discard::ReceivedDataFull);
+        }
+    }
+
+    fn receive_alert(&mut self, content: &[u8]) {
+        match Alert::decode(content) {
+            None => self.fail(Misbehaved::Malformed.into()),
+            Some(alert) => self.obey_alert(alert),
+        }
+    }
+
+    fn receive_plaintext_alert(&mut self, content: &[u8]) -> Admitted {
+        let alert = Alert::decode(content);
+        if let (State::Handshaking(_), Some(alert)) = (&self.state, alert)
+            && (alert.level == AlertLevel::Fatal || alert.is_close_notify())
+        {
+            self.remember_alert(alert.description);
+        }
+        self.discard(if alert.is_some() { Discard::PlaintextAlert } else { Discard::BadRecord })
+    }
+
+    /// A record may hold several messages or pieces of them.
+    fn receive_handshake(&mut self, content: &[u8], protected: bool) -> Admitted {
+        let mut reader = Reader::new(content);
+        let mut admitted = None;
+        loop {
+            let outcome = match Fragment::decode(&mut reader) {
+                Ok(fragment) => self.receive_fragment(&fragment, protected),
+                Err(_) if protected => {
+                    self.fail(Misbehaved::Malformed.into());
+                    return Admitted::Authenticated;
+                }
+                Err(_) => {
+                    reader = Reader::new(&[]);
+                    self.discard(Discard::Truncated)
+                }
+            };
+            admitted = Some(better(admitted, outcome));
+            if reader.is_empty() {
+                return admitted.unwrap_or(outcome);
+            }
+        }
+    }
+
+    fn receive_fragment(&mut self, fragment: &Fragment<'_>, protected: bool) -> Admitted {
+        match &self.state {
+            State::Handshaking(_) => self.advance_handshake(fragment, protected),
+            State::Connected(_) if protected => self.receive_late_handshake(fragment),
+            State::Connected(_) => self.receive_stray_handshake(fragment),
+            State::Idle { .. } => self.discard(Discard::NotStarted),
+            State::Closed => self.discard(Discard::AfterClose),
+            State::Failed => self.discard(Discard::Closed),
+        }
+    }
+
+    /// A protected handshake message after the handshake: a repeat, or the wish to renegotiate.
+    fn receive_late_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
+        match (fragment.kind, self.role) {
+            (HandshakeType::FINISHED, _) => self.answer_repeat(fragment),
+            (HandshakeType::CLIENT_HELLO, DtlsRole::Server)
+            | (HandshakeType::HELLO_REQUEST, DtlsRole::Client) => {
+                self.refuse_renegotiation();
+                self.discard(Discard::UnexpectedMessage)
+            }
+            _ => self.discard(Discard::UnexpectedMessage),
+        }
+    }
+
+    /// A plaintext handshake message after the handshake: a repeat, or somebody begins anew.
+    fn receive_stray_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
+        if fragment.kind != HandshakeType::CLIENT_HELLO {
+            return self.answer_repeat(fragment);
+        }
+        let State::Connected(established) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        let Some(random) = hello_random(fragment) else {
+            return self.discard(Discard::FreshClientHello);
+        };
+        let randoms = established.randoms(self.role);
+        if random == randoms.remote || random == randoms.local {
+            return self.discard(Discard::RepeatedMessage);
+        }
+        let recently = established
+            .fresh_hello_at
+            .is_some_and(|at| self.now.saturating_duration_since(at) < FRESH_HELLO_INTERVAL);
+        if !recently {
+            established.fresh_hello_at = Some(self.now);
+            self.events.push(Event::FreshClientHello);
+        }
+        self.discard(Discard::FreshClientHello)
+    }
+
+    /// The peer repeats the flight that our last one answered, so it has missed ours (RFC 6347 section 4.2.4).
+    fn answer_repeat(&mut self, fragment: &Fragment<'_>) -> Admitted {
+        let State::Connected(established) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        match &established.final_flight {
+            FinalFlight::Kept(flight) if flight.was_missed_by(fragment.sequence) => {
+                if flight.may_repeat(self.now, self.rto) {
+                    self.repeat_flight();
+                }
+                self.discard(Discard::RepeatedMessage)
+            }
+            FinalFlight::Kept(_) => self.discard(Discard::UnexpectedMessage),
+            FinalFlight::ByPeer => self.discard(Discard::RepeatedMessage),
+            FinalFlight::Released => self.discard(Discard::FlightReleased),
+        }
+    }
+}
+
+/// The better of two outcomes; among discards the first.
+pub(super) fn better(first: Option<Admitted>, second: Admitted) -> Admitted {
+    match (first, second) {
+        (None | Some(Admitted::Discarded(_)), Admitted::Authenticated | Admitted::Unauthenticated)
+        | (None, Admitted::Discarded(_))
+        | (Some(Admitted::Unauthenticated), Admitted::Authenticated) => second,
+        (Some(first), _) => first,
+    }
+}

@@ -1,0 +1,123 @@
+//! Key exchange groups: making a share, and agreeing on a secret.
+
+use crate::crypto::backend::{agreement, rand};
+use crate::failure::{Failure, Misbehaved, Operation};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A key exchange group by its registered number. Unknown values are ordinary values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NamedGroup(pub u16);
+
+impl NamedGroup {
+    /// P-256 (RFC 8422).
+    pub const SECP256R1: Self = Self(23);
+    /// P-384 (RFC 8422).
+    pub const SECP384R1: Self = Self(24);
+    /// X25519 (RFC 8422).
+    pub const X25519: Self = Self(29);
+
+    /// What is implemented, in the preference order of [`crate::Config::default`].
+    pub const SUPPORTED: [Self; 3] = [Self::X25519, Self::SECP256R1, Self::SECP384R1];
+
+    fn algorithm(self) -> Option<&'static agreement::Algorithm> {
+        match self {
+            Self::X25519 => Some(&agreement::X25519),
+            Self::SECP256R1 => Some(&agreement::ECDH_P256),
+            Self::SECP384R1 => Some(&agreement::ECDH_P384),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for NamedGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::SECP256R1 => f.write_str("secp256r1"),
+            Self::SECP384R1 => f.write_str("secp384r1"),
+            Self::X25519 => f.write_str("x25519"),
+            Self(number) => write!(f, "NamedGroup({number})"),
+        }
+    }
+}
+
+/// Our half of a key exchange: used once, by value.
+pub(crate) struct KeyShare {
+    group: NamedGroup,
+    private: agreement::EphemeralPrivateKey,
+    public: agreement::PublicKey,
+}
+
+/// What both sides have agreed upon, and nobody else knows.
+pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
+
+impl KeyShare {
+    pub(crate) fn generate(group: NamedGroup, random: &rand::SystemRandom) -> Result<Self, Failure> {
+        let failed = Failure::Crypto(Operation::KeyExchange);
+        let algorithm = group.algorithm().ok_or(failed)?;
+        let private = agreement::EphemeralPrivateKey::generate(algorithm, random).map_err(|_| failed)?;
+        let public = private.compute_public_key().map_err(|_| failed)?;
+        Ok(Self { group, private, public })
+    }
+
+    pub(crate) const fn group(&self) -> NamedGroup {
+        self.group
+    }
+
+    /// The share to send: a point (uncompressed) or a coordinate, as the group has it.
+    pub(crate) fn public(&self) -> &[u8] {
+        self.public.as_ref()
+    }
+
+    /// The peer's share is refused where it is no valid point of the group.
+    pub(crate) fn agree(self, peer: &[u8]) -> Result<SharedSecret, Failure> {
+        let peer = agreement::UnparsedPublicKey::new(self.private.algorithm(), peer);
+        agreement::agree_ephemeral(self.private, &peer, |secret| {
+            SharedSecret(Zeroizing::new(secret.to_vec()))
+        })
+        .map_err(|_| Failure::Peer(Misbehaved::InvalidKeyShare))
+    }
+}
+
+impl SharedSecret {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_shares_of_a_group_agree() {
+        let random = rand::SystemRandom::new();
+        for group in NamedGroup::SUPPORTED {
+            let ours = KeyShare::generate(group, &random).unwrap();
+            let theirs = KeyShare::generate(group, &random).unwrap();
+            let (our_public, their_public) = (ours.public().to_vec(), theirs.public().to_vec());
+            let secret = ours.agree(&their_public).unwrap();
+            assert_eq!(secret.as_bytes(), theirs.agree(&our_public).unwrap().as_bytes(), "{group:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_no_point_is_refused() {
+        let random = rand::SystemRandom::new();
+        for (group, share) in [
+            (NamedGroup::SECP256R1, vec![4; 65]),
+            (NamedGroup::SECP256R1, vec![]),
+            (NamedGroup::SECP384R1, vec![4; 97]),
+            // RFC 7748 section 6.1: an all-zero result is an error.
+            (NamedGroup::X25519, vec![0; 32]),
+            (NamedGroup::X25519, vec![9; 31]),
+        ] {
+            let ours = KeyShare::generate(group, &random).unwrap();
+            assert_eq!(
+                ours.agree(&share).err(),
+                Some(Failure::Peer(Misbehaved::InvalidKeyShare)),
+                "{group:?}"
+            );
+        }
+    }
+}

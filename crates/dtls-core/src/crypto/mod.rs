@@ -1,0 +1,8 @@
+//! Cryptography in the words of TLS. Everything that touches the backend's names comes through [`backend`].
+
+pub(crate) mod aead;
+pub(crate) mod backend;
+pub(crate) mod group;
+pub(crate) mod sign;
+pub(crate) mod suite;
+pub(crate) mod verify;

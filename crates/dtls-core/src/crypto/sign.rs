@@ -1,0 +1,133 @@
+//! Signature schemes, and signing with a key of our own.
+
+use crate::crypto::backend::{rand, signature};
+use crate::crypto::suite::KeyKind;
+use crate::failure::{Failure, Operation};
+use ring::signature::KeyPair as _;
+use std::fmt;
+
+/// A signature algorithm by its registered number (RFC 8446 section 4.2.3). Unknown values are ordinary values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignatureScheme(pub u16);
+
+impl SignatureScheme {
+    /// In DTLS 1.2: ECDSA with SHA-256 on any curve.
+    pub const ECDSA_SECP256R1_SHA256: Self = Self(0x0403);
+    /// In DTLS 1.2: ECDSA with SHA-384 on any curve.
+    pub const ECDSA_SECP384R1_SHA384: Self = Self(0x0503);
+    /// EdDSA on Curve25519 (RFC 8422).
+    pub const ED25519: Self = Self(0x0807);
+    /// RSASSA-PSS with SHA-256 and an ordinary RSA key.
+    pub const RSA_PSS_RSAE_SHA256: Self = Self(0x0804);
+    /// RSASSA-PSS with SHA-384 and an ordinary RSA key.
+    pub const RSA_PSS_RSAE_SHA384: Self = Self(0x0805);
+    /// RSASSA-PSS with SHA-512 and an ordinary RSA key.
+    pub const RSA_PSS_RSAE_SHA512: Self = Self(0x0806);
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    pub const RSA_PKCS1_SHA256: Self = Self(0x0401);
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    pub const RSA_PKCS1_SHA384: Self = Self(0x0501);
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    pub const RSA_PKCS1_SHA512: Self = Self(0x0601);
+}
+
+impl fmt::Debug for SignatureScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ECDSA_SECP256R1_SHA256 => f.write_str("ecdsa_secp256r1_sha256"),
+            Self::ECDSA_SECP384R1_SHA384 => f.write_str("ecdsa_secp384r1_sha384"),
+            Self::ED25519 => f.write_str("ed25519"),
+            Self::RSA_PSS_RSAE_SHA256 => f.write_str("rsa_pss_rsae_sha256"),
+            Self::RSA_PSS_RSAE_SHA384 => f.write_str("rsa_pss_rsae_sha384"),
+            Self::RSA_PSS_RSAE_SHA512 => f.write_str("rsa_pss_rsae_sha512"),
+            Self::RSA_PKCS1_SHA256 => f.write_str("rsa_pkcs1_sha256"),
+            Self::RSA_PKCS1_SHA384 => f.write_str("rsa_pkcs1_sha384"),
+            Self::RSA_PKCS1_SHA512 => f.write_str("rsa_pkcs1_sha512"),
+            Self(number) => write!(f, "SignatureScheme({number:#06x})"),
+        }
+    }
+}
+
+/// A private key of our own, parsed once.
+pub(crate) enum SigningKey {
+    EcdsaP256(signature::EcdsaKeyPair),
+    EcdsaP384(signature::EcdsaKeyPair),
+    Ed25519(signature::Ed25519KeyPair),
+    Rsa(signature::RsaKeyPair),
+}
+
+impl SigningKey {
+    /// `None` where it is not PKCS#8 of a supported kind.
+    pub(crate) fn from_pkcs8(der: &[u8], random: &rand::SystemRandom) -> Option<Self> {
+        let ecdsa = |algorithm| signature::EcdsaKeyPair::from_pkcs8(algorithm, der, random).ok();
+        ecdsa(&signature::ECDSA_P256_SHA256_ASN1_SIGNING)
+            .map(Self::EcdsaP256)
+            .or_else(|| ecdsa(&signature::ECDSA_P384_SHA384_ASN1_SIGNING).map(Self::EcdsaP384))
+            .or_else(|| signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Self::Ed25519))
+            .or_else(|| signature::RsaKeyPair::from_pkcs8(der).ok().map(Self::Rsa))
+    }
+
+    /// The public key as a certificate's `subjectPublicKey` holds it.
+    pub(crate) fn public(&self) -> &[u8] {
+        match self {
+            Self::EcdsaP256(pair) | Self::EcdsaP384(pair) => pair.public_key().as_ref(),
+            Self::Ed25519(pair) => pair.public_key().as_ref(),
+            Self::Rsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    /// RFC 8422 section 5.10 counts Ed25519 among the ECDSA keys where suites are concerned.
+    pub(crate) const fn kind(&self) -> KeyKind {
+        match self {
+            Self::EcdsaP256(_) | Self::EcdsaP384(_) | Self::Ed25519(_) => KeyKind::Ecdsa,
+            Self::Rsa(_) => KeyKind::Rsa,
+        }
+    }
+
+    /// What this key can sign with, the best first.
+    pub(crate) const fn schemes(&self) -> &'static [SignatureScheme] {
+        match self {
+            Self::EcdsaP256(_) => &[SignatureScheme::ECDSA_SECP256R1_SHA256],
+            Self::EcdsaP384(_) => &[SignatureScheme::ECDSA_SECP384R1_SHA384],
+            Self::Ed25519(_) => &[SignatureScheme::ED25519],
+            Self::Rsa(_) => &[
+                SignatureScheme::RSA_PSS_RSAE_SHA256,
+                SignatureScheme::RSA_PSS_RSAE_SHA384,
+                SignatureScheme::RSA_PSS_RSAE_SHA512,
+                SignatureScheme::RSA_PKCS1_SHA256,
+                SignatureScheme::RSA_PKCS1_SHA384,
+                SignatureScheme::RSA_PKCS1_SHA512,
+            ],
+        }
+    }
+
+    /// `scheme` must be one of [`Self::schemes`].
+    pub(crate) fn sign(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        random: &rand::SystemRandom,
+    ) -> Result<Vec<u8>, Failure> {
+        let failed = Failure::Crypto(Operation::Sign);
+        match self {
+            Self::EcdsaP256(pair) | Self::EcdsaP384(pair) => {
+                Ok(pair.sign(random, message).map_err(|_| failed)?.as_ref().to_vec())
+            }
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::Rsa(pair) => {
+                let padding: &dyn signature::RsaEncoding = match scheme {
+                    SignatureScheme::RSA_PSS_RSAE_SHA256 => &signature::RSA_PSS_SHA256,
+                    SignatureScheme::RSA_PSS_RSAE_SHA384 => &signature::RSA_PSS_SHA384,
+                    SignatureScheme::RSA_PSS_RSAE_SHA512 => &signature::RSA_PSS_SHA512,
+                    SignatureScheme::RSA_PKCS1_SHA256 => &signature::RSA_PKCS1_SHA256,
+                    SignatureScheme::RSA_PKCS1_SHA384 => &signature::RSA_PKCS1_SHA384,
+                    SignatureScheme::RSA_PKCS1_SHA512 => &signature::RSA_PKCS1_SHA512,
+                    _ => return Err(failed),
+                };
+                let mut signed = vec![0; pair.public().modulus_len()];
+                pair.sign(padding, random, message, &mut signed).map_err(|_| failed)?;
+                Ok(signed)
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Cipher suites: their numbers, and what each of them stands for.
+
+use crate::crypto::backend::{aead, digest, hmac};
+use std::fmt;
+
+/// A cipher suite by its registered number. Unknown values are ordinary values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CipherSuite(pub u16);
+
+impl CipherSuite {
+    /// RFC 5289.
+    pub const ECDHE_ECDSA_AES128_GCM_SHA256: Self = Self(0xc02b);
+    /// RFC 5289.
+    pub const ECDHE_ECDSA_AES256_GCM_SHA384: Self = Self(0xc02c);
+    /// RFC 5289.
+    pub const ECDHE_RSA_AES128_GCM_SHA256: Self = Self(0xc02f);
+    /// RFC 5289.
+    pub const ECDHE_RSA_AES256_GCM_SHA384: Self = Self(0xc030);
+    /// RFC 7905.
+    pub const ECDHE_RSA_CHACHA20_POLY1305_SHA256: Self = Self(0xcca8);
+    /// RFC 7905.
+    pub const ECDHE_ECDSA_CHACHA20_POLY1305_SHA256: Self = Self(0xcca9);
+
+    /// RFC 5746 section 3.3: no suite, but the request for secure renegotiation in its place.
+    pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: Self = Self(0x00ff);
+
+    /// What is implemented, in the preference order of [`crate::Config::default`].
+    pub const SUPPORTED: [Self; 6] = [
+        Self::ECDHE_ECDSA_AES128_GCM_SHA256,
+        Self::ECDHE_RSA_AES128_GCM_SHA256,
+        Self::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+        Self::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
+        Self::ECDHE_ECDSA_AES256_GCM_SHA384,
+        Self::ECDHE_RSA_AES256_GCM_SHA384,
+    ];
+
+    /// `None` for a suite that is not implemented.
+    pub(crate) fn parameters(self) -> Option<&'static SuiteParameters> {
+        PARAMETERS.iter().find(|parameters| parameters.suite == self)
+    }
+}
+
+impl fmt::Debug for CipherSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parameters() {
+            Some(parameters) => f.write_str(parameters.name),
+            None => write!(f, "CipherSuite({:#06x})", self.0),
+        }
+    }
+}
+
+/// The kind of key that authenticates the server (RFC 8422 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Ecdsa,
+    Rsa,
+}
+
+/// Where a record's nonce comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NonceForm {
+    /// Four fixed bytes, then eight that every record carries (RFC 5288 section 3).
+    Explicit,
+    /// Twelve fixed bytes, combined with the record's number (RFC 7905 section 2).
+    Implicit,
+}
+
+/// What a suite stands for.
+pub(crate) struct SuiteParameters {
+    pub(crate) suite: CipherSuite,
+    pub(crate) name: &'static str,
+    pub(crate) authentication: KeyKind,
+    pub(crate) aead: &'static aead::Algorithm,
+    pub(crate) nonce: NonceForm,
+    /// Hash of the transcript.
+    pub(crate) hash: &'static digest::Algorithm,
+    /// The same hash in the PRF.
+    pub(crate) prf: hmac::Algorithm,
+}
+
+static PARAMETERS: [SuiteParameters; 6] = [
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
+        name: "ECDHE_ECDSA_AES128_GCM_SHA256",
+        authentication: KeyKind::Ecdsa,
+        aead: &aead::AES_128_GCM,
+        nonce: NonceForm::Explicit,
+        hash: &digest::SHA256,
+        prf: hmac::HMAC_SHA256,
+    },
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
+        name: "ECDHE_ECDSA_AES256_GCM_SHA384",
+        authentication: KeyKind::Ecdsa,
+        aead: &aead::AES_256_GCM,
+        nonce: NonceForm::Explicit,
+        hash: &digest::SHA384,
+        prf: hmac::HMAC_SHA384,
+    },
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_RSA_AES128_GCM_SHA256,
+        name: "ECDHE_RSA_AES128_GCM_SHA256",
+        authentication: KeyKind::Rsa,
+        aead: &aead::AES_128_GCM,
+        nonce: NonceForm::Explicit,
+        hash: &digest::SHA256,
+        prf: hmac::HMAC_SHA256,
+    },
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_RSA_AES256_GCM_SHA384,
+        name: "ECDHE_RSA_AES256_GCM_SHA384",
+        authentication: KeyKind::Rsa,
+        aead: &aead::AES_256_GCM,
+        nonce: NonceForm::Explicit,
+        hash: &digest::SHA384,
+        prf: hmac::HMAC_SHA384,
+    },
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
+        name: "ECDHE_RSA_CHACHA20_POLY1305_SHA256",
+        authentication: KeyKind::Rsa,
+        aead: &aead::CHACHA20_POLY1305,
+        nonce: NonceForm::Implicit,
+        hash: &digest::SHA256,
+        prf: hmac::HMAC_SHA256,
+    },
+    SuiteParameters {
+        suite: CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+        name: "ECDHE_ECDSA_CHACHA20_POLY1305_SHA256",
+        authentication: KeyKind::Ecdsa,
+        aead: &aead::CHACHA20_POLY1305,
+        nonce: NonceForm::Implicit,
+        hash: &digest::SHA256,
+        prf: hmac::HMAC_SHA256,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_called_supported_has_parameters() {
+        for suite in CipherSuite::SUPPORTED {
+            assert_eq!(suite.parameters().map(|parameters| parameters.suite), Some(suite));
+        }
+    }
+
+    #[test]
+    fn an_unknown_suite_keeps_its_number() {
+        assert_eq!(format!("{:?}", CipherSuite(0x1301)), "CipherSuite(0x1301)");
+    }
+}

@@ -1,0 +1,169 @@
+//! Steps 1 to 4: what we offer, and whether the server chose from it.
+
+use crate::config::{Config, UseSrtp};
+use crate::crypto::verify::VERIFIABLE;
+use crate::discard::Discard;
+use crate::dtls12::client::State;
+use crate::dtls12::{Context, Selected, Step};
+use crate::extension::use_srtp::SrtpProtection;
+use crate::extension::{
+    self, ExtensionType, Extensions, ec_point_formats, extended_master_secret, renegotiation_info,
+    signature_algorithms::SignatureAlgorithms, supported_groups::SupportedGroups,
+};
+use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::handshake::{HandshakeType, Message, Outgoing};
+use crate::message::Random;
+use crate::message::client_hello::ClientHello;
+use crate::message::hello_verify_request::HelloVerifyRequest;
+use crate::message::server_hello::ServerHello;
+use crate::message::version::ProtocolVersion;
+use crate::record::protect::Epoch;
+
+/// How many cookies we return. A server whose cookie expired under way may ask again; forged requests
+/// must not keep us busy.
+const MAX_COOKIES: u8 = 4;
+
+/// After step 1 or 3.
+pub(crate) struct AwaitServerHello {
+    cookies: u8,
+}
+
+/// After the ServerHello.
+pub(crate) struct AwaitCertificate {
+    pub(super) selected: Selected,
+}
+
+impl AwaitServerHello {
+    /// Step 1.
+    pub(crate) fn begin(config: &Config, random: &Random, outgoing: &mut Outgoing) -> Self {
+        send_client_hello(config, random, &[], outgoing);
+        Self { cookies: 0 }
+    }
+
+    /// Steps 2 and 3.
+    pub(super) fn on_hello_verify_request(
+        mut self,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<State> {
+        let Ok(request) = HelloVerifyRequest::decode(message.body) else {
+            return Step::Stay(State::AwaitServerHello(self), Discard::Malformed);
+        };
+        if self.cookies >= MAX_COOKIES {
+            return Step::Stay(State::AwaitServerHello(self), Discard::UnexpectedMessage);
+        }
+        self.cookies += 1;
+        cx.outgoing.transcript.restart();
+        // The same random and offer as before: only the cookie may differ (RFC 6347 section 4.2.1).
+        send_client_hello(cx.config, &cx.local_random, request.cookie, cx.outgoing);
+        Step::Advance(State::AwaitServerHello(self))
+    }
+
+    /// The first message of step 4.
+    pub(super) fn on_server_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(hello) = ServerHello::decode(message.body) else {
+            return Step::Stay(State::AwaitServerHello(self), Discard::Malformed);
+        };
+        let selected = check_selection(&hello, cx.config, &cx.local_random);
+        if selected.is_ok() {
+            *cx.remote_random = Some(hello.random);
+            cx.outgoing.transcript.receive(message);
+        }
+        Step::from_result(selected.map(|selected| State::AwaitCertificate(AwaitCertificate { selected })))
+    }
+}
+
+fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: &mut Outgoing) {
+    outgoing.flight.begin();
+    outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
+        ClientHello::write(writer, random, cookie, &config.suites, |writer| {
+            extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
+            extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
+            extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
+                SupportedGroups::write(writer, &config.groups);
+            });
+            extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
+            extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
+                SignatureAlgorithms::write(writer, &VERIFIABLE);
+            });
+            let profiles = config.use_srtp.profiles();
+            if !profiles.is_empty() {
+                extension::write(writer, ExtensionType::USE_SRTP, |writer| {
+                    SrtpProtection::write(writer, profiles);
+                });
+            }
+        });
+    });
+}
+
+/// Whether the server chose from what we offered.
+fn check_selection(
+    hello: &ServerHello<'_>,
+    config: &Config,
+    client_random: &Random,
+) -> Result<Selected, Failure> {
+    if hello.version != ProtocolVersion::DTLS12 {
+        return Err(Incompatible::Version.into());
+    }
+    let suite = hello.suite.parameters().filter(|suite| config.suites.contains(&suite.suite));
+    let suite = suite.ok_or(Misbehaved::SelectedUnoffered)?;
+    if hello.compression != 0 {
+        return Err(Misbehaved::SelectedUnoffered.into());
+    }
+    let extensions = hello.extensions;
+    if extensions.iter().any(|(kind, _)| !is_offered(kind, config)) {
+        return Err(Misbehaved::UnsolicitedExtension.into());
+    }
+    let extended = extended_master_secret::decode(extensions.get(ExtensionType::EXTENDED_MASTER_SECRET));
+    if !extended.map_err(|_| Misbehaved::Malformed)? {
+        return Err(Incompatible::ExtendedMasterSecret.into());
+    }
+    // An absent answer is tolerated (RFC 5746 section 4.1): there is no renegotiation with us in any case.
+    if let Some(body) = extensions.get(ExtensionType::RENEGOTIATION_INFO)
+        && renegotiation_info::decode(body) != Ok(&[])
+    {
+        return Err(Misbehaved::BadRenegotiationInfo.into());
+    }
+    if let Some(body) = extensions.get(ExtensionType::EC_POINT_FORMATS)
+        && !ec_point_formats::names_uncompressed(body).map_err(|_| Misbehaved::Malformed)?
+    {
+        return Err(Incompatible::PointFormat.into());
+    }
+    let srtp_profile = check_srtp(extensions, &config.use_srtp)?;
+    Ok(Selected { client_random: *client_random, server_random: hello.random, suite, srtp_profile })
+}
+
+/// RFC 5246 section 7.4.1.4: a server answers what it was offered and nothing else.
+fn is_offered(kind: ExtensionType, config: &Config) -> bool {
+    match kind {
+        ExtensionType::EXTENDED_MASTER_SECRET
+        | ExtensionType::RENEGOTIATION_INFO
+        | ExtensionType::EC_POINT_FORMATS
+        // RFC 8422 forbids the answer, some servers send it all the same, and it says nothing.
+        | ExtensionType::SUPPORTED_GROUPS => true,
+        ExtensionType::USE_SRTP => !config.use_srtp.profiles().is_empty(),
+        _ => false,
+    }
+}
+
+/// RFC 5764 section 4.1.1: one profile of ours, and the empty MKI that we offered.
+fn check_srtp(extensions: Extensions<'_>, offered: &UseSrtp) -> Result<Option<u16>, Failure> {
+    let Some(body) = extensions.get(ExtensionType::USE_SRTP) else {
+        return match offered {
+            UseSrtp::Required(_) => Err(Incompatible::SrtpProfile.into()),
+            UseSrtp::Unused | UseSrtp::Offered(_) => Ok(None),
+        };
+    };
+    let answer = SrtpProtection::decode(body).map_err(|_| Misbehaved::Malformed)?;
+    let mut chosen = answer.profiles.iter();
+    match (chosen.next(), chosen.next()) {
+        (Some(profile), None) if offered.profiles().contains(&profile) => {
+            if answer.mki.is_empty() {
+                Ok(Some(profile))
+            } else {
+                Err(Misbehaved::UnexpectedMki.into())
+            }
+        }
+        _ => Err(Misbehaved::SelectedUnoffered.into()),
+    }
+}

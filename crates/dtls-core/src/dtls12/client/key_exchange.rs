@@ -1,0 +1,141 @@
+//! The rest of step 4: who the server is, and its signed key share.
+
+use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::crypto::group::NamedGroup;
+use crate::crypto::sign::SignatureScheme;
+use crate::crypto::verify::VERIFIABLE;
+use crate::discard::Discard;
+use crate::dtls12::client::State;
+use crate::dtls12::client::hello::AwaitCertificate;
+use crate::dtls12::{Context, Selected, Step, identity};
+use crate::event::{CertificateVerdict, Event};
+use crate::failure::{Failure, Incompatible, Misbehaved, Refusal};
+use crate::handshake::Message;
+use crate::message::certificate::Certificate;
+use crate::message::certificate_request::CertificateRequest;
+use crate::message::server_key_exchange::ServerKeyExchange;
+
+/// The application judges the server's certificate.
+pub(crate) struct AwaitVerdict {
+    selected: Selected,
+    presented: Presented,
+}
+
+/// After an acceptable certificate.
+pub(crate) struct AwaitServerKeyExchange {
+    selected: Selected,
+    presented: Presented,
+    accepted: CertificateAccepted,
+}
+
+/// After the server proved that the certificate is its own.
+pub(crate) struct AwaitServerHelloDone {
+    pub(super) selected: Selected,
+    pub(super) server: PeerAuthenticated,
+    pub(super) group: NamedGroup,
+    pub(super) share: Vec<u8>,
+    pub(super) request: Requested,
+}
+
+/// Whether the server wants our certificate, and which one suits it.
+pub(super) enum Requested {
+    Nothing,
+    /// A certificate, and we have none that suits.
+    Unsuitable,
+    /// This one, with this signature.
+    Certificate {
+        own: crate::certificate::Certificate,
+        scheme: SignatureScheme,
+    },
+}
+
+impl AwaitCertificate {
+    pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(chain) = Certificate::decode(message.body) else {
+            return Step::Stay(State::AwaitCertificate(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.judge(chain, cx))
+    }
+
+    fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let Self { selected } = self;
+        let (presented, judgement) =
+            authentication::judge(cx.config, chain)?.ok_or(Refusal::NoCertificate)?;
+        if presented.key.kind() != selected.suite.authentication {
+            return Err(Incompatible::CertificateKey.into());
+        }
+        Ok(match judgement {
+            Judgement::Accepted(accepted) => {
+                State::AwaitServerKeyExchange(AwaitServerKeyExchange { selected, presented, accepted })
+            }
+            Judgement::Ask { chain } => {
+                cx.events.push(Event::CertificateReceived { chain });
+                State::AwaitVerdict(AwaitVerdict { selected, presented })
+            }
+        })
+    }
+}
+
+impl AwaitVerdict {
+    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitServerKeyExchange, Failure> {
+        let Self { selected, presented } = self;
+        let accepted = authentication::judged_by_application(verdict)?;
+        Ok(AwaitServerKeyExchange { selected, presented, accepted })
+    }
+}
+
+impl AwaitServerKeyExchange {
+    pub(super) fn on_server_key_exchange(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(exchange) = ServerKeyExchange::decode(message.body) else {
+            return Step::Stay(State::AwaitServerKeyExchange(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.verify(&exchange, cx).map(State::AwaitServerHelloDone))
+    }
+
+    fn verify(
+        self,
+        exchange: &ServerKeyExchange<'_>,
+        cx: &Context<'_>,
+    ) -> Result<AwaitServerHelloDone, Failure> {
+        let Self { selected, presented, accepted } = self;
+        if !cx.config.groups.contains(&exchange.group) {
+            return Err(Misbehaved::SelectedUnoffered.into());
+        }
+        if !VERIFIABLE.contains(&exchange.scheme) {
+            return Err(Misbehaved::SignatureSchemeUnoffered.into());
+        }
+        let signed =
+            ServerKeyExchange::signed(&selected.client_random, &selected.server_random, exchange.params);
+        let verified = presented.key.verify(exchange.scheme, &signed, exchange.signature)?;
+        Ok(AwaitServerHelloDone {
+            selected,
+            server: PeerAuthenticated::by_certificate(accepted, verified, presented.leaf),
+            group: exchange.group,
+            share: exchange.share.to_vec(),
+            request: Requested::Nothing,
+        })
+    }
+}
+
+impl AwaitServerHelloDone {
+    pub(super) fn on_certificate_request(
+        mut self,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<State> {
+        if !matches!(self.request, Requested::Nothing) {
+            return Step::Stay(State::AwaitServerHelloDone(self), Discard::UnexpectedMessage);
+        }
+        let Ok(request) = CertificateRequest::decode(message.body) else {
+            return Step::Stay(State::AwaitServerHelloDone(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        self.request = match identity::choose(cx.config, request.schemes, |kind| request.accepts(kind)) {
+            Some((own, scheme)) => Requested::Certificate { own: own.clone(), scheme },
+            None => Requested::Unsuitable,
+        };
+        Step::Advance(State::AwaitServerHelloDone(self))
+    }
+}

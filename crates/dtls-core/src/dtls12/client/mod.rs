@@ -1,0 +1,84 @@
+//! The client's handshake of DTLS 1.2.
+//!
+//! ```text
+//! 1. -> ClientHello                5. -> Certificate (where requested), ClientKeyExchange,
+//! 2. <- HelloVerifyRequest               CertificateVerify, ChangeCipherSpec, Finished
+//! 3. -> ClientHello with cookie    6. <- ChangeCipherSpec, Finished
+//! 4. <- ServerHello, Certificate,
+//!       ServerKeyExchange, CertificateRequest, ServerHelloDone
+//! ```
+//!
+//! Steps 2 and 3 happen where the server wants them. A ChangeCipherSpec says nothing that the epoch of a record
+//! does not say, so none is waited for.
+
+mod hello;
+mod key_exchange;
+mod reply;
+
+use crate::discard::Discard;
+use crate::dtls12::{Context, Judged, Step};
+use crate::event::CertificateVerdict;
+use crate::handshake::{HandshakeType, Message};
+
+use hello::AwaitCertificate;
+pub(crate) use hello::AwaitServerHello;
+use key_exchange::{AwaitServerHelloDone, AwaitServerKeyExchange, AwaitVerdict};
+use reply::AwaitFinished;
+
+/// What the client waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+pub(crate) enum State {
+    AwaitServerHello(AwaitServerHello),
+    AwaitCertificate(AwaitCertificate),
+    AwaitVerdict(AwaitVerdict),
+    AwaitServerKeyExchange(AwaitServerKeyExchange),
+    AwaitServerHelloDone(AwaitServerHelloDone),
+    AwaitFinished(AwaitFinished),
+}
+
+impl State {
+    /// Handles the next message of the server.
+    pub(crate) fn handle(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Self> {
+        match (self, message.kind, message.protected) {
+            (Self::AwaitServerHello(state), HandshakeType::HELLO_VERIFY_REQUEST, false) => {
+                state.on_hello_verify_request(message, cx)
+            }
+            (Self::AwaitServerHello(state), HandshakeType::SERVER_HELLO, false) => {
+                state.on_server_hello(message, cx)
+            }
+            (Self::AwaitCertificate(state), HandshakeType::CERTIFICATE, false) => {
+                state.on_certificate(message, cx)
+            }
+            (Self::AwaitServerKeyExchange(state), HandshakeType::SERVER_KEY_EXCHANGE, false) => {
+                state.on_server_key_exchange(message, cx)
+            }
+            (Self::AwaitServerHelloDone(state), HandshakeType::CERTIFICATE_REQUEST, false) => {
+                state.on_certificate_request(message, cx)
+            }
+            (Self::AwaitServerHelloDone(state), HandshakeType::SERVER_HELLO_DONE, false) => {
+                state.on_server_hello_done(message, cx)
+            }
+            (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
+            (state, _, _) => Step::Stay(state, Discard::UnexpectedMessage),
+        }
+    }
+
+    /// The application's verdict.
+    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+        match self {
+            Self::AwaitVerdict(state) => {
+                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitServerKeyExchange))
+            }
+            other => Judged::NotAsked(other),
+        }
+    }
+
+    pub(crate) const fn awaits_verdict(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_))
+    }
+
+    /// Whether our Finished has been sent, so that what follows is protected.
+    pub(crate) const fn has_finished(&self) -> bool {
+        matches!(self, Self::AwaitFinished(_))
+    }
+}

@@ -1,0 +1,46 @@
+//! A DTLS 1.2 association after its handshake. It cannot be made without the proofs of that handshake.
+
+use crate::authentication::PeerAuthenticated;
+use crate::crypto::group::NamedGroup;
+use crate::dtls12::key_schedule::{FinishedVerified, MasterSecret};
+use crate::event::Negotiated;
+use crate::message::version::ProtocolVersion;
+use bytes::Bytes;
+
+/// What remains of a handshake.
+pub(crate) struct Connected {
+    master: MasterSecret,
+    group: NamedGroup,
+    remote_certificate: Option<Bytes>,
+}
+
+impl Connected {
+    /// The peer is whom we want, holds its key, and saw the handshake that we saw.
+    pub(crate) fn new(
+        peer: PeerAuthenticated,
+        _finished: FinishedVerified,
+        master: MasterSecret,
+        group: NamedGroup,
+    ) -> Self {
+        Self { master, group, remote_certificate: peer.into_leaf() }
+    }
+
+    pub(crate) const fn negotiated(&self) -> Negotiated {
+        let selected = self.master.selected();
+        Negotiated {
+            version: ProtocolVersion::DTLS12,
+            suite: selected.suite.suite,
+            group: self.group,
+            srtp_profile: selected.srtp_profile,
+        }
+    }
+
+    pub(crate) const fn master(&self) -> &MasterSecret {
+        &self.master
+    }
+
+    /// DER.
+    pub(crate) fn remote_certificate(&self) -> Option<&[u8]> {
+        self.remote_certificate.as_deref()
+    }
+}

@@ -1,0 +1,169 @@
+//! Steps 3 and 4: who the client is, and the Finished of both sides.
+
+use crate::authentication::{
+    self, AnonymousAccepted, CertificateAccepted, Judgement, PeerAuthenticated, Presented,
+};
+use crate::config::DtlsRole;
+use crate::crypto::group::{KeyShare, NamedGroup};
+use crate::crypto::verify::VERIFIABLE;
+use crate::discard::Discard;
+use crate::dtls12::connected::Connected;
+use crate::dtls12::key_schedule::MasterSecret;
+use crate::dtls12::server::State;
+use crate::dtls12::server::hello::AwaitCertificate;
+use crate::dtls12::{Context, Selected, Step};
+use crate::event::{CertificateVerdict, Event};
+use crate::failure::{Failure, Misbehaved, Operation};
+use crate::handshake::{HandshakeType, Message};
+use crate::message::certificate::Certificate;
+use crate::message::certificate_verify::CertificateVerify;
+use crate::message::client_key_exchange::ClientKeyExchange;
+use crate::record::protect::Epoch;
+
+/// The application judges the client's certificate.
+pub(crate) struct AwaitVerdict {
+    selected: Selected,
+    share: KeyShare,
+    presented: Presented,
+}
+
+/// After the client's Certificate.
+pub(crate) struct AwaitClientKeyExchange {
+    selected: Selected,
+    share: KeyShare,
+    client: Client,
+}
+
+/// What the client's Certificate was.
+enum Client {
+    Certificate(Presented, CertificateAccepted),
+    Anonymous(AnonymousAccepted),
+}
+
+/// After the client's share, while its certificate is not proven to be its own.
+pub(crate) struct AwaitCertificateVerify {
+    master: MasterSecret,
+    group: NamedGroup,
+    presented: Presented,
+    accepted: CertificateAccepted,
+}
+
+/// After everything in plaintext.
+pub(crate) struct AwaitFinished {
+    master: MasterSecret,
+    group: NamedGroup,
+    client: PeerAuthenticated,
+}
+
+impl AwaitCertificate {
+    pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(chain) = Certificate::decode(message.body) else {
+            return Step::Stay(State::AwaitCertificate(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.judge(chain, cx))
+    }
+
+    fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let Self { selected, share } = self;
+        let client = match authentication::judge(cx.config, chain)? {
+            Some((presented, Judgement::Accepted(accepted))) => Client::Certificate(presented, accepted),
+            Some((presented, Judgement::Ask { chain })) => {
+                cx.events.push(Event::CertificateReceived { chain });
+                return Ok(State::AwaitVerdict(AwaitVerdict { selected, share, presented }));
+            }
+            None => Client::Anonymous(authentication::accept_anonymous(cx.config)?),
+        };
+        Ok(State::AwaitClientKeyExchange(AwaitClientKeyExchange { selected, share, client }))
+    }
+}
+
+impl AwaitVerdict {
+    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitClientKeyExchange, Failure> {
+        let Self { selected, share, presented } = self;
+        let accepted = authentication::judged_by_application(verdict)?;
+        Ok(AwaitClientKeyExchange { selected, share, client: Client::Certificate(presented, accepted) })
+    }
+}
+
+impl AwaitClientKeyExchange {
+    pub(super) fn on_client_key_exchange(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(exchange) = ClientKeyExchange::decode(message.body) else {
+            return Step::Stay(State::AwaitClientKeyExchange(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.agree(&exchange, cx))
+    }
+
+    fn agree(self, exchange: &ClientKeyExchange<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let Self { selected, share, client } = self;
+        let group = share.group();
+        let session_hash = cx.outgoing.transcript.hash(selected.suite.hash);
+        let (master, key_log) = MasterSecret::derive(selected, &share.agree(exchange.share)?, &session_hash);
+        cx.events.push_key_log(cx.config, key_log);
+        match client {
+            Client::Certificate(presented, accepted) => {
+                let state = AwaitCertificateVerify { master, group, presented, accepted };
+                Ok(State::AwaitCertificateVerify(state))
+            }
+            Client::Anonymous(accepted) => {
+                AwaitFinished::begin(master, group, PeerAuthenticated::anonymous(accepted), cx)
+            }
+        }
+    }
+}
+
+impl AwaitCertificateVerify {
+    pub(super) fn on_certificate_verify(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(verify) = CertificateVerify::decode(message.body) else {
+            return Step::Stay(State::AwaitCertificateVerify(self), Discard::Malformed);
+        };
+        let authenticated = self.authenticate(&verify, cx);
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(authenticated)
+    }
+
+    fn authenticate(self, verify: &CertificateVerify<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let Self { master, group, presented, accepted } = self;
+        if !VERIFIABLE.contains(&verify.scheme) {
+            return Err(Misbehaved::SignatureSchemeUnoffered.into());
+        }
+        let verified =
+            presented.key.verify(verify.scheme, cx.outgoing.transcript.bytes(), verify.signature)?;
+        let client = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
+        AwaitFinished::begin(master, group, client, cx)
+    }
+}
+
+impl AwaitFinished {
+    /// The keys of epoch 1 open the client's Finished from here on, and nothing else yet.
+    fn begin(
+        master: MasterSecret,
+        group: NamedGroup,
+        client: PeerAuthenticated,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Failure> {
+        let keys = master.record_keys(DtlsRole::Server).ok_or(Failure::Crypto(Operation::KeyExchange))?;
+        cx.records.install(keys.write, keys.read);
+        Ok(State::AwaitFinished(Self { master, group, client }))
+    }
+
+    pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Self { master, group, client } = self;
+        let hash = master.selected().suite.hash;
+        let transcript = cx.outgoing.transcript.hash(hash);
+        let finished = match master.verify_finished(DtlsRole::Client, &transcript, message.body) {
+            Ok(finished) => finished,
+            Err(failure) => return Step::Fail(failure),
+        };
+        cx.outgoing.transcript.receive(message);
+
+        // Step 4.
+        let transcript = cx.outgoing.transcript.hash(hash);
+        let verify_data = master.verify_data(DtlsRole::Server, &transcript);
+        cx.outgoing.flight.begin();
+        cx.outgoing.flight.push_change_cipher_spec();
+        cx.outgoing.push(Epoch::Protected, HandshakeType::FINISHED, |writer| writer.bytes(&verify_data));
+        Step::Connect(Box::new(Connected::new(client, finished, master, group)))
+    }
+}

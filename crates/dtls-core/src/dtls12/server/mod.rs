@@ -1,0 +1,75 @@
+//! The server's handshake of DTLS 1.2.
+//!
+//! ```text
+//! 1. <- ClientHello                4. -> ChangeCipherSpec, Finished
+//! 2. -> ServerHello, Certificate,
+//!       ServerKeyExchange, CertificateRequest, ServerHelloDone
+//! 3. <- Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished
+//! ```
+//!
+//! A client without a certificate omits its CertificateVerify. Application data may follow step 4 at once: by
+//! then the client has proven all that it ever will.
+
+mod client_flight;
+mod hello;
+mod negotiate;
+
+use crate::discard::Discard;
+use crate::dtls12::{Context, Judged, Step};
+use crate::event::CertificateVerdict;
+use crate::handshake::{HandshakeType, Message};
+use client_flight::{AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict};
+use hello::AwaitCertificate;
+pub(crate) use hello::AwaitClientHello;
+
+/// What the server waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+pub(crate) enum State {
+    AwaitClientHello(AwaitClientHello),
+    AwaitCertificate(AwaitCertificate),
+    AwaitVerdict(AwaitVerdict),
+    AwaitClientKeyExchange(AwaitClientKeyExchange),
+    AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitFinished(AwaitFinished),
+}
+
+impl State {
+    /// Handles the next message of the client.
+    pub(crate) fn handle(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Self> {
+        match (self, message.kind, message.protected) {
+            (Self::AwaitClientHello(state), HandshakeType::CLIENT_HELLO, false) => {
+                state.on_client_hello(message, cx)
+            }
+            (Self::AwaitCertificate(state), HandshakeType::CERTIFICATE, false) => {
+                state.on_certificate(message, cx)
+            }
+            (Self::AwaitClientKeyExchange(state), HandshakeType::CLIENT_KEY_EXCHANGE, false) => {
+                state.on_client_key_exchange(message, cx)
+            }
+            (Self::AwaitCertificateVerify(state), HandshakeType::CERTIFICATE_VERIFY, false) => {
+                state.on_certificate_verify(message, cx)
+            }
+            (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
+            (state, _, _) => Step::Stay(state, Discard::UnexpectedMessage),
+        }
+    }
+
+    /// The application's verdict.
+    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+        match self {
+            Self::AwaitVerdict(state) => {
+                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitClientKeyExchange))
+            }
+            other => Judged::NotAsked(other),
+        }
+    }
+
+    pub(crate) const fn awaits_verdict(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_))
+    }
+
+    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet.
+    pub(crate) const fn is_replaceable(&self) -> bool {
+        !matches!(self, Self::AwaitClientHello(_) | Self::AwaitFinished(_))
+    }
+}

@@ -1,0 +1,129 @@
+//! What a server takes from a ClientHello: a pure decision.
+
+use crate::certificate::Certificate;
+use crate::config::{Config, UseSrtp};
+use crate::crypto::group::NamedGroup;
+use crate::crypto::sign::SignatureScheme;
+use crate::crypto::suite::{CipherSuite, SuiteParameters};
+use crate::dtls12::identity;
+use crate::extension::signature_algorithms::SignatureAlgorithms;
+use crate::extension::supported_groups::SupportedGroups;
+use crate::extension::use_srtp::SrtpProtection;
+use crate::extension::{
+    ExtensionType, Extensions, ec_point_formats, extended_master_secret, renegotiation_info,
+    supported_versions,
+};
+use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::message::client_hello::ClientHello;
+use crate::message::version::ProtocolVersion;
+
+/// What was chosen.
+pub(super) struct Choice<'c> {
+    pub(super) suite: &'static SuiteParameters,
+    pub(super) group: NamedGroup,
+    pub(super) certificate: &'c Certificate,
+    pub(super) scheme: SignatureScheme,
+    pub(super) srtp_profile: Option<u16>,
+    /// Which optional extensions the client wants answered.
+    pub(super) answer: Answer,
+}
+
+pub(super) struct Answer {
+    pub(super) renegotiation_info: bool,
+    pub(super) ec_point_formats: bool,
+}
+
+/// RFC 5246 section 7.4.1, RFC 8422 section 5.1, in our preference order.
+pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<Choice<'c>, Failure> {
+    let extensions = hello.extensions;
+    check_version(hello)?;
+    if !hello.offers_null_compression() {
+        return Err(Misbehaved::SelectedUnoffered.into());
+    }
+    let extended = extended_master_secret::decode(extensions.get(ExtensionType::EXTENDED_MASTER_SECRET));
+    if !extended.map_err(malformed)? {
+        return Err(Incompatible::ExtendedMasterSecret.into());
+    }
+    let answer = Answer {
+        renegotiation_info: wants_renegotiation_info(hello)?,
+        ec_point_formats: wants_point_formats(extensions)?,
+    };
+    let group = choose_group(extensions, config)?;
+    let (suite, certificate, scheme) = choose_suite(hello, config)?;
+    let srtp_profile = choose_srtp(extensions, &config.use_srtp)?;
+    Ok(Choice { suite, group, certificate, scheme, srtp_profile, answer })
+}
+
+fn malformed(_: crate::codec::Malformed) -> Failure {
+    Misbehaved::Malformed.into()
+}
+
+/// RFC 8446 section 4.2.1: where the list is there, it alone counts.
+fn check_version(hello: &ClientHello<'_>) -> Result<(), Failure> {
+    let offered = match hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS) {
+        Some(body) => supported_versions::contains(body, ProtocolVersion::DTLS12).map_err(malformed)?,
+        // Later versions have smaller numbers, and a client of a later one takes this one too.
+        None => hello.version.0 >> 8 == 0xfe && hello.version.0 <= ProtocolVersion::DTLS12.0,
+    };
+    if offered { Ok(()) } else { Err(Incompatible::Version.into()) }
+}
+
+/// RFC 5746 section 3.6: the extension or the suite in its place; in a first handshake it is empty.
+fn wants_renegotiation_info(hello: &ClientHello<'_>) -> Result<bool, Failure> {
+    match hello.extensions.get(ExtensionType::RENEGOTIATION_INFO) {
+        Some(body) if renegotiation_info::decode(body) == Ok(&[]) => Ok(true),
+        Some(_) => Err(Misbehaved::BadRenegotiationInfo.into()),
+        None => Ok(hello.offers(CipherSuite::EMPTY_RENEGOTIATION_INFO_SCSV)),
+    }
+}
+
+fn wants_point_formats(extensions: Extensions<'_>) -> Result<bool, Failure> {
+    match extensions.get(ExtensionType::EC_POINT_FORMATS) {
+        Some(body) if ec_point_formats::names_uncompressed(body).map_err(malformed)? => Ok(true),
+        Some(_) => Err(Incompatible::PointFormat.into()),
+        None => Ok(false),
+    }
+}
+
+/// A client that names no groups takes any (RFC 8422 section 4); P-256 is what everybody has.
+fn choose_group(extensions: Extensions<'_>, config: &Config) -> Result<NamedGroup, Failure> {
+    let offered = extensions.get(ExtensionType::SUPPORTED_GROUPS).map(SupportedGroups::decode).transpose();
+    let offered = offered.map_err(malformed)?;
+    let is_offered =
+        |group: NamedGroup| offered.map_or(group == NamedGroup::SECP256R1, |groups| groups.contains(group));
+    let group = config.groups.iter().copied().find(|group| is_offered(*group));
+    Ok(group.ok_or(Incompatible::Group)?)
+}
+
+/// The first suite of ours that the client offers and one of our certificates can sign for.
+fn choose_suite<'c>(
+    hello: &ClientHello<'_>,
+    config: &'c Config,
+) -> Result<(&'static SuiteParameters, &'c Certificate, SignatureScheme), Failure> {
+    // Without the extension SHA-1 is meant (RFC 5246 section 7.4.1.4.1), which we do not have.
+    let schemes = hello.extensions.get(ExtensionType::SIGNATURE_ALGORITHMS);
+    let schemes =
+        SignatureAlgorithms::decode(schemes.ok_or(Incompatible::SignatureScheme)?).map_err(malformed)?;
+    let offered = config.suites.iter().filter(|suite| hello.offers(**suite));
+    let mut missing = Incompatible::Suite;
+    for suite in offered.filter_map(|suite| suite.parameters()) {
+        match identity::choose(config, schemes, |kind| kind == suite.authentication) {
+            Some((certificate, scheme)) => return Ok((suite, certificate, scheme)),
+            None => missing = Incompatible::SignatureScheme,
+        }
+    }
+    Err(missing.into())
+}
+
+fn choose_srtp(extensions: Extensions<'_>, ours: &UseSrtp) -> Result<Option<u16>, Failure> {
+    let offered = extensions.get(ExtensionType::USE_SRTP).map(SrtpProtection::decode).transpose();
+    let offered = offered.map_err(malformed)?;
+    // The client's MKI is not used: we answer an empty one (RFC 5764 section 4.1.3).
+    let chosen = offered.and_then(|offered| {
+        ours.profiles().iter().copied().find(|profile| offered.profiles.contains(*profile))
+    });
+    match (chosen, ours) {
+        (None, UseSrtp::Required(_)) => Err(Incompatible::SrtpProfile.into()),
+        (chosen, _) => Ok(chosen),
+    }
+}

@@ -1,0 +1,74 @@
+//! Why a command was refused. A refused command leaves no trace.
+
+use crate::crypto::group::NamedGroup;
+use crate::crypto::suite::CipherSuite;
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Wait for [`crate::Event::Connected`].
+    #[error("the handshake is not complete: wait for Event::Connected")]
+    NotConnected,
+    /// [`crate::Connection::start`] works once.
+    #[error("the handshake was started before")]
+    AlreadyStarted,
+    /// More than fits one record within the MTU.
+    #[error("the data does not fit one record: at most {max} bytes, see Connection::max_data_len")]
+    TooLarge {
+        /// The most that fits, in bytes.
+        max: usize,
+    },
+    /// The outgoing queue is full: fetch it with [`crate::Connection::poll_transmit`].
+    #[error("the outgoing queue is full: fetch datagrams with poll_transmit first")]
+    WouldBlock,
+    /// The connection has failed or was closed by either side.
+    #[error("the connection is closed")]
+    Closed,
+    /// No certificate waits for a verdict.
+    #[error("nothing was asked: no certificate waits for a verdict")]
+    NotAsked,
+    /// The keys have protected as many records as they may: make a new connection.
+    #[error("the keys are worn out: make a new connection")]
+    KeyExhausted,
+    /// The protocol itself uses this exporter label (RFC 5705 section 4).
+    #[error("the exporter label is reserved for the protocol itself")]
+    ReservedLabel,
+    /// The configuration could never connect.
+    #[error("the configuration cannot connect: {0}")]
+    Config(#[from] Misconfigured),
+    /// The operating system gave no random numbers.
+    #[error("no random numbers from the operating system")]
+    NoRandom,
+}
+
+/// Why a [`crate::Config`] could never connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misconfigured {
+    /// `Authentication::Certificates::own` is empty.
+    #[error("no certificate of our own is given: see Certificate::generate")]
+    NoCertificate,
+    /// `PeerPolicy::Fingerprints` is empty.
+    #[error("no fingerprint of the peer is given, so every certificate would be refused")]
+    NoFingerprint,
+    /// [`crate::Config::suites`] is empty.
+    #[error("no cipher suite is given")]
+    NoSuite,
+    /// [`crate::Config::groups`] is empty.
+    #[error("no key exchange group is given")]
+    NoGroup,
+    /// `UseSrtp::Required` is empty.
+    #[error("SRTP is required but no profile is given")]
+    NoSrtpProfile,
+    /// Not in [`CipherSuite::SUPPORTED`].
+    #[error("{0:?} is not implemented")]
+    UnsupportedSuite(CipherSuite),
+    /// Not in [`NamedGroup::SUPPORTED`].
+    #[error("{0:?} is not implemented")]
+    UnsupportedGroup(NamedGroup),
+    /// [`crate::Config::mtu`] is below [`crate::Config::MIN_MTU`].
+    #[error("the MTU is below {min} bytes")]
+    MtuTooSmall {
+        /// [`crate::Config::MIN_MTU`].
+        min: usize,
+    },
+}

@@ -1,0 +1,80 @@
+//! What a connection tells the layer above, and the small words that its methods answer with.
+
+use crate::crypto::group::NamedGroup;
+use crate::crypto::suite::CipherSuite;
+use crate::discard::Discard;
+use crate::failure::Failure;
+use crate::key_log::KeyLogLine;
+use crate::message::version::ProtocolVersion;
+use bytes::Bytes;
+
+/// Something that happened, fetched by [`crate::Connection::poll_event`] in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The peer's certificate, its signature and its Finished were verified. Data may be sent, and
+    /// [`crate::Connection::export`] works.
+    Connected(Negotiated),
+    /// Under [`crate::PeerPolicy::Application`]: answer with [`crate::Connection::judge_certificate`].
+    CertificateReceived {
+        /// The certificates as DER, the peer's own first. Never empty.
+        chain: Vec<Bytes>,
+    },
+    /// Application data that authenticated.
+    Data(Bytes),
+    /// The last flight of a DTLS 1.2 handshake is no longer kept: the peer proved that it is connected, or
+    /// was given time enough.
+    FinalFlightReleased,
+    /// The keys come close to what they may protect: make a new connection soon.
+    RekeyNeeded,
+    /// A connected peer seems to begin anew: somebody sent a ClientHello of another handshake. Nobody
+    /// authenticated it. At most once per second.
+    FreshClientHello,
+    /// A line for Wireshark, where [`crate::Config::key_log`] asks for it.
+    KeyLog(KeyLogLine),
+    /// The connection ended in order. Nothing is received any more.
+    Closed(ClosedBy),
+    /// The connection died. Nothing is sent or received any more, save one alert.
+    Failed(Failure),
+}
+
+/// What the handshake agreed upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The protocol version.
+    pub version: ProtocolVersion,
+    /// The cipher suite.
+    pub suite: CipherSuite,
+    /// The key exchange group.
+    pub group: NamedGroup,
+    /// The SRTP protection profile (RFC 5764), see [`crate::srtp_profile`].
+    pub srtp_profile: Option<u16>,
+}
+
+/// Who closed the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// [`crate::Connection::close`] was called.
+    Us,
+    /// A close_notify arrived.
+    Peer,
+}
+
+/// The application's answer to [`Event::CertificateReceived`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateVerdict {
+    /// Go on.
+    Accept,
+    /// Fail with [`crate::Refusal::ByApplication`].
+    Refuse,
+}
+
+/// What became of a datagram. Where it holds several records, the best that happened to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// A record authenticated under this connection's keys.
+    Authenticated,
+    /// It was of use, but anybody could have sent it: an early part of a handshake.
+    Unauthenticated,
+    /// Nothing in it was of use; the first reason.
+    Discarded(Discard),
+}

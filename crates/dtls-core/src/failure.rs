@@ -1,0 +1,180 @@
+//! Why a connection died, grouped by whose fault it is, and the alert that tells the peer.
+
+use crate::alert::AlertDescription;
+use crate::timer::Timer;
+
+/// Why a connection died; carried once by [`crate::Event::Failed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol: {0}")]
+    Peer(#[from] Misbehaved),
+    /// Both sides follow the protocol and have nothing in common.
+    #[error("no common ground: {0}")]
+    NoOverlap(#[from] Incompatible),
+    /// The peer is not whom we want.
+    #[error("the peer was refused: {0}")]
+    Refused(#[from] Refusal),
+    /// Time ran out.
+    #[error("timed out: {0:?}")]
+    Timeout(Timer),
+    /// The peer sent a fatal alert.
+    #[error("the peer sent the alert {0}")]
+    AlertReceived(AlertDescription),
+    /// Something of our own failed.
+    #[error("a local operation failed: {0:?}")]
+    Crypto(Operation),
+}
+
+/// How the peer broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misbehaved {
+    /// A message that the protocol does not allow here.
+    #[error("a message out of order")]
+    UnexpectedMessage,
+    /// An authenticated message that cannot be decoded.
+    #[error("a message that cannot be decoded")]
+    Malformed,
+    /// The server selected a suite, group, profile or compression that we did not offer.
+    #[error("a selection that was not offered")]
+    SelectedUnoffered,
+    /// The server answered an extension that we did not send.
+    #[error("an extension that was not offered")]
+    UnsolicitedExtension,
+    /// The key share is no point of its group.
+    #[error("an invalid key share")]
+    InvalidKeyShare,
+    /// A signature algorithm that we did not offer, or that does not suit the key.
+    #[error("a signature algorithm that was not offered")]
+    SignatureSchemeUnoffered,
+    /// The signature over the handshake does not verify: the peer does not hold the certificate's key.
+    #[error("a signature that does not verify")]
+    BadSignature,
+    /// The Finished message does not verify: somebody changed the handshake.
+    #[error("a Finished that does not verify")]
+    BadFinished,
+    /// `renegotiation_info` is not what a first handshake carries (RFC 5746 section 3.4).
+    #[error("a renegotiation_info that belongs to no first handshake")]
+    BadRenegotiationInfo,
+    /// The server sent an MKI that we did not offer (RFC 5764 section 4.1.3).
+    #[error("an SRTP MKI that was not offered")]
+    UnexpectedMki,
+    /// The certificate cannot be read.
+    #[error("an unreadable certificate")]
+    UnreadableCertificate,
+}
+
+/// What both sides have not in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Incompatible {
+    /// No protocol version.
+    #[error("no protocol version in common")]
+    Version,
+    /// No cipher suite that also suits the certificates.
+    #[error("no cipher suite in common")]
+    Suite,
+    /// No key exchange group.
+    #[error("no key exchange group in common")]
+    Group,
+    /// No signature algorithm that suits a certificate of ours.
+    #[error("no signature algorithm in common")]
+    SignatureScheme,
+    /// No SRTP profile, where one is required.
+    #[error("no SRTP profile in common")]
+    SrtpProfile,
+    /// The peer has no extended master secret (RFC 7627), which we require.
+    #[error("the peer has no extended master secret")]
+    ExtendedMasterSecret,
+    /// The peer does not take uncompressed elliptic curve points (RFC 8422 section 5.1.2).
+    #[error("the peer takes no uncompressed points")]
+    PointFormat,
+    /// The certificate's key is of a kind that is not implemented, P-521 among them.
+    #[error("the certificate's key is of an unsupported kind")]
+    CertificateKey,
+}
+
+/// Why the peer is not whom we want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The certificate is none of those announced.
+    #[error("its certificate matches no announced fingerprint")]
+    FingerprintMismatch,
+    /// The peer presented no certificate.
+    #[error("it presented no certificate")]
+    NoCertificate,
+    /// The application said no.
+    #[error("the application refused its certificate")]
+    ByApplication,
+}
+
+/// Which operation of our own failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The operating system gave no random numbers.
+    Random,
+    /// Making or using our share of the key exchange.
+    KeyExchange,
+    /// Signing the handshake.
+    Sign,
+    /// Sealing a record: a key's sequence numbers are used up.
+    Seal,
+}
+
+impl Failure {
+    /// The alert that the RFCs name for this failure; `None` where nobody is left to be told.
+    pub(crate) const fn alert(self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::Peer(fault) => fault.alert(),
+            Self::NoOverlap(missing) => missing.alert(),
+            Self::Refused(refusal) => refusal.alert(),
+            Self::Crypto(_) => AlertDescription::INTERNAL_ERROR,
+            Self::Timeout(_) | Self::AlertReceived(_) => return None,
+        })
+    }
+}
+
+impl Misbehaved {
+    const fn alert(self) -> AlertDescription {
+        match self {
+            Self::UnexpectedMessage => AlertDescription::UNEXPECTED_MESSAGE,
+            Self::Malformed => AlertDescription::DECODE_ERROR,
+            Self::SelectedUnoffered
+            | Self::InvalidKeyShare
+            | Self::SignatureSchemeUnoffered
+            | Self::UnexpectedMki => AlertDescription::ILLEGAL_PARAMETER,
+            Self::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
+            Self::BadSignature | Self::BadFinished => AlertDescription::DECRYPT_ERROR,
+            // RFC 5746 section 3.4.
+            Self::BadRenegotiationInfo => AlertDescription::HANDSHAKE_FAILURE,
+            Self::UnreadableCertificate => AlertDescription::BAD_CERTIFICATE,
+        }
+    }
+}
+
+impl Incompatible {
+    const fn alert(self) -> AlertDescription {
+        match self {
+            Self::Version => AlertDescription::PROTOCOL_VERSION,
+            // RFC 7627 section 5.3 and RFC 5246 section 7.4.1.3.
+            Self::Suite
+            | Self::Group
+            | Self::SignatureScheme
+            | Self::SrtpProfile
+            | Self::ExtendedMasterSecret => AlertDescription::HANDSHAKE_FAILURE,
+            // RFC 8422 section 5.1.
+            Self::PointFormat => AlertDescription::ILLEGAL_PARAMETER,
+            Self::CertificateKey => AlertDescription::UNSUPPORTED_CERTIFICATE,
+        }
+    }
+}
+
+impl Refusal {
+    const fn alert(self) -> AlertDescription {
+        match self {
+            // RFC 8122 section 6.2 names bad_certificate.
+            Self::FingerprintMismatch | Self::ByApplication => AlertDescription::BAD_CERTIFICATE,
+            // RFC 5246 section 7.4.6.
+            Self::NoCertificate => AlertDescription::HANDSHAKE_FAILURE,
+        }
+    }
+}

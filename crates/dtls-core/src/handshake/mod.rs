@@ -1,0 +1,103 @@
+//! The handshake layer (RFC 6347 section 4.2): messages cut into fragments, put together again, grouped into
+//! flights and recorded for the Finished.
+//!
+//! Knows no message's meaning.
+
+pub(crate) mod early;
+pub(crate) mod flight;
+pub(crate) mod reassembly;
+pub(crate) mod transcript;
+
+use crate::codec::{Malformed, Reader, Width, Writer};
+use crate::record::protect::Epoch;
+use flight::Flight;
+use transcript::Transcript;
+
+/// Type, length, message sequence, fragment offset and fragment length.
+pub(crate) const HEADER_LEN: usize = 12;
+
+/// RFC 5246 section 7.4, RFC 6347 section 4.3.2. Unknown values are ordinary values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HandshakeType(pub(crate) u8);
+
+impl HandshakeType {
+    pub(crate) const HELLO_REQUEST: Self = Self(0);
+    pub(crate) const CLIENT_HELLO: Self = Self(1);
+    pub(crate) const SERVER_HELLO: Self = Self(2);
+    pub(crate) const HELLO_VERIFY_REQUEST: Self = Self(3);
+    pub(crate) const CERTIFICATE: Self = Self(11);
+    pub(crate) const SERVER_KEY_EXCHANGE: Self = Self(12);
+    pub(crate) const CERTIFICATE_REQUEST: Self = Self(13);
+    pub(crate) const SERVER_HELLO_DONE: Self = Self(14);
+    pub(crate) const CERTIFICATE_VERIFY: Self = Self(15);
+    pub(crate) const CLIENT_KEY_EXCHANGE: Self = Self(16);
+    pub(crate) const FINISHED: Self = Self(20);
+}
+
+/// A piece of a handshake message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fragment<'a> {
+    pub(crate) kind: HandshakeType,
+    /// Length of the whole message.
+    pub(crate) length: usize,
+    pub(crate) sequence: u16,
+    pub(crate) offset: usize,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Fragment<'a> {
+    /// Takes one fragment from a record, which may hold several.
+    pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let size = |number: u32| usize::try_from(number).map_err(|_| Malformed);
+        let kind = HandshakeType(reader.u8()?);
+        let length = size(reader.u24()?)?;
+        let sequence = reader.u16()?;
+        let offset = size(reader.u24()?)?;
+        let body = reader.vector24()?;
+        if offset + body.len() > length {
+            return Err(Malformed);
+        }
+        Ok(Self { kind, length, sequence, offset, body })
+    }
+
+    /// The message, where the fragment is all of it.
+    pub(crate) fn whole(&self, protected: bool) -> Option<Message<'a>> {
+        let Self { kind, sequence, body, .. } = *self;
+        (body.len() == self.length).then_some(Message { kind, sequence, body, protected })
+    }
+}
+
+/// A whole handshake message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) kind: HandshakeType,
+    pub(crate) sequence: u16,
+    pub(crate) body: &'a [u8],
+    /// Whether a record protected it.
+    pub(crate) protected: bool,
+}
+
+/// What both roles keep of their own side while a handshake runs: the flight in the air and the transcript.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) flight: Flight,
+    pub(crate) transcript: Transcript,
+    next_sequence: u16,
+}
+
+impl Outgoing {
+    /// Appends a message to the flight and to the transcript. The body must be written in one go; it begins
+    /// after a header whose lengths are patched here.
+    pub(crate) fn push(&mut self, epoch: Epoch, kind: HandshakeType, write: impl FnOnce(&mut Writer<'_>)) {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        let message = self.flight.push_message(epoch, |bytes| {
+            bytes.push(kind.0);
+            bytes.extend_from_slice(&[0; 3]);
+            bytes.extend_from_slice(&sequence.to_be_bytes());
+            bytes.extend_from_slice(&[0; 3]);
+            write(&mut Writer::new(bytes).block(Width::Three));
+        });
+        self.transcript.push(message);
+    }
+}

@@ -1,0 +1,259 @@
+//! Putting handshake messages together from fragments, in order, within bounds (RFC 6347 section 4.2.3).
+//!
+//! Anybody can send plaintext fragments. Hence the later of two that contradict each other wins, so that a
+//! forged one delays a message until it is sent again and never blocks it; and the nearer message displaces
+//! the farther one where space runs out.
+
+use crate::config::Limits;
+use crate::discard::Discard;
+use crate::handshake::{Fragment, HandshakeType, Message};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// How far ahead of the next message something is kept. No flight of DTLS 1.2 or 1.3 has more messages.
+const WINDOW: u16 = 8;
+/// Pieces that a message may be in at once before the gaps close: an honest peer cuts in order.
+const MAX_PIECES: usize = 64;
+
+/// A message that is incomplete or early.
+struct Partial {
+    kind: HandshakeType,
+    protected: bool,
+    body: Vec<u8>,
+    /// What has arrived: sorted, disjoint, not touching.
+    pieces: Vec<Range<usize>>,
+}
+
+/// A message put together.
+pub(crate) struct Assembled {
+    kind: HandshakeType,
+    sequence: u16,
+    protected: bool,
+    body: Vec<u8>,
+}
+
+impl Assembled {
+    pub(crate) fn message(&self) -> Message<'_> {
+        let Self { kind, sequence, protected, .. } = *self;
+        Message { kind, sequence, body: &self.body, protected }
+    }
+}
+
+/// Fragments on their way to messages.
+#[derive(Default)]
+pub(crate) struct Reassembly {
+    next: u16,
+    partials: BTreeMap<u16, Partial>,
+}
+
+impl Reassembly {
+    /// The sequence of the message to be handled next.
+    pub(crate) const fn next(&self) -> u16 {
+        self.next
+    }
+
+    /// The next message was handled.
+    pub(crate) fn advance(&mut self) {
+        self.partials.remove(&self.next);
+        self.next = self.next.saturating_add(1);
+    }
+
+    /// Keeps a fragment that is not below [`Self::next`].
+    pub(crate) fn insert(
+        &mut self,
+        fragment: &Fragment<'_>,
+        protected: bool,
+        limits: &Limits,
+    ) -> Result<(), Discard> {
+        let sequence = fragment.sequence;
+        if sequence >= self.next.saturating_add(WINDOW) {
+            return Err(Discard::UnexpectedMessage);
+        }
+        if fragment.length > limits.handshake_message {
+            return Err(Discard::ReassemblyFull);
+        }
+        let known = self.partials.get_mut(&sequence);
+        match known.map(|partial| partial.add(fragment, protected)) {
+            Some(true) => return Ok(()),
+            Some(false) => {
+                self.partials.remove(&sequence);
+                self.make_room(fragment, limits)?;
+                self.partials.insert(sequence, Partial::new(fragment, protected));
+                return Err(Discard::ContradictingFragment);
+            }
+            None => {}
+        }
+        self.make_room(fragment, limits)?;
+        self.partials.insert(sequence, Partial::new(fragment, protected));
+        Ok(())
+    }
+
+    /// Takes the next message out, where it is complete. [`Self::advance`] decides whether it counted.
+    pub(crate) fn take_complete(&mut self) -> Option<Assembled> {
+        let sequence = self.next;
+        self.partials.get(&sequence).filter(|partial| partial.is_complete())?;
+        let Partial { kind, protected, body, .. } = self.partials.remove(&sequence)?;
+        Some(Assembled { kind, sequence, protected, body })
+    }
+
+    fn make_room(&mut self, fragment: &Fragment<'_>, limits: &Limits) -> Result<(), Discard> {
+        while self.held() + fragment.length > limits.reassembly {
+            let farthest = self.partials.last_entry().filter(|entry| *entry.key() > fragment.sequence);
+            farthest.ok_or(Discard::ReassemblyFull)?.remove();
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.partials.values().map(|partial| partial.body.len()).sum()
+    }
+}
+
+impl Partial {
+    fn new(fragment: &Fragment<'_>, protected: bool) -> Self {
+        let body = vec![0; fragment.length];
+        let mut partial = Self { kind: fragment.kind, protected, body, pieces: Vec::new() };
+        partial.add(fragment, protected);
+        partial
+    }
+
+    /// `false` where the fragment contradicts what is known of the message.
+    fn add(&mut self, fragment: &Fragment<'_>, protected: bool) -> bool {
+        let range = fragment.offset..fragment.offset + fragment.body.len();
+        if fragment.kind != self.kind || fragment.length != self.body.len() || protected != self.protected {
+            return false;
+        }
+        let agrees = self.pieces.iter().all(|piece| {
+            let overlap = piece.start.max(range.start)..piece.end.min(range.end);
+            let ours = self.body.get(overlap.clone()).unwrap_or_default();
+            let shifted = overlap.start.saturating_sub(range.start)..overlap.end.saturating_sub(range.start);
+            overlap.is_empty() || fragment.body.get(shifted) == Some(ours)
+        });
+        if !agrees
+            || (self.pieces.len() >= MAX_PIECES && !self.pieces.iter().any(|piece| touch(piece, &range)))
+        {
+            return false;
+        }
+        if let Some(slot) = self.body.get_mut(range.clone()) {
+            slot.copy_from_slice(fragment.body);
+        }
+        let mut merged = range;
+        self.pieces.retain(|piece| {
+            let apart = !touch(piece, &merged);
+            if !apart {
+                merged = merged.start.min(piece.start)..merged.end.max(piece.end);
+            }
+            apart
+        });
+        self.pieces.push(merged);
+        self.pieces.sort_unstable_by_key(|piece| piece.start);
+        true
+    }
+
+    fn is_complete(&self) -> bool {
+        self.pieces.first().is_some_and(|piece| piece.len() == self.body.len())
+    }
+}
+
+/// Whether two ranges overlap or meet.
+const fn touch(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start <= b.end && b.start <= a.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { handshake_message: 100, reassembly: 150, early_records: 0, received_data: 0, outgoing: 0 };
+
+    fn fragment(sequence: u16, length: usize, offset: usize, body: &[u8]) -> Fragment<'_> {
+        Fragment { kind: HandshakeType::CERTIFICATE, length, sequence, offset, body }
+    }
+
+    fn taken(reassembly: &mut Reassembly) -> Option<Vec<u8>> {
+        reassembly.take_complete().map(|assembled| assembled.message().body.to_vec())
+    }
+
+    #[test]
+    fn every_order_of_overlapping_fragments_gives_the_message() {
+        let message = b"abcdefghij";
+        let cuts = [0..4, 2..7, 6..10, 5..5];
+        for first in 0..4 {
+            for step in [1, 3] {
+                let mut reassembly = Reassembly::default();
+                for index in 0..4 {
+                    let range = cuts[(first + index * step) % 4].clone();
+                    let piece = fragment(0, 10, range.start, &message[range]);
+                    assert_eq!(reassembly.insert(&piece, false, &LIMITS), Ok(()));
+                }
+                assert_eq!(taken(&mut reassembly), Some(message.to_vec()), "{first} {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn messages_come_in_order_whatever_arrived_first() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&fragment(1, 1, 0, b"b"), false, &LIMITS).unwrap();
+        assert_eq!(taken(&mut reassembly), None);
+        reassembly.insert(&fragment(0, 1, 0, b"a"), false, &LIMITS).unwrap();
+        assert_eq!(taken(&mut reassembly), Some(b"a".to_vec()));
+        reassembly.advance();
+        assert_eq!(taken(&mut reassembly), Some(b"b".to_vec()));
+    }
+
+    #[test]
+    fn an_empty_message_is_complete_at_once() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&fragment(0, 0, 0, b""), false, &LIMITS).unwrap();
+        assert_eq!(taken(&mut reassembly), Some(Vec::new()));
+    }
+
+    #[test]
+    fn the_later_of_two_contradicting_fragments_wins() {
+        let contradicting = Err(Discard::ContradictingFragment);
+        let mut reassembly = Reassembly::default();
+        // A forged length first, then forged bytes; the honest message is sent again and completes.
+        reassembly.insert(&fragment(0, 9, 0, b"xx"), false, &LIMITS).unwrap();
+        assert_eq!(reassembly.insert(&fragment(0, 4, 0, b"ab"), false, &LIMITS), contradicting);
+        assert_eq!(reassembly.insert(&fragment(0, 4, 1, b"xx"), false, &LIMITS), contradicting);
+        assert_eq!(reassembly.insert(&fragment(0, 4, 0, b"ab"), false, &LIMITS), contradicting);
+        assert_eq!(reassembly.insert(&fragment(0, 4, 2, b"cd"), false, &LIMITS), Ok(()));
+        assert_eq!(taken(&mut reassembly), Some(b"abcd".to_vec()));
+    }
+
+    #[test]
+    fn plaintext_and_protected_fragments_never_mix() {
+        let mut reassembly = Reassembly::default();
+        reassembly.insert(&fragment(0, 2, 0, b"a"), false, &LIMITS).unwrap();
+        let second = fragment(0, 2, 1, b"b");
+        assert_eq!(reassembly.insert(&second, true, &LIMITS), Err(Discard::ContradictingFragment));
+        assert_eq!(taken(&mut reassembly), None);
+    }
+
+    #[test]
+    fn space_is_bounded_and_the_nearer_message_displaces_the_farther() {
+        let full = Err(Discard::ReassemblyFull);
+        let mut reassembly = Reassembly::default();
+        assert_eq!(reassembly.insert(&fragment(0, 101, 0, b"a"), false, &LIMITS), full);
+        reassembly.insert(&fragment(3, 100, 0, b"d"), false, &LIMITS).unwrap();
+        assert_eq!(reassembly.insert(&fragment(4, 100, 0, b"e"), false, &LIMITS), full);
+        reassembly.insert(&fragment(0, 100, 0, b"a"), false, &LIMITS).unwrap();
+        assert!(reassembly.held() <= LIMITS.reassembly);
+        assert_eq!(
+            reassembly.insert(&fragment(8, 1, 0, b"z"), false, &LIMITS),
+            Err(Discard::UnexpectedMessage)
+        );
+    }
+
+    #[test]
+    fn crumbs_do_not_grow_without_bound() {
+        let limits = Limits { handshake_message: 1000, reassembly: 1000, ..LIMITS };
+        let mut reassembly = Reassembly::default();
+        for index in 0..500 {
+            let _ = reassembly.insert(&fragment(0, 1000, index * 2, b"x"), false, &limits);
+            assert!(reassembly.partials[&0].pieces.len() <= MAX_PIECES);
+        }
+    }
+}

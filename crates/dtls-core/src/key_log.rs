@@ -1,0 +1,45 @@
+//! Key log lines in the NSS format (draft-ietf-tls-keylogfile), for Wireshark.
+
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// One line of a key log: printed in full by `Display`, without its secret by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyLogLine {
+    label: &'static str,
+    client_random: [u8; 32],
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl KeyLogLine {
+    pub(crate) fn new(label: &'static str, client_random: [u8; 32], secret: &[u8]) -> Self {
+        Self { label, client_random, secret: Zeroizing::new(secret.to_vec()) }
+    }
+}
+
+impl fmt::Display for KeyLogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.label)?;
+        self.client_random.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(" ")?;
+        self.secret.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyLogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyLogLine({} ..)", self.label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_shows_in_display_alone() {
+        let line = KeyLogLine::new("CLIENT_RANDOM", [0x11; 32], &[0xab; 48]);
+        assert_eq!(line.to_string(), format!("CLIENT_RANDOM {} {}", "11".repeat(32), "ab".repeat(48)));
+        assert!(!format!("{line:?}").contains("ab"));
+    }
+}

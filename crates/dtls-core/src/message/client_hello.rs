@@ -1,0 +1,103 @@
+//! ClientHello (RFC 6347 section 4.2.1).
+
+use crate::codec::{Malformed, Reader, U16List, Width, Writer};
+use crate::crypto::suite::CipherSuite;
+use crate::extension::Extensions;
+use crate::message::Random;
+use crate::message::version::ProtocolVersion;
+
+const NULL_COMPRESSION: u8 = 0;
+
+/// A ClientHello as it came. Its session id is not looked at, because nothing is resumed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientHello<'a> {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) random: Random,
+    suites: U16List<'a>,
+    compression: &'a [u8],
+    pub(crate) extensions: Extensions<'a>,
+}
+
+impl<'a> ClientHello<'a> {
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        let version = ProtocolVersion(reader.u16()?);
+        let random = reader.array()?;
+        if reader.vector8()?.len() > 32 {
+            return Err(Malformed);
+        }
+        let _cookie = reader.vector8()?;
+        let suites = U16List::decode(&mut reader)?;
+        let compression = reader.vector8()?;
+        let extensions = Extensions::decode(&mut reader)?;
+        reader.finish()?;
+        Ok(Self { version, random, suites, compression, extensions })
+    }
+
+    pub(crate) fn offers(&self, suite: CipherSuite) -> bool {
+        self.suites.contains(suite.0)
+    }
+
+    pub(crate) fn offers_null_compression(&self) -> bool {
+        self.compression.contains(&NULL_COMPRESSION)
+    }
+
+    /// Writes a ClientHello of ours, which has no session to resume.
+    pub(crate) fn write(
+        writer: &mut Writer<'_>,
+        random: &Random,
+        cookie: &[u8],
+        suites: &[CipherSuite],
+        extensions: impl FnOnce(&mut Writer<'_>),
+    ) {
+        writer.u16(ProtocolVersion::DTLS12.0);
+        writer.bytes(random);
+        writer.u8(0);
+        writer.block(Width::One).bytes(cookie);
+        {
+            let mut list = writer.block(Width::Two);
+            for suite in suites {
+                list.u16(suite.0);
+            }
+        }
+        writer.block(Width::One).u8(NULL_COMPRESSION);
+        extensions(&mut writer.block(Width::Two));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension::ExtensionType;
+
+    fn written() -> Vec<u8> {
+        let mut body = Vec::new();
+        let suites = [CipherSuite(0xc02b), CipherSuite(0xcca9)];
+        ClientHello::write(&mut Writer::new(&mut body), &[7; 32], b"cookie", &suites, |writer| {
+            crate::extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
+        });
+        body
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let body = written();
+        let hello = ClientHello::decode(&body).unwrap();
+        assert_eq!((hello.version, hello.random), (ProtocolVersion::DTLS12, [7; 32]));
+        assert!(hello.offers(CipherSuite(0xcca9)) && !hello.offers(CipherSuite(0x1301)));
+        assert!(hello.offers_null_compression());
+        assert_eq!(hello.extensions.get(ExtensionType::EXTENDED_MASTER_SECRET), Some(&[][..]));
+    }
+
+    #[test]
+    fn every_truncation_and_every_excess_is_malformed() {
+        let body = written();
+        // Without its extension block a ClientHello is whole again, as old clients send it.
+        let without_extensions = body.len() - 6;
+        for len in (0..body.len()).filter(|len| *len != without_extensions) {
+            assert_eq!(ClientHello::decode(&body[..len]).err(), Some(Malformed), "{len}");
+        }
+        let excess = [&body[..], &[0]].concat();
+        assert_eq!(ClientHello::decode(&excess).err(), Some(Malformed));
+    }
+}

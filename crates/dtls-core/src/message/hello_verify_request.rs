@@ -1,0 +1,31 @@
+//! HelloVerifyRequest (RFC 6347 section 4.2.1): the server wants to see its cookie again.
+
+use crate::codec::{Malformed, Reader};
+
+/// The cookie to return. The version in it says nothing (RFC 6347 section 4.2.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HelloVerifyRequest<'a> {
+    pub(crate) cookie: &'a [u8],
+}
+
+impl<'a> HelloVerifyRequest<'a> {
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        reader.u16()?;
+        let cookie = reader.vector8()?;
+        reader.finish()?;
+        Ok(Self { cookie })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_all_it_holds() {
+        assert_eq!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8, 9]).unwrap().cookie, [8, 9]);
+        assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8]).is_err());
+        assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 1, 8, 9]).is_err());
+    }
+}

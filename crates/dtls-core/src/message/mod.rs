@@ -1,0 +1,16 @@
+//! Handshake messages on the wire, one per file (RFC 5246 section 7.4, RFC 6347 section 4.3.2, RFC 8422).
+//!
+//! Decoding gives meaning, not permission: whether a value is welcome is decided by who asked for it.
+
+pub(crate) mod certificate;
+pub(crate) mod certificate_request;
+pub(crate) mod certificate_verify;
+pub(crate) mod client_hello;
+pub(crate) mod client_key_exchange;
+pub(crate) mod hello_verify_request;
+pub(crate) mod server_hello;
+pub(crate) mod server_key_exchange;
+pub(crate) mod version;
+
+/// The random of a hello, which names its handshake.
+pub(crate) type Random = [u8; 32];

@@ -1,0 +1,91 @@
+//! Looking at a datagram without a connection: what a layer that holds several of them needs for routing.
+
+use crate::codec::Reader;
+use crate::discard::Discard;
+use crate::handshake::{Fragment, HandshakeType};
+use crate::record::{ContentType, first_record};
+
+/// What the first record of a datagram shows without any key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peek {
+    /// The epoch of the first record: 0 is plaintext, all others are protected.
+    pub epoch: u16,
+    /// Where the first record holds what begins a handshake in plaintext, or a fragment of it.
+    pub hello: Option<Hello>,
+}
+
+/// A hello message and the random that names its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hello {
+    /// A ClientHello; the random is `None` in a fragment that does not show it.
+    Client(Option<[u8; 32]>),
+    /// A ServerHello, likewise; or a HelloVerifyRequest, which shows no random.
+    Server(Option<[u8; 32]>),
+}
+
+/// Looks at the first record of a datagram. Nothing is authenticated by this.
+///
+/// # Errors
+/// Why no connection would take it.
+pub fn peek(datagram: &[u8]) -> Result<Peek, Discard> {
+    let (header, content) = first_record(datagram)?;
+    let epoch = header.number.epoch;
+    if epoch != 0 || header.content_type != ContentType::Handshake {
+        return Ok(Peek { epoch, hello: None });
+    }
+    let fragment = Fragment::decode(&mut Reader::new(content)).map_err(|_| Discard::Truncated)?;
+    let hello = match fragment.kind {
+        HandshakeType::CLIENT_HELLO => Some(Hello::Client(hello_random(&fragment))),
+        HandshakeType::SERVER_HELLO => Some(Hello::Server(hello_random(&fragment))),
+        HandshakeType::HELLO_VERIFY_REQUEST => Some(Hello::Server(None)),
+        _ => None,
+    };
+    Ok(Peek { epoch, hello })
+}
+
+/// Both hellos begin with a version and the random.
+pub(crate) fn hello_random(fragment: &Fragment<'_>) -> Option<[u8; 32]> {
+    if fragment.offset != 0 {
+        return None;
+    }
+    let mut reader = Reader::new(fragment.body);
+    reader.u16().ok()?;
+    reader.array().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(kind: u8, offset: u8, body: &[u8]) -> Vec<u8> {
+        let len = u8::try_from(body.len()).unwrap();
+        let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, len + 12];
+        datagram.extend([kind, 0, 0, 200, 0, 0, 0, 0, offset, 0, 0, len]);
+        datagram.extend(body);
+        datagram
+    }
+
+    #[test]
+    fn hellos_show_the_random_that_names_the_handshake() {
+        let mut body = vec![0xfe, 0xfd];
+        body.extend([7; 32]);
+        body.push(0);
+        let shown = |datagram: &[u8]| peek(datagram).unwrap().hello;
+        assert_eq!(shown(&hello(1, 0, &body)), Some(Hello::Client(Some([7; 32]))));
+        assert_eq!(shown(&hello(2, 0, &body)), Some(Hello::Server(Some([7; 32]))));
+        assert_eq!(shown(&hello(1, 35, &body)), Some(Hello::Client(None)));
+        assert_eq!(shown(&hello(1, 0, &body[..33])), Some(Hello::Client(None)));
+        assert_eq!(shown(&hello(3, 0, &[0xfe, 0xff, 0])), Some(Hello::Server(None)));
+        assert_eq!(shown(&hello(11, 0, &body)), None);
+    }
+
+    #[test]
+    fn protected_records_show_their_epoch_and_nothing_more() {
+        let mut datagram = hello(1, 0, &[0; 40]);
+        datagram[4] = 1;
+        assert_eq!(peek(&datagram), Ok(Peek { epoch: 1, hello: None }));
+        assert_eq!(peek(&datagram[..30]), Err(Discard::Truncated));
+        assert_eq!(peek(b"\x80\x60 rtp"), Err(Discard::NotDtls));
+        assert_eq!(peek(&[]), Err(Discard::Truncated));
+    }
+}

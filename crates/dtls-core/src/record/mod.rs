@@ -1,0 +1,153 @@
+//! The record layer (RFC 6347 section 4.1): headers, and protection by epoch.
+
+pub(crate) mod protect;
+pub(crate) mod replay;
+pub(crate) mod sequence;
+
+use crate::codec::{Malformed, Reader};
+use crate::crypto::aead::{EXPLICIT_NONCE_LEN, TAG_LEN};
+use crate::discard::Discard;
+use crate::message::version::ProtocolVersion;
+
+/// Content type, version, epoch, sequence number and length.
+pub(crate) const HEADER_LEN: usize = 13;
+/// What the costliest suite adds to the content of a record.
+pub(crate) const MAX_RECORD_OVERHEAD: usize = HEADER_LEN + EXPLICIT_NONCE_LEN + TAG_LEN;
+/// RFC 6347 section 4.1: the content of a record holds at most 2^14 bytes.
+pub(crate) const MAX_CONTENT_LEN: usize = 1 << 14;
+
+/// RFC 5246 section 6.2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    ChangeCipherSpec,
+    Alert,
+    Handshake,
+    ApplicationData,
+}
+
+impl ContentType {
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::ChangeCipherSpec => 20,
+            Self::Alert => 21,
+            Self::Handshake => 22,
+            Self::ApplicationData => 23,
+        }
+    }
+
+    const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            20 => Self::ChangeCipherSpec,
+            21 => Self::Alert,
+            22 => Self::Handshake,
+            23 => Self::ApplicationData,
+            _ => return None,
+        })
+    }
+}
+
+/// Epoch and sequence number as they stand on the wire: unique for every record of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordNumber {
+    pub(crate) epoch: u16,
+    /// 48 bits.
+    pub(crate) sequence: u64,
+}
+
+impl RecordNumber {
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        (u64::from(self.epoch) << 48 | self.sequence).to_be_bytes()
+    }
+}
+
+/// The header of a record without its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordHeader {
+    pub(crate) content_type: ContentType,
+    pub(crate) version: ProtocolVersion,
+    pub(crate) number: RecordNumber,
+}
+
+impl RecordHeader {
+    pub(crate) fn write(&self, length: u16, out: &mut Vec<u8>) {
+        out.push(self.content_type.number());
+        out.extend_from_slice(&self.version.0.to_be_bytes());
+        out.extend_from_slice(&self.number.to_bytes());
+        out.extend_from_slice(&length.to_be_bytes());
+    }
+
+    /// Reads a header and the length that it states.
+    fn read(reader: &mut Reader<'_>) -> Result<(Self, usize), Discard> {
+        let truncated = |_: Malformed| Discard::Truncated;
+        let content_type =
+            ContentType::from_number(reader.u8().map_err(truncated)?).ok_or(Discard::NotDtls)?;
+        let version = ProtocolVersion(reader.u16().map_err(truncated)?);
+        if !matches!(version, ProtocolVersion::DTLS10 | ProtocolVersion::DTLS12) {
+            return Err(Discard::NotDtls);
+        }
+        let epoch = reader.u16().map_err(truncated)?;
+        let sequence = reader.u48().map_err(truncated)?;
+        let length = usize::from(reader.u16().map_err(truncated)?);
+        Ok((Self { content_type, version, number: RecordNumber { epoch, sequence } }, length))
+    }
+}
+
+/// One record of a datagram: its header, and its content as it came.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) header: RecordHeader,
+    pub(crate) content: &'a mut [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Splits the first record off. On an error nothing after it can be found either.
+    pub(crate) fn split_first(datagram: &'a mut [u8]) -> Result<(Self, &'a mut [u8]), Discard> {
+        let (header, length) = RecordHeader::read(&mut Reader::new(datagram))?;
+        let (_, rest) = datagram.split_at_mut_checked(HEADER_LEN).ok_or(Discard::Truncated)?;
+        let (content, rest) = rest.split_at_mut_checked(length).ok_or(Discard::Truncated)?;
+        Ok((Self { header, content }, rest))
+    }
+}
+
+/// Header and content of the first record, for those who only look.
+pub(crate) fn first_record(datagram: &[u8]) -> Result<(RecordHeader, &[u8]), Discard> {
+    let mut reader = Reader::new(datagram);
+    let (header, length) = RecordHeader::read(&mut reader)?;
+    Ok((header, reader.take(length).map_err(|_| Discard::Truncated)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALERT: [u8; 15] = [21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0];
+
+    #[test]
+    fn a_header_is_written_as_it_is_read() {
+        let mut bytes = ALERT;
+        let (record, rest) = Record::split_first(&mut bytes).unwrap();
+        assert!(rest.is_empty());
+        assert_eq!(record.header.number, RecordNumber { epoch: 1, sequence: 9 });
+        assert_eq!(record.content, [1, 0]);
+        let mut written = Vec::new();
+        record.header.write(2, &mut written);
+        assert_eq!(written, ALERT[..HEADER_LEN]);
+    }
+
+    #[test]
+    fn every_truncation_is_named() {
+        for len in 0..ALERT.len() {
+            let mut bytes = ALERT;
+            assert_eq!(Record::split_first(&mut bytes[..len]).err(), Some(Discard::Truncated), "{len}");
+        }
+    }
+
+    #[test]
+    fn other_types_and_versions_are_not_dtls() {
+        for (at, value) in [(0, 19), (0, 24), (0, 128), (1, 3), (2, 0xfe)] {
+            let mut bytes = ALERT;
+            bytes[at] = value;
+            assert_eq!(Record::split_first(&mut bytes).err(), Some(Discard::NotDtls), "{at}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The deadlines of a connection, each with a name.
+
+use std::time::{Duration, Instant};
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// Our flight is sent again.
+    Retransmit,
+    /// The handshake is given up.
+    Handshake,
+    /// A plaintext alert becomes the failure's reason, because nothing contradicted it.
+    AlertHint,
+    /// The last flight is no longer kept for a peer that repeats its own.
+    FinalFlight,
+}
+
+impl Timer {
+    const ALL: [Self; 4] = [Self::Retransmit, Self::Handshake, Self::AlertHint, Self::FinalFlight];
+}
+
+/// One optional deadline per [`Timer`].
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    deadlines: [Option<Instant>; Timer::ALL.len()],
+}
+
+impl Timers {
+    /// A duration beyond what the clock can hold never expires.
+    pub(crate) fn set(&mut self, timer: Timer, now: Instant, after: Duration) {
+        *self.slot(timer) = now.checked_add(after);
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        *self.slot(timer) = None;
+    }
+
+    pub(crate) fn stop_all(&mut self) {
+        self.deadlines = Default::default();
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.deadlines.iter().flatten().min().copied()
+    }
+
+    /// Takes one expired timer, the earliest first; among equals the one that ends more.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
+        let (timer, _) = [Timer::Handshake, Timer::AlertHint, Timer::FinalFlight, Timer::Retransmit]
+            .into_iter()
+            .filter_map(|timer| Some((timer, (*self.slot(timer))?)))
+            .filter(|(_, deadline)| *deadline <= now)
+            .min_by_key(|(_, deadline)| *deadline)?;
+        self.stop(timer);
+        Some(timer)
+    }
+
+    fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
+        let [retransmit, handshake, alert_hint, final_flight] = &mut self.deadlines;
+        match timer {
+            Timer::Retransmit => retransmit,
+            Timer::Handshake => handshake,
+            Timer::AlertHint => alert_hint,
+            Timer::FinalFlight => final_flight,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_expire_in_the_order_of_their_deadlines() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut timers = Timers::default();
+        timers.set(Timer::Retransmit, start, ms(2));
+        timers.set(Timer::Handshake, start, ms(3));
+        timers.set(Timer::AlertHint, start, ms(2));
+        assert_eq!(timers.next(), Some(start + ms(2)));
+        assert_eq!(timers.expire(start + ms(1)), None);
+        assert_eq!(timers.expire(start + ms(9)), Some(Timer::AlertHint));
+        assert_eq!(timers.expire(start + ms(9)), Some(Timer::Retransmit));
+        assert_eq!(timers.expire(start + ms(9)), Some(Timer::Handshake));
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clock_never_expires() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Handshake, Instant::now(), Duration::MAX);
+        assert_eq!(timers.next(), None);
+    }
+}
