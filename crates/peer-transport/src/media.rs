@@ -159,7 +159,7 @@ pub enum Media<'d> {
     Protected(Datagram<'d>),
 }
 
-impl<'d> Media<'d> {
+impl Media<'_> {
     /// Where the datagram came from, and how.
     #[must_use]
     pub const fn meta(&self) -> Meta {

@@ -5,7 +5,7 @@
 use super::PeerId;
 
 pub(super) struct Slots<T> {
-    slots: Vec<Slot<T>>,
+    places: Vec<Slot<T>>,
     /// Slots without a tenant, the last one freed on top.
     vacant: Vec<u32>,
     occupied: usize,
@@ -18,7 +18,7 @@ struct Slot<T> {
 
 impl<T> Slots<T> {
     pub(super) const fn new() -> Self {
-        Self { slots: Vec::new(), vacant: Vec::new(), occupied: 0 }
+        Self { places: Vec::new(), vacant: Vec::new(), occupied: 0 }
     }
 
     /// The number of tenants.
@@ -30,11 +30,11 @@ impl<T> Slots<T> {
     pub(super) fn insert(&mut self, tenant: T) -> Option<PeerId> {
         let slot = match self.vacant.pop() {
             Some(slot) => slot,
-            None => u32::try_from(self.slots.len()).ok().inspect(|_| {
-                self.slots.push(Slot { generation: 0, tenant: None });
+            None => u32::try_from(self.places.len()).ok().inspect(|_| {
+                self.places.push(Slot { generation: 0, tenant: None });
             })?,
         };
-        let place = self.slots.get_mut(index(slot))?;
+        let place = self.places.get_mut(index(slot))?;
         place.tenant = Some(Box::new(tenant));
         self.occupied = self.occupied.saturating_add(1);
         Some(PeerId::new(slot, place.generation))
@@ -42,7 +42,7 @@ impl<T> Slots<T> {
 
     /// Moves a tenant out. Its id is void from now on.
     pub(super) fn remove(&mut self, id: PeerId) -> Option<Box<T>> {
-        let slot = self.slots.get_mut(index(id.slot()))?;
+        let slot = self.places.get_mut(index(id.slot()))?;
         if slot.generation != id.generation() {
             return None;
         }
@@ -57,19 +57,19 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn get(&self, id: PeerId) -> Option<&T> {
-        let slot = self.slots.get(index(id.slot()))?;
+        let slot = self.places.get(index(id.slot()))?;
         (slot.generation == id.generation()).then_some(slot.tenant.as_deref()).flatten()
     }
 
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut T> {
-        let slot = self.slots.get_mut(index(id.slot()))?;
+        let slot = self.places.get_mut(index(id.slot()))?;
         (slot.generation == id.generation()).then_some(slot.tenant.as_deref_mut()).flatten()
     }
 
     /// The ids of all tenants in the order of their slots.
     pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
         (0u32..)
-            .zip(&self.slots)
+            .zip(&self.places)
             .filter_map(|(number, slot)| slot.tenant.as_ref().map(|_| PeerId::new(number, slot.generation)))
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     fn a_slot_whose_generations_ran_out_stays_empty() {
         let mut slots = Slots::new();
         let id = slots.insert(1).unwrap();
-        slots.slots[0].generation = u32::MAX;
+        slots.places[0].generation = u32::MAX;
         let last = super::PeerId::new(id.slot(), u32::MAX);
         assert!(slots.remove(last).is_some());
         assert_ne!(slots.insert(2).unwrap().slot(), id.slot());
