@@ -8,26 +8,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stun::{Class, Message, Method, TransactionId};
+use stun::TransactionId;
 
 use crate::candidate::Candidate;
+use crate::candidate_pair::Status;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::context::Context;
 use crate::credentials::{Parameters, Ufrag};
-use crate::discard::Discard;
 use crate::error::Error;
-use crate::event::{Event, Failure, State};
+use crate::event::{Event, State};
 use crate::generation::Generation;
 use crate::pair::{Pair, Permission};
 use crate::path::Path;
-use crate::requester::Outcome;
 use crate::restart::Draining;
 use crate::role::IceRole;
 use crate::seed::{Generator, Seed};
 use crate::session::{Life, Session};
 use crate::stats::Stats;
-use crate::timer::{Deadline, Timer};
+use crate::timer::Deadline;
 use crate::transmit::{Outbox, Transmit};
 
 /// One received datagram.
@@ -70,10 +69,10 @@ pub struct Agent {
     pub(crate) retired: VecDeque<Ufrag>,
     pub(crate) latest_generation: Generation,
     pub(crate) closed: bool,
-    latest: Instant,
-    deadline: Option<Deadline>,
-    announced: State,
-    bound: Vec<Path>,
+    pub(crate) latest: Instant,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) announced: State,
+    pub(crate) bound: Vec<Path>,
 }
 
 impl Agent {
@@ -220,10 +219,14 @@ impl Agent {
     }
 
     /// Takes back our consent: nothing is sent any more except 403 to whatever the peer asks (RFC 7675 section 5.2),
-    /// and nothing may be received. [`restart`](Self::restart) begins anew.
+    /// and nothing may be received. A restart that waits for the peer's answer is given up, too.
+    /// [`restart`](Self::restart) begins anew.
     pub fn revoke_consent(&mut self, now: Instant) {
         let now = self.advance(now);
         self.for_each_active(Session::revoke);
+        if self.next.as_ref().is_some_and(|next| !matches!(next.life, Life::Revoked)) {
+            self.retire_next();
+        }
         self.retire_draining();
         self.run(now);
     }
@@ -262,7 +265,7 @@ impl Agent {
         if self.context.config.lite {
             self.for_each_active(|session, _| {
                 if let Some(pair) = session.checklist.on_path_mut(path)
-                    && let crate::candidate_pair::Status::Succeeded { consent, .. } = &mut pair.status
+                    && let Status::Succeeded { consent, .. } = &mut pair.status
                     && matches!(consent, Consent::Assumed { .. })
                 {
                     consent.prove(now);
@@ -309,12 +312,13 @@ impl Agent {
     #[must_use]
     pub fn state(&self) -> State {
         let lives = [Some(self.current.life), self.next.as_ref().map(|next| next.life)];
+        let is_negotiating = self.next.as_ref().is_some_and(|next| matches!(next.life, Life::AwaitingPeer));
         let any = |test: fn(&Life) -> bool| lives.iter().flatten().any(test);
         if self.closed {
             State::Closed
         } else if any(|life| matches!(life, Life::Usable { .. })) {
             State::Connected
-        } else if any(|life| matches!(life, Life::Searching { .. })) || self.next.is_some() {
+        } else if any(|life| matches!(life, Life::Searching { .. })) || is_negotiating {
             State::Checking
         } else if any(|life| matches!(life, Life::AwaitingPeer)) {
             State::New
@@ -391,158 +395,6 @@ impl Agent {
     pub fn stats(&self) -> &Stats {
         &self.context.stats
     }
-
-    /// Lets time pass up to `now`, or treats it as the latest time if it is older.
-    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
-        self.latest = self.latest.max(now);
-        if self.deadline.is_some_and(|deadline| deadline.at <= self.latest) {
-            tracing::trace!(deadline = ?self.deadline.map(|deadline| deadline.timer), "due");
-            self.run(self.latest);
-        }
-        self.latest
-    }
-
-    /// Does everything that is due, until nothing is.
-    pub(crate) fn run(&mut self, now: Instant) {
-        self.expire_draining(now);
-        self.for_each_active(|session, context| {
-            session.expire(now, context);
-            session.retransmit(now, context);
-            session.check_consent(now, context);
-            session.select(now, context);
-        });
-        self.drop_failed_next();
-        self.promote(now);
-        self.pace(now);
-        self.announce();
-        self.deadline = self.next_deadline();
-    }
-
-    fn dispatch(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Discard> {
-        let Datagram { path, payload } = datagram;
-        if self.closed {
-            return Err(Discard::Closed);
-        }
-        if !stun::is_stun(payload) {
-            return Err(Discard::NotStun);
-        }
-        if payload.len() > self.context.config.max_datagram {
-            return Err(Discard::TooLong);
-        }
-        let message = Message::decode(payload).map_err(|_| Discard::Malformed)?;
-        match (message.message_type().method, message.message_type().class) {
-            (Method::BINDING, Class::Request) => self.on_request(now, path, message),
-            (Method::BINDING, Class::Success | Class::Error) => self.on_response(now, path, message),
-            _ => Err(Discard::NotBinding),
-        }
-    }
-
-    fn on_response(&mut self, now: Instant, path: Path, message: Message<'_>) -> Result<(), Discard> {
-        let id = message.transaction_id();
-        let Self { context, current, next, .. } = self;
-        let session = if current.awaits(id) { current } else { next.as_mut().unwrap_or(current) };
-        let generation = session.generation;
-        match session.on_response(now, context, path, message)? {
-            Outcome::Settled => {}
-            Outcome::RoleConflict { claimed, pair } => {
-                // A second 487 to a check from before the switch must not switch back.
-                if claimed == self.context.role {
-                    self.context.tie_breaker = self.context.generator.u64();
-                    self.switch_role(claimed.opposite());
-                }
-                self.check_again(generation, pair);
-            }
-            Outcome::Forbidden { path } => {
-                // Older generations lose the 5-tuple with this one; a newer one has consent of its own.
-                self.for_each_active(|session, context| {
-                    if session.generation <= generation {
-                        session.lose(context, path, Failure::ConsentRevoked { path });
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_again(&mut self, generation: Generation, pair: crate::candidate_pair::PairId) {
-        self.for_each_active(|session, _| {
-            if session.generation == generation {
-                session.check_again(pair);
-            }
-        });
-    }
-
-    /// RFC 8445 section 7.3.1.1.
-    pub(crate) fn switch_role(&mut self, role: IceRole) {
-        self.context.role = role;
-        self.current.checklist.switch_role(role);
-        if let Some(next) = &mut self.next {
-            next.checklist.switch_role(role);
-        }
-        self.context.emit(Event::RoleChanged(role));
-    }
-
-    /// At most one new check per Ta (RFC 8445 section 6.1.4.2); the newer generation has more to find.
-    fn pace(&mut self, now: Instant) {
-        let Self { context, current, next, .. } = self;
-        for session in next.iter_mut().chain([current]) {
-            while now >= context.next_check {
-                let Some(id) = session.next_check(context) else { break };
-                if session.send_check(now, context, id) {
-                    context.next_check = now + context.pacing();
-                }
-            }
-        }
-    }
-
-    /// Tells what changed in state and paths.
-    fn announce(&mut self) {
-        let state = self.state();
-        if state != self.announced {
-            self.announced = state;
-            if state != State::Failed {
-                self.context.emit(Event::StateChanged(state));
-            }
-        }
-        let mut bound = std::mem::take(&mut self.bound);
-        let before = bound.len();
-        for path in self.sessions().flat_map(Session::authenticated_paths) {
-            if !bound.contains(&path) {
-                bound.push(path);
-            }
-        }
-        for path in bound.iter().skip(before) {
-            self.context.emit(Event::PathBound(*path));
-        }
-        bound.retain(|path| {
-            let mut paths = sessions(&self.current, self.next.as_ref(), self.draining.as_ref())
-                .flat_map(Session::authenticated_paths);
-            let is_bound = paths.any(|each| each == *path);
-            if !is_bound {
-                self.context.events.push_back(Event::PathReleased(*path));
-            }
-            is_bound
-        });
-        self.bound = bound;
-    }
-
-    fn next_deadline(&self) -> Option<Deadline> {
-        let sessions = [Some(&self.current), self.next.as_ref()];
-        let active = sessions.into_iter().flatten().filter_map(|session| session.deadline(&self.context));
-        let drain = self.draining.as_ref().map(|draining| Deadline::new(Timer::Drain, draining.until));
-        active.chain(drain).min()
-    }
-
-    fn sessions(&self) -> impl Iterator<Item = &Session> {
-        sessions(&self.current, self.next.as_ref(), self.draining.as_ref())
-    }
-
-    fn for_each_active(&mut self, mut act: impl FnMut(&mut Session, &mut Context)) {
-        let Self { context, current, next, .. } = self;
-        for session in next.iter_mut().chain([current]).filter(|session| session.is_active()) {
-            act(session, context);
-        }
-    }
 }
 
 impl fmt::Debug for Agent {
@@ -554,15 +406,6 @@ impl fmt::Debug for Agent {
             .field("selected", &self.selected_pair().map(|pair| pair.path))
             .finish_non_exhaustive()
     }
-}
-
-/// Everything that is answered, oldest first.
-fn sessions<'a>(
-    current: &'a Session,
-    next: Option<&'a Session>,
-    draining: Option<&'a Draining>,
-) -> impl Iterator<Item = &'a Session> {
-    draining.map(|draining| &draining.session).into_iter().chain([current]).chain(next)
 }
 
 /// The generation that a candidate of the peer belongs to.

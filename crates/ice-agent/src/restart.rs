@@ -85,15 +85,13 @@ impl Agent {
         self.run(now);
     }
 
-    /// Takes the peer's parameters: its first ones, its answer to our restart, or its own restart.
+    /// Takes the peer's parameters: its first ones, its answer to our restart, or its own restart, which opens a
+    /// closed agent, too.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::BothLite`], [`Error::HalfChangedCredentials`], and
+    /// [`Error::Closed`] where a closed agent is given anything but a restart, [`Error::BothLite`], [`Error::HalfChangedCredentials`], and
     /// [`Error::CredentialsChanged`] when a restart has begun and these are the parameters from before it.
     pub fn set_remote_parameters(&mut self, now: Instant, parameters: Parameters) -> Result<Applied, Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
         if self.context.config.lite && parameters.lite {
             return Err(Error::BothLite);
         }
@@ -109,7 +107,11 @@ impl Agent {
             (Some(Comparison::Fresh), Some(None)) => Step::Answer,
             (Some(Comparison::Fresh), None | Some(Some(Comparison::Fresh))) => Step::PeerRestart,
         };
+        if self.closed && step != Step::PeerRestart {
+            return Err(Error::Closed);
+        }
         let now = self.advance(now);
+        self.closed = false;
         if step != Step::Nothing {
             self.follow_lite(parameters.lite);
         }
@@ -209,7 +211,7 @@ impl Agent {
         }
     }
 
-    fn retire_next(&mut self) {
+    pub(crate) fn retire_next(&mut self) {
         if let Some(next) = self.next.take() {
             self.forget(&next);
         }

@@ -1,5 +1,5 @@
 //! Candidate lines (RFC 8839 section 5.1): what browsers write is read, what is read is written again.
-#![expect(clippy::unwrap_used, reason = "a story may stop where its plot breaks")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a story may stop where its plot breaks")]
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,10 @@
 //! ICE restarts: make before break, whoever begins.
-#![expect(clippy::unwrap_used, reason = "a story may stop where its plot breaks")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a story may stop where its plot breaks"
+)]
 
 mod world;
 
@@ -273,4 +278,37 @@ fn a_403_under_the_old_credentials_spares_the_restart_that_is_under_way() {
     world.exchange_candidates();
     world.run_until(ms(1000), moved);
     assert!(world.permitted(LEFT) && world.permitted(RIGHT));
+}
+
+#[test]
+fn revoking_consent_in_the_middle_of_a_restart_ends_both_generations() {
+    for answered in [false, true] {
+        let mut world = World::connected(15);
+        world.agents[LEFT].restart(world.now).unwrap();
+        if answered {
+            world.tell_parameters(LEFT);
+            world.tell_parameters(RIGHT);
+        }
+        world.agents[LEFT].revoke_consent(world.now);
+        assert_eq!(world.agents[LEFT].state(), State::Failed);
+        assert_eq!(world.agents[LEFT].poll_timeout(), None);
+        assert!(!world.permitted(LEFT));
+    }
+}
+
+#[test]
+fn the_role_can_be_set_until_the_parameters_are() {
+    let mut world = World::connected(16);
+    world.agents[LEFT].set_role(world.now, IceRole::Controlled);
+    assert_eq!(world.agents[LEFT].role(), IceRole::Controlling);
+    let config = [Config::default(), Config::default()];
+    let mut world = World::strangers(17, [IceRole::Controlled, IceRole::Controlled], config);
+    world.agents[LEFT].set_role(world.now, IceRole::Controlling);
+    assert_eq!(world.agents[LEFT].role(), IceRole::Controlling);
+    world.add(LEFT, host("192.0.2.1:1000"));
+    world.add(RIGHT, host("192.0.2.2:2000"));
+    world.exchange_parameters();
+    world.exchange_candidates();
+    world.run_until(ms(1000), World::both_selected);
+    assert!(!world.trace.contains("RoleChanged"), "{}", world.trace);
 }

@@ -1,0 +1,83 @@
+//! A datagram comes in: what is it, and which generation is it for?
+//!
+//! The cheapest tests come first. Requests continue in `responder`, responses in `requester`; what they ask of the
+//! agent as a whole is done here.
+
+use std::time::Instant;
+
+use stun::{Class, Message, Method};
+
+use crate::agent::{Agent, Datagram};
+use crate::candidate_pair::PairId;
+use crate::discard::Discard;
+use crate::event::{Event, Failure};
+use crate::generation::Generation;
+use crate::path::Path;
+use crate::requester::Outcome;
+use crate::role::IceRole;
+
+impl Agent {
+    pub(crate) fn dispatch(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Discard> {
+        let Datagram { path, payload } = datagram;
+        if self.closed {
+            return Err(Discard::Closed);
+        }
+        if !stun::is_stun(payload) {
+            return Err(Discard::NotStun);
+        }
+        if payload.len() > self.context.config.max_datagram {
+            return Err(Discard::TooLong);
+        }
+        let message = Message::decode(payload).map_err(|_| Discard::Malformed)?;
+        match (message.message_type().method, message.message_type().class) {
+            (Method::BINDING, Class::Request) => self.on_request(now, path, message),
+            (Method::BINDING, Class::Success | Class::Error) => self.on_response(now, path, message),
+            _ => Err(Discard::NotBinding),
+        }
+    }
+
+    fn on_response(&mut self, now: Instant, path: Path, message: Message<'_>) -> Result<(), Discard> {
+        let id = message.transaction_id();
+        let Self { context, current, next, .. } = self;
+        let session = if current.awaits(id) { current } else { next.as_mut().unwrap_or(current) };
+        let generation = session.generation;
+        match session.on_response(now, context, path, message)? {
+            Outcome::Settled => {}
+            Outcome::RoleConflict { claimed, pair } => {
+                // A second 487 to a check from before the switch must not switch back.
+                if claimed == self.context.role {
+                    self.context.tie_breaker = self.context.generator.u64();
+                    self.switch_role(claimed.opposite());
+                }
+                self.check_again(generation, pair);
+            }
+            Outcome::Forbidden { path } => {
+                // Older generations lose the 5-tuple with this one; a newer one has consent of its own.
+                self.for_each_active(|session, context| {
+                    if session.generation <= generation {
+                        session.lose(context, path, Failure::ConsentRevoked { path });
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_again(&mut self, generation: Generation, pair: PairId) {
+        self.for_each_active(|session, _| {
+            if session.generation == generation {
+                session.check_again(pair);
+            }
+        });
+    }
+
+    /// RFC 8445 section 7.3.1.1.
+    pub(crate) fn switch_role(&mut self, role: IceRole) {
+        self.context.role = role;
+        self.current.checklist.switch_role(role);
+        if let Some(next) = &mut self.next {
+            next.checklist.switch_role(role);
+        }
+        self.context.emit(Event::RoleChanged(role));
+    }
+}
