@@ -35,6 +35,16 @@ impl RecordKey {
         Some(Self { key, form: suite.nonce, fixed })
     }
 
+    /// A key whose nonces are wholly implicit, as all are in DTLS 1.3.
+    pub(crate) fn implicit(
+        algorithm: &'static aead::Algorithm,
+        key: &[u8],
+        fixed: [u8; aead::NONCE_LEN],
+    ) -> Option<Self> {
+        let key = aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).ok()?);
+        Some(Self { key, form: NonceForm::Implicit, fixed })
+    }
+
     pub(crate) const fn form(&self) -> NonceForm {
         self.form
     }

@@ -5,4 +5,5 @@ pub(crate) mod backend;
 pub(crate) mod group;
 pub(crate) mod sign;
 pub(crate) mod suite;
+pub(crate) mod suite13;
 pub(crate) mod verify;

@@ -42,8 +42,9 @@ impl CipherSuite {
 
 impl fmt::Debug for CipherSuite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.parameters() {
-            Some(parameters) => f.write_str(parameters.name),
+        let name = self.parameters().map(|parameters| parameters.name);
+        match name.or_else(|| self.dtls13().map(|suite| suite.name)) {
+            Some(name) => f.write_str(name),
             None => write!(f, "CipherSuite({:#06x})", self.0),
         }
     }
@@ -148,6 +149,6 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_keeps_its_number() {
-        assert_eq!(format!("{:?}", CipherSuite(0x1301)), "CipherSuite(0x1301)");
+        assert_eq!(format!("{:?}", CipherSuite(0x1305)), "CipherSuite(0x1305)");
     }
 }

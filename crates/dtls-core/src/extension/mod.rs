@@ -1,7 +1,9 @@
 //! Hello extensions on the wire (RFC 5246 section 7.4.1.4), one per file.
 
+pub(crate) mod cookie;
 pub(crate) mod ec_point_formats;
 pub(crate) mod extended_master_secret;
+pub(crate) mod key_share;
 pub(crate) mod renegotiation_info;
 pub(crate) mod signature_algorithms;
 pub(crate) mod supported_groups;
@@ -21,6 +23,8 @@ impl ExtensionType {
     pub(crate) const USE_SRTP: Self = Self(14);
     pub(crate) const EXTENDED_MASTER_SECRET: Self = Self(23);
     pub(crate) const SUPPORTED_VERSIONS: Self = Self(43);
+    pub(crate) const COOKIE: Self = Self(44);
+    pub(crate) const KEY_SHARE: Self = Self(51);
     pub(crate) const RENEGOTIATION_INFO: Self = Self(0xff01);
 }
 
@@ -39,7 +43,11 @@ impl<'a> Extensions<'a> {
         if reader.is_empty() {
             return Ok(Self { block: &[] });
         }
-        let block = reader.vector16()?;
+        Self::decode_block(reader.vector16()?)
+    }
+
+    /// The same without the length of the block.
+    pub(crate) fn decode_block(block: &'a [u8]) -> Result<Self, Malformed> {
         let mut seen = Vec::new();
         let mut rest = Reader::new(block);
         while !rest.is_empty() {

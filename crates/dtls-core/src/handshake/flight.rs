@@ -1,17 +1,23 @@
 //! A flight: the messages that are sent together, and sent again until the peer answers (RFC 6347 section 4.2.4).
 //!
-//! Kept as plaintext, so that each transmission is sealed under sequence numbers of its own. Knows no time
-//! beyond when it was sent last.
+//! Kept as plaintext, so that each transmission is sealed under sequence numbers of its own. In DTLS 1.3 it knows
+//! which record carried what, so that only what was not acknowledged is sent again (RFC 9147 section 7.2). Knows no
+//! time beyond when it was sent last.
 
 use crate::handshake::HEADER_LEN;
 use crate::outbox::Outbox;
-use crate::record::ContentType;
+use crate::record::{ContentType, RecordNumber};
 use crate::record::protect::{Epoch, RecordLayer};
 use crate::record::sequence::KeyExhausted;
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// A fragment smaller than this is not worth its headers; it waits for the next datagram.
 const MIN_FRAGMENT: usize = 32;
+/// Records that can still be acknowledged. The post-quantum flight with a long chain takes a dozen; older
+/// transmissions are forgotten first.
+const MAX_TRACKED: usize = 128;
 
 /// One part of a flight.
 enum Part {
@@ -19,8 +25,17 @@ enum Part {
     Message {
         epoch: Epoch,
         len: usize,
+        /// What of its body was acknowledged: sorted, disjoint, not touching.
+        acknowledged: Vec<Range<usize>>,
     },
     ChangeCipherSpec,
+}
+
+/// Which record carried a piece of which message.
+struct Sent {
+    number: RecordNumber,
+    part: usize,
+    piece: Range<usize>,
 }
 
 /// The messages of a flight and what is known of their way.
@@ -28,6 +43,8 @@ enum Part {
 pub(crate) struct Flight {
     bytes: Vec<u8>,
     parts: Vec<Part>,
+    /// Oldest first. Empty in DTLS 1.2, which has no acknowledgements.
+    sent: VecDeque<Sent>,
     transmissions: u32,
     sent_at: Option<Instant>,
     /// The peer's messages below this sequence were known when the flight was made: when one of them comes
@@ -40,6 +57,7 @@ impl Flight {
     pub(crate) fn begin(&mut self) {
         self.bytes.clear();
         self.parts.clear();
+        self.sent.clear();
         self.transmissions = 0;
         self.sent_at = None;
     }
@@ -53,7 +71,7 @@ impl Flight {
         if let Some([_, a, b, c, _, _, _, _, _, x, y, z]) = message.first_chunk_mut::<HEADER_LEN>() {
             (*a, *b, *c) = (*x, *y, *z);
         }
-        self.parts.push(Part::Message { epoch, len: message.len() });
+        self.parts.push(Part::Message { epoch, len: message.len(), acknowledged: Vec::new() });
         message
     }
 
@@ -88,7 +106,32 @@ impl Flight {
         self.sent_at.is_some_and(|sent_at| now.saturating_duration_since(sent_at) >= rto)
     }
 
-    /// Seals the flight into datagrams of at most `mtu` bytes.
+    /// These records arrived. Whether that was news.
+    pub(crate) fn acknowledge(&mut self, numbers: impl Iterator<Item = RecordNumber>) -> bool {
+        let mut is_news = false;
+        for number in numbers {
+            while let Some(at) = self.sent.iter().position(|sent| sent.number == number) {
+                let Some(Sent { part, piece, .. }) = self.sent.remove(at) else { break };
+                if let Some(Part::Message { acknowledged, .. }) = self.parts.get_mut(part) {
+                    is_news |= merge(acknowledged, piece);
+                }
+            }
+        }
+        is_news
+    }
+
+    /// Whether every message arrived.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        !self.parts.is_empty()
+            && self.parts.iter().all(|part| match part {
+                Part::Message { len, acknowledged, .. } => {
+                    acknowledged.first().is_some_and(|piece| piece.len() + HEADER_LEN == *len)
+                }
+                Part::ChangeCipherSpec => true,
+            })
+    }
+
+    /// Seals the flight, or what of it was not acknowledged, into datagrams of at most `mtu` bytes.
     pub(crate) fn transmit(
         &mut self,
         now: Instant,
@@ -97,8 +140,8 @@ impl Flight {
         outbox: &mut Outbox,
     ) -> Result<(), KeyExhausted> {
         let mut rest: &[u8] = &self.bytes;
-        for part in &self.parts {
-            match *part {
+        for (index, part) in self.parts.iter().enumerate() {
+            match part {
                 Part::ChangeCipherSpec => {
                     if outbox.open_len() + records.overhead(Epoch::Plaintext) + 1 > mtu {
                         outbox.finish_datagram();
@@ -106,10 +149,19 @@ impl Flight {
                     let out = outbox.datagram();
                     records.write(Epoch::Plaintext, ContentType::ChangeCipherSpec, [&[1], &[]], out)?;
                 }
-                Part::Message { epoch, len } => {
-                    let Some((message, after)) = rest.split_at_checked(len) else { break };
+                Part::Message { epoch, len, acknowledged } => {
+                    let Some((message, after)) = rest.split_at_checked(*len) else { break };
                     rest = after;
-                    write_fragments(message, epoch, mtu, records, outbox)?;
+                    for gap in gaps(acknowledged, len.saturating_sub(HEADER_LEN)) {
+                        write_fragments(message, gap, *epoch, mtu, records, outbox, |number, piece| {
+                            if *epoch != Epoch::Protected {
+                                if self.sent.len() >= MAX_TRACKED {
+                                    self.sent.pop_front();
+                                }
+                                self.sent.push_back(Sent { number, part: index, piece });
+                            }
+                        })?;
+                    }
                 }
             }
         }
@@ -120,18 +172,49 @@ impl Flight {
     }
 }
 
-/// Cuts a message so that it fills the datagrams that are there.
+/// Adds a piece to sorted, disjoint pieces. Whether it brought something.
+fn merge(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) -> bool {
+    if pieces.iter().any(|known| known.start <= piece.start && piece.end <= known.end) {
+        return false;
+    }
+    let mut merged = piece;
+    pieces.retain(|known| {
+        let apart = known.end < merged.start || merged.end < known.start;
+        if !apart {
+            merged = merged.start.min(known.start)..merged.end.max(known.end);
+        }
+        apart
+    });
+    pieces.push(merged);
+    pieces.sort_unstable_by_key(|known| known.start);
+    true
+}
+
+/// What the pieces leave of a body of this length. A body without bytes is one empty gap until it is there.
+fn gaps(pieces: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
+    if pieces.is_empty() {
+        return vec![0..len];
+    }
+    let starts = std::iter::once(0).chain(pieces.iter().map(|piece| piece.end));
+    let ends = pieces.iter().map(|piece| piece.start).chain(std::iter::once(len));
+    starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect()
+}
+
+/// Cuts a part of a message so that it fills the datagrams that are there, and tells which record has which
+/// piece.
 fn write_fragments(
     message: &[u8],
+    part: Range<usize>,
     epoch: Epoch,
     mtu: usize,
     records: &mut RecordLayer,
     outbox: &mut Outbox,
+    mut note: impl FnMut(RecordNumber, Range<usize>),
 ) -> Result<(), KeyExhausted> {
     let Some((header, body)) = message.split_first_chunk::<HEADER_LEN>() else { return Ok(()) };
     let [kind_length_sequence @ .., _, _, _, _, _, _] = *header;
-    let mut offset: usize = 0;
-    let mut rest = body;
+    let mut offset: usize = part.start;
+    let mut rest = body.get(part).unwrap_or_default();
     loop {
         let headers = records.overhead(epoch) + HEADER_LEN;
         let room = mtu.saturating_sub(outbox.open_len() + headers);
@@ -144,7 +227,9 @@ fn write_fragments(
         let numbers = [u24(offset), u24(piece.len())];
         let bytes = kind_length_sequence.iter().chain(numbers.as_flattened());
         fragment_header.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
-        records.write(epoch, ContentType::Handshake, [&fragment_header, piece], outbox.datagram())?;
+        let out = outbox.datagram();
+        let number = records.write(epoch, ContentType::Handshake, [&fragment_header, piece], out)?;
+        note(number, offset..offset + piece.len());
         offset += piece.len();
         rest = after;
         if rest.is_empty() {
@@ -157,4 +242,53 @@ fn write_fragments(
 fn u24(number: usize) -> [u8; 3] {
     let [_, bytes @ ..] = u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledged_pieces_merge_and_leave_gaps() {
+        let mut pieces = Vec::new();
+        assert!(merge(&mut pieces, 10..20));
+        assert!(merge(&mut pieces, 30..40));
+        assert!(!merge(&mut pieces, 12..18));
+        assert_eq!(gaps(&pieces, 50), [0..10, 20..30, 40..50]);
+        assert!(merge(&mut pieces, 20..30));
+        assert_eq!(pieces, [Range { start: 10, end: 40 }]);
+        assert!(merge(&mut pieces, 0..10));
+        assert_eq!(gaps(&pieces, 40), []);
+        assert_eq!(gaps(&[], 0), [Range { start: 0, end: 0 }]);
+    }
+
+    #[test]
+    fn only_what_was_not_acknowledged_is_sent_again() {
+        let (mut flight, mut records, mut outbox) =
+            (Flight::default(), RecordLayer::default(), Outbox::default());
+        for byte in [1, 2] {
+            flight.push_message(Epoch::Plaintext, |bytes| {
+                bytes.extend([byte, 0, 0, 0, 0, byte, 0, 0, 0, 0, 0, 100]);
+                bytes.extend([byte; 100]);
+            });
+        }
+        let now = Instant::now();
+        let mut sent = |flight: &mut Flight| {
+            flight.transmit(now, 256, &mut records, &mut outbox).unwrap();
+            let mut all = Vec::new();
+            while outbox.poll(&mut all).is_some() {}
+            all
+        };
+        let first = sent(&mut flight);
+        assert!(first.contains(&1) && first.iter().filter(|byte| **byte == 2).count() >= 100);
+        let number = |sequence| RecordNumber { epoch: 0, sequence };
+        assert!(flight.acknowledge([number(0)].into_iter()));
+        assert!(!flight.acknowledge([number(0), number(77)].into_iter()));
+        assert!(!flight.is_acknowledged());
+        let second = sent(&mut flight);
+        assert!(second.iter().filter(|byte| **byte == 1).count() < 20);
+        assert!(flight.acknowledge([number(1), number(2), number(3)].into_iter()));
+        assert!(flight.is_acknowledged());
+        assert_eq!(sent(&mut flight), []);
+    }
 }

@@ -1,14 +1,25 @@
 //! Every handshake message so far, as the Finished, the signatures and the session hash cover it.
 
 use crate::crypto::backend::digest;
-use crate::handshake::Message;
+use crate::handshake::{HEADER_LEN, Message};
 
-/// The messages in the order of their sequence, with their headers as if they had not been cut
-/// (RFC 6347 section 4.2.6).
+/// Which header fields of a message count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// All, as if the message had not been cut (RFC 6347 section 4.2.6).
+    #[default]
+    Dtls12,
+    /// Type and length, as in TLS (RFC 9147 section 5.2).
+    Dtls13,
+}
+
+/// The messages in the order of their sequence. They begin in the form of DTLS 1.2, because a ClientHello may
+/// offer both versions.
 ///
-/// The bytes are kept because a client's CertificateVerify signs them with a hash of its own.
+/// The bytes are kept because a client's CertificateVerify of DTLS 1.2 signs them with a hash of its own.
 #[derive(Default)]
 pub(crate) struct Transcript {
+    form: Form,
     bytes: Vec<u8>,
     /// Hashes what it has seen of `bytes`; made when the suite is known.
     running: Option<(digest::Context, usize)>,
@@ -17,7 +28,13 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// A message of ours, header included.
     pub(crate) fn push(&mut self, message: &[u8]) {
-        self.bytes.extend_from_slice(message);
+        match (self.form, message.split_at_checked(4), message.get(HEADER_LEN..)) {
+            (Form::Dtls13, Some((tls_header, _)), Some(body)) => {
+                self.bytes.extend_from_slice(tls_header);
+                self.bytes.extend_from_slice(body);
+            }
+            _ => self.bytes.extend_from_slice(message),
+        }
     }
 
     /// A message of the peer.
@@ -26,15 +43,49 @@ impl Transcript {
         let [_, length @ ..] = length;
         self.bytes.push(message.kind.0);
         self.bytes.extend_from_slice(&length);
-        self.bytes.extend_from_slice(&message.sequence.to_be_bytes());
-        self.bytes.extend_from_slice(&[0; 3]);
-        self.bytes.extend_from_slice(&length);
+        if self.form == Form::Dtls12 {
+            self.bytes.extend_from_slice(&message.sequence.to_be_bytes());
+            self.bytes.extend_from_slice(&[0; 3]);
+            self.bytes.extend_from_slice(&length);
+        }
         self.bytes.extend_from_slice(message.body);
     }
 
     /// Forgets everything: a HelloVerifyRequest and what came before it do not count (RFC 6347 section 4.2.1).
     pub(crate) fn restart(&mut self) {
         *self = Self::default();
+    }
+
+    /// The hellos have settled on DTLS 1.3: what was taken so far takes its form.
+    pub(crate) fn become_dtls13(&mut self) {
+        if self.form == Form::Dtls13 {
+            return;
+        }
+        self.form = Form::Dtls13;
+        self.running = None;
+        let mut converted = Vec::with_capacity(self.bytes.len());
+        let mut rest = self.bytes.as_slice();
+        while let Some(&[kind, a, b, c, ..]) = rest.first_chunk::<HEADER_LEN>() {
+            let len = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+            converted.extend_from_slice(&[kind, a, b, c]);
+            let body = rest.get(HEADER_LEN..).unwrap_or_default();
+            let (body, after) = body.split_at_checked(len).unwrap_or((body, &[]));
+            converted.extend_from_slice(body);
+            rest = after;
+        }
+        self.bytes = converted;
+    }
+
+    /// Before a HelloRetryRequest everything is replaced by its hash (RFC 8446 section 4.4.1).
+    pub(crate) fn fold(&mut self, algorithm: &'static digest::Algorithm) {
+        /// `message_hash`
+        const MESSAGE_HASH: u8 = 254;
+        let hash = digest::digest(algorithm, &self.bytes);
+        let len = u8::try_from(hash.as_ref().len()).unwrap_or(u8::MAX);
+        self.running = None;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&[MESSAGE_HASH, 0, 0, len]);
+        self.bytes.extend_from_slice(hash.as_ref());
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -54,6 +105,22 @@ impl Transcript {
 mod tests {
     use super::*;
     use crate::handshake::HandshakeType;
+
+    #[test]
+    fn dtls13_counts_type_and_length_alone_whenever_it_was_settled() {
+        let message = |body| Message { kind: HandshakeType(1), sequence: 3, body, protected: false };
+        let own = b"\x02\0\0\x02\0\x07\0\0\0\0\0\x02xy";
+        let mut early = Transcript::default();
+        early.become_dtls13();
+        let mut late = Transcript::default();
+        for transcript in [&mut early, &mut late] {
+            transcript.receive(&message(b"abc"));
+            transcript.push(own);
+        }
+        late.become_dtls13();
+        assert_eq!(early.bytes(), b"\x01\0\0\x03abc\x02\0\0\x02xy");
+        assert_eq!(late.bytes(), early.bytes());
+    }
 
     #[test]
     fn hashing_in_between_changes_nothing() {

@@ -3,11 +3,15 @@
 //! Decoding gives meaning, not permission: whether a value is welcome is decided by who asked for it.
 
 pub(crate) mod certificate;
+pub(crate) mod certificate13;
 pub(crate) mod certificate_request;
+pub(crate) mod certificate_request13;
 pub(crate) mod certificate_verify;
 pub(crate) mod client_hello;
 pub(crate) mod client_key_exchange;
+pub(crate) mod encrypted_extensions;
 pub(crate) mod hello_verify_request;
+pub(crate) mod key_update;
 pub(crate) mod server_hello;
 pub(crate) mod server_key_exchange;
 pub(crate) mod version;

@@ -1,8 +1,10 @@
 //! The record layer (RFC 6347 section 4.1): headers, and protection by epoch.
 
+pub(crate) mod epochs;
 pub(crate) mod protect;
 pub(crate) mod replay;
 pub(crate) mod sequence;
+pub(crate) mod unified;
 
 use crate::codec::{Malformed, Reader};
 use crate::crypto::aead::{EXPLICIT_NONCE_LEN, TAG_LEN};
@@ -23,6 +25,8 @@ pub(crate) enum ContentType {
     Alert,
     Handshake,
     ApplicationData,
+    /// DTLS 1.3 (RFC 9147 section 7).
+    Ack,
 }
 
 impl ContentType {
@@ -32,15 +36,17 @@ impl ContentType {
             Self::Alert => 21,
             Self::Handshake => 22,
             Self::ApplicationData => 23,
+            Self::Ack => 26,
         }
     }
 
-    const fn from_number(number: u8) -> Option<Self> {
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
         Some(match number {
             20 => Self::ChangeCipherSpec,
             21 => Self::Alert,
             22 => Self::Handshake,
             23 => Self::ApplicationData,
+            26 => Self::Ack,
             _ => return None,
         })
     }

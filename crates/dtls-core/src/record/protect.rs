@@ -1,27 +1,35 @@
-//! Sealing and opening records of DTLS 1.2 in place (RFC 5246 section 6.2.3.3, RFC 6347 section 4.1.2).
+//! Sealing and opening records in place: DTLS 1.2 here (RFC 5246 section 6.2.3.3, RFC 6347 section 4.1.2), DTLS 1.3
+//! in `epochs`.
 //!
-//! Knows epochs 0 and 1. Knows nothing about what the content means.
+//! Knows epochs. Knows nothing about what the content means.
 
 use crate::crypto::aead::{EXPLICIT_NONCE_LEN, RecordKey, TAG_LEN};
 use crate::crypto::suite::NonceForm;
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
+use crate::record::epochs::{self, Epochs, HANDSHAKE_EPOCH, Opened};
 use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
+use crate::record::unified::UnifiedHeader;
 use crate::record::{
     ContentType, HEADER_LEN, MAX_CONTENT_LEN, MAX_RECORD_OVERHEAD, Record, RecordHeader, RecordNumber,
 };
 
-/// The epochs of DTLS 1.2 without renegotiation.
+/// The epochs of both versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Epoch {
     /// Epoch 0.
     Plaintext,
-    /// Epoch 1.
+    /// Epoch 1 of DTLS 1.2.
     Protected,
+    /// Epoch 2 of DTLS 1.3.
+    Handshake,
+    /// Epoch 3 and above of DTLS 1.3.
+    Application(u16),
 }
 
 impl Epoch {
+    /// The epoch of a record with the header of DTLS 1.2.
     pub(crate) const fn from_number(number: u16) -> Option<Self> {
         match number {
             0 => Some(Self::Plaintext),
@@ -34,6 +42,8 @@ impl Epoch {
         match self {
             Self::Plaintext => 0,
             Self::Protected => 1,
+            Self::Handshake => HANDSHAKE_EPOCH,
+            Self::Application(number) => number,
         }
     }
 }
@@ -51,6 +61,7 @@ struct Keys {
 pub(crate) struct RecordLayer {
     plaintext_sequence: Sequence,
     keys: Option<Box<Keys>>,
+    epochs: Option<Box<Epochs>>,
 }
 
 impl RecordLayer {
@@ -64,9 +75,29 @@ impl RecordLayer {
         }));
     }
 
-    /// Forgets the keys of epoch 1.
+    /// Forgets all keys.
     pub(crate) fn forget_keys(&mut self) {
         self.keys = None;
+        self.epochs = None;
+    }
+
+    /// The epochs of DTLS 1.3; there are none before its first key.
+    pub(crate) fn epochs(&mut self) -> &mut Epochs {
+        self.epochs.get_or_insert_default()
+    }
+
+    /// Whether a record of DTLS 1.3 with these lowest bits of its epoch can be opened.
+    pub(crate) fn can_read(&self, epoch_bits: u8) -> bool {
+        self.epochs.as_ref().is_some_and(|epochs| epochs.can_read(epoch_bits))
+    }
+
+    /// Opens a record with a unified header in place. Its bytes are destroyed where it does not authenticate.
+    pub(crate) fn open_unified<'a>(
+        &mut self,
+        header: UnifiedHeader,
+        record: &'a mut [u8],
+    ) -> Result<Opened<'a>, Discard> {
+        self.epochs.as_mut().ok_or(Discard::UnknownEpoch)?.open(header, record)
     }
 
     /// Whether records of epoch 1 can be opened.
@@ -85,6 +116,7 @@ impl RecordLayer {
             (Epoch::Plaintext, _) => HEADER_LEN,
             (Epoch::Protected, Some(keys)) => HEADER_LEN + keys.write.overhead(),
             (Epoch::Protected, None) => MAX_RECORD_OVERHEAD,
+            (Epoch::Handshake | Epoch::Application(_), _) => epochs::OVERHEAD,
         }
     }
 
@@ -95,7 +127,7 @@ impl RecordLayer {
         content_type: ContentType,
         [head, body]: [&[u8]; 2],
         out: &mut Vec<u8>,
-    ) -> Result<(), KeyExhausted> {
+    ) -> Result<RecordNumber, KeyExhausted> {
         let len = head.len() + body.len();
         let header = |sequence| RecordHeader {
             content_type,
@@ -105,10 +137,11 @@ impl RecordLayer {
         match epoch {
             Epoch::Plaintext => {
                 let length = u16::try_from(len).map_err(|_| KeyExhausted)?;
-                header(self.plaintext_sequence.next()?).write(length, out);
+                let header = header(self.plaintext_sequence.next()?);
+                header.write(length, out);
                 out.extend_from_slice(head);
                 out.extend_from_slice(body);
-                Ok(())
+                Ok(header.number)
             }
             Epoch::Protected => {
                 let keys = self.keys.as_mut().ok_or(KeyExhausted)?;
@@ -126,7 +159,11 @@ impl RecordLayer {
                 let tag =
                     keys.write.seal(number, &additional_data(&header, len), in_out).ok_or(KeyExhausted)?;
                 out.extend_from_slice(tag.as_ref());
-                Ok(())
+                Ok(header.number)
+            }
+            Epoch::Handshake | Epoch::Application(_) => {
+                let epochs = self.epochs.as_mut().ok_or(KeyExhausted)?;
+                epochs.write(epoch.number(), content_type, [head, body], out)
             }
         }
     }

@@ -25,6 +25,11 @@ impl Sequence {
         Ok(number)
     }
 
+    /// How many numbers were handed out.
+    pub(crate) const fn used(&self) -> u64 {
+        self.next
+    }
+
     /// Whether it is time for new keys.
     pub(crate) const fn is_worn(&self) -> bool {
         self.next >= WORN

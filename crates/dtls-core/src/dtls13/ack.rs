@@ -1,0 +1,95 @@
+//! ACK (RFC 9147 section 7): which records of the peer's flight arrived.
+
+use crate::codec::{Malformed, Reader};
+use crate::record::RecordNumber;
+
+/// Records that are acknowledged at once: the flight with a post-quantum share and a long chain takes a dozen.
+/// Older ones are forgotten first, and repeated by the peer at worst.
+const MAX_NUMBERS: usize = 32;
+/// An epoch and a sequence number of 64 bits each.
+const NUMBER_LEN: usize = 16;
+
+/// The records to acknowledge.
+#[derive(Default)]
+pub(crate) struct Received {
+    numbers: Vec<RecordNumber>,
+}
+
+impl Received {
+    pub(crate) fn note(&mut self, number: RecordNumber) {
+        if self.numbers.contains(&number) {
+            return;
+        }
+        if self.numbers.len() >= MAX_NUMBERS {
+            self.numbers.remove(0);
+        }
+        self.numbers.push(number);
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// The peer's next flight begins, or ours answers this one.
+    pub(crate) fn clear(&mut self) {
+        self.numbers.clear();
+    }
+
+    /// The content of the record, in increasing order.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut sorted: Vec<_> = self.numbers.iter().map(|number| (number.epoch, number.sequence)).collect();
+        sorted.sort_unstable();
+        let len = u16::try_from(sorted.len() * NUMBER_LEN).unwrap_or(0);
+        let mut content = len.to_be_bytes().to_vec();
+        for (epoch, sequence) in sorted {
+            content.extend_from_slice(&u64::from(epoch).to_be_bytes());
+            content.extend_from_slice(&sequence.to_be_bytes());
+        }
+        content
+    }
+}
+
+/// The numbers in an ACK of the peer. Epochs that we never reach are left out.
+pub(crate) fn decode(content: &[u8]) -> Result<impl Iterator<Item = RecordNumber> + Clone + '_, Malformed> {
+    let mut reader = Reader::new(content);
+    let (numbers, odd) = reader.vector16()?.as_chunks::<NUMBER_LEN>();
+    reader.finish()?;
+    if !odd.is_empty() {
+        return Err(Malformed);
+    }
+    Ok(numbers.iter().filter_map(|bytes| {
+        let mut reader = Reader::new(bytes);
+        let epoch = u64::from_be_bytes(reader.array().ok()?);
+        let sequence = u64::from_be_bytes(reader.array().ok()?);
+        Some(RecordNumber { epoch: u16::try_from(epoch).ok()?, sequence })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn number(epoch: u16, sequence: u64) -> RecordNumber {
+        RecordNumber { epoch, sequence }
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_were_noted_in_increasing_order() {
+        let mut received = Received::default();
+        for noted in [number(2, 5), number(0, 9), number(2, 1), number(2, 5)] {
+            received.note(noted);
+        }
+        let content = received.encode();
+        assert_eq!(content.len(), 2 + 3 * 16);
+        assert!(decode(&content).unwrap().eq([number(0, 9), number(2, 1), number(2, 5)]));
+        assert!(decode(&content[..content.len() - 1]).is_err());
+        assert!(decode(&[0, 1, 0]).is_err());
+    }
+
+    #[test]
+    fn the_list_is_bounded() {
+        let mut received = Received::default();
+        (0..1000).for_each(|sequence| received.note(number(2, sequence)));
+        assert_eq!(decode(&received.encode()).unwrap().count(), MAX_NUMBERS);
+    }
+}

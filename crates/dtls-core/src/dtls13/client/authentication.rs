@@ -1,0 +1,180 @@
+//! Steps 4 and 5: who the server is, and our own flight.
+
+use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::certificate::Certificate;
+use crate::config::DtlsRole;
+use crate::crypto::sign::SignatureScheme;
+use crate::dtls12::{Context, Step};
+use crate::dtls13::client::{Next, State};
+use crate::dtls13::connected::Connected;
+use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
+use crate::dtls13::{Selected, begin_application_epoch, identity, log_application, signed_content};
+use crate::event::{CertificateVerdict, Event};
+use crate::failure::{Failure, Misbehaved, Refusal};
+use crate::handshake::{HandshakeType, Message};
+use crate::message::certificate_verify::CertificateVerify;
+use crate::message::certificate13::Certificate13;
+use crate::message::certificate_request13;
+use crate::record::protect::Epoch;
+
+/// What the handshake carries along.
+struct Course {
+    selected: Selected,
+    secrets: HandshakeSecrets,
+    srtp_profile: Option<u16>,
+    request: Request,
+}
+
+/// Whether the server asked who we are.
+enum Request {
+    None,
+    /// None of our certificates suits it.
+    Unsuitable,
+    Certificate { own: Certificate, scheme: SignatureScheme },
+}
+
+/// After EncryptedExtensions.
+pub(crate) struct AwaitCertificate(Course);
+
+/// The application judges the server's certificate.
+pub(crate) struct AwaitVerdict {
+    course: Course,
+    presented: Presented,
+}
+
+/// After the server's Certificate.
+pub(crate) struct AwaitCertificateVerify {
+    course: Course,
+    presented: Presented,
+    accepted: CertificateAccepted,
+}
+
+/// After the server's signature.
+pub(crate) struct AwaitFinished {
+    course: Course,
+    server: PeerAuthenticated,
+}
+
+impl AwaitCertificate {
+    pub(super) const fn new(
+        selected: Selected,
+        secrets: HandshakeSecrets,
+        srtp_profile: Option<u16>,
+    ) -> Self {
+        Self(Course { selected, secrets, srtp_profile, request: Request::None })
+    }
+
+    pub(super) fn on_certificate_request(mut self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Request::None = self.0.request else {
+            return Step::Fail(Misbehaved::UnexpectedMessage.into());
+        };
+        let Ok(schemes) = certificate_request13::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        self.0.request = match identity::choose(cx.config, schemes) {
+            Some((own, scheme)) => Request::Certificate { own: own.clone(), scheme },
+            None => Request::Unsuitable,
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::Advance(State::AwaitCertificate(self).into())
+    }
+
+    pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(chain) = Certificate13::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.judge(chain, cx))
+    }
+
+    fn judge(self, chain: Certificate13<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let chain: Vec<&[u8]> = chain.chain().collect();
+        match authentication::judge(cx.config, &chain)? {
+            Some((presented, Judgement::Accepted(accepted))) => {
+                let state = AwaitCertificateVerify { course: self.0, presented, accepted };
+                Ok(State::AwaitCertificateVerify(state))
+            }
+            Some((presented, Judgement::Ask { chain })) => {
+                cx.events.push(Event::CertificateReceived { chain });
+                Ok(State::AwaitVerdict(AwaitVerdict { course: self.0, presented }))
+            }
+            None => Err(Refusal::NoCertificate.into()),
+        }
+    }
+}
+
+impl AwaitVerdict {
+    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitCertificateVerify, Failure> {
+        let accepted = authentication::judged_by_application(verdict)?;
+        Ok(AwaitCertificateVerify { course: self.course, presented: self.presented, accepted })
+    }
+}
+
+impl AwaitCertificateVerify {
+    pub(super) fn on_certificate_verify(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(verify) = CertificateVerify::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        let Self { course, presented, accepted } = self;
+        let transcript = cx.outgoing.transcript.hash(course.selected.suite.hash);
+        let content = signed_content(DtlsRole::Server, &transcript);
+        let verified = match presented.key.verify_dtls13(verify.scheme, &content, verify.signature) {
+            Ok(verified) => verified,
+            Err(failure) => return Step::Fail(failure),
+        };
+        cx.outgoing.transcript.receive(message);
+        let server = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
+        Step::Advance(State::AwaitFinished(AwaitFinished { course, server }).into())
+    }
+}
+
+impl AwaitFinished {
+    /// The end of step 4, and step 5.
+    pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let transcript = cx.outgoing.transcript.hash(self.course.selected.suite.hash);
+        let server = &self.course.secrets.traffic.server;
+        let connected = server
+            .verify_finished(&transcript, message.body)
+            .and_then(|finished| {
+                cx.outgoing.transcript.receive(message);
+                self.answer(finished, cx)
+            });
+        match connected {
+            Ok(connected) => Step::Connect(Box::new(connected).into()),
+            Err(failure) => Step::Fail(failure),
+        }
+    }
+
+    fn answer(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
+        let Self { course: Course { selected, secrets, srtp_profile, request }, server } = self;
+        let hash = selected.suite.hash;
+        let transcript = cx.outgoing.transcript.hash(hash);
+        let application: ApplicationSecrets = secrets.application(&transcript);
+        let outgoing = &mut *cx.outgoing;
+        outgoing.flight.begin();
+        match &request {
+            Request::None => {}
+            // RFC 8446 section 4.4.2: a client without a suitable certificate says so, and the server decides.
+            Request::Unsuitable => {
+                outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
+                    Certificate13::write(writer, std::iter::empty());
+                });
+            }
+            Request::Certificate { own, scheme } => {
+                outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
+                    Certificate13::write(writer, own.chain());
+                });
+                let content = signed_content(DtlsRole::Client, &outgoing.transcript.hash(hash));
+                let signature = own.key().sign(*scheme, &content, cx.random)?;
+                outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_VERIFY, |writer| {
+                    CertificateVerify::write(writer, *scheme, &signature);
+                });
+            }
+        }
+        let verify_data = secrets.traffic.client.verify_data(&outgoing.transcript.hash(hash));
+        outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
+        begin_application_epoch(DtlsRole::Client, &application.traffic, cx)?;
+        log_application(&selected, &application, cx);
+        Ok(Connected::new(server, finished, selected, srtp_profile, &application, DtlsRole::Client))
+    }
+}

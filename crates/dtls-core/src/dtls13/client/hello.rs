@@ -1,0 +1,320 @@
+//! Steps 1 to 3 and the beginning of step 4: what we offer, and whether the server chose from it.
+
+use crate::config::{Config, DtlsRole};
+use crate::crypto::backend::rand::SystemRandom;
+use crate::crypto::group::{KeyShare, NamedGroup};
+use crate::crypto::suite::CipherSuite;
+use crate::crypto::suite13::Suite13;
+use crate::crypto::verify::VERIFIABLE;
+use crate::discard::Discard;
+use crate::dtls12::{self, Context, Step};
+use crate::dtls13::client::authentication::AwaitCertificate;
+use crate::dtls13::client::{Next, State};
+use crate::dtls13::key_schedule::HandshakeSecrets;
+use crate::dtls13::{
+    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, check_srtp, log_handshake, suites,
+};
+use crate::extension::key_share::{KeyShareEntry, KeyShares, decode_retry};
+use crate::extension::signature_algorithms::SignatureAlgorithms;
+use crate::extension::supported_groups::SupportedGroups;
+use crate::extension::use_srtp::SrtpProtection;
+use crate::extension::{
+    self, ExtensionType, cookie, ec_point_formats, renegotiation_info, supported_versions,
+};
+use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::handshake::{HandshakeType, Message, Outgoing};
+use crate::message::Random;
+use crate::message::client_hello::ClientHello;
+use crate::message::encrypted_extensions;
+use crate::message::hello_verify_request::HelloVerifyRequest;
+use crate::message::server_hello::ServerHello;
+use crate::message::version::ProtocolVersion;
+use crate::record::protect::Epoch;
+
+/// After step 1 or 3.
+pub(crate) struct AwaitServerHello {
+    share: KeyShare,
+    retry: Retry,
+}
+
+/// Whether the server has asked for another ClientHello.
+enum Retry {
+    NotAsked,
+    /// By a HelloVerifyRequest of DTLS 1.2, so 1.3 is out of the question (RFC 9147 section 5.1).
+    Verified(dtls12::client::AwaitServerHello),
+    /// By a HelloRetryRequest, which has settled the suite.
+    Retried(&'static Suite13),
+}
+
+/// After the ServerHello.
+pub(crate) struct AwaitEncryptedExtensions {
+    selected: Selected,
+    secrets: HandshakeSecrets,
+}
+
+/// What a ServerHello chose.
+struct Choice<'a> {
+    suite: &'static Suite13,
+    share: Option<KeyShareEntry<'a>>,
+    retry_group: Option<NamedGroup>,
+    cookie: Option<&'a [u8]>,
+}
+
+impl AwaitServerHello {
+    /// Step 1.
+    pub(crate) fn begin(
+        config: &Config,
+        client_random: &Random,
+        random: &SystemRandom,
+        outgoing: &mut Outgoing,
+    ) -> Result<Self, Failure> {
+        let group = config.groups.first().copied().ok_or(Incompatible::Group)?;
+        let share = KeyShare::generate(group, random)?;
+        send_client_hello(config, client_random, &share, Cookies::default(), outgoing);
+        Ok(Self { share, retry: Retry::NotAsked })
+    }
+
+    /// Step 2 in DTLS 1.2: only the cookie differs in what follows.
+    pub(super) fn on_hello_verify_request(
+        mut self: Box<Self>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<Next> {
+        let Ok(request) = HelloVerifyRequest::decode(message.body) else {
+            return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
+        };
+        let verified = match self.retry {
+            _ if !cx.config.versions.allow_dtls12() => None,
+            Retry::NotAsked => Some(dtls12::client::AwaitServerHello::default()),
+            Retry::Verified(state) => state.take_cookie(),
+            Retry::Retried(_) => None,
+        };
+        let Some(verified) = verified else {
+            return Step::Fail(Misbehaved::UnexpectedMessage.into());
+        };
+        cx.outgoing.transcript.restart();
+        let cookies = Cookies { legacy: request.cookie, extension: None };
+        send_client_hello(cx.config, cx.local_random, &self.share, cookies, cx.outgoing);
+        self.retry = Retry::Verified(verified);
+        Step::Advance(State::AwaitServerHello(self).into())
+    }
+
+    /// Step 2 in DTLS 1.3, or the first message of step 4.
+    pub(super) fn on_server_hello(self: Box<Self>, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(hello) = ServerHello::decode(message.body) else {
+            return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
+        };
+        if hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS).is_none() {
+            return self.hand_over(&hello, message, cx);
+        }
+        let next = if hello.random == RETRY_RANDOM {
+            self.retry(&hello, message, cx)
+        } else {
+            self.accept(&hello, message, cx)
+        };
+        Step::from_result(next)
+    }
+
+    /// The server chose DTLS 1.2.
+    fn hand_over(
+        self: Box<Self>,
+        hello: &ServerHello<'_>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<Next> {
+        if !cx.config.versions.allow_dtls12() {
+            return Step::Fail(Incompatible::Version.into());
+        }
+        // Both sides have 1.3, so somebody between them does not want it (RFC 8446 section 4.1.3).
+        if hello.random.ends_with(&DOWNGRADE_TO_12) {
+            return Step::Fail(Misbehaved::Downgraded.into());
+        }
+        let state = match self.retry {
+            Retry::NotAsked => dtls12::client::AwaitServerHello::default(),
+            Retry::Verified(state) => state,
+            Retry::Retried(_) => return Step::Fail(Misbehaved::SelectedUnoffered.into()),
+        };
+        state.on_server_hello(message, cx).map(Next::Dtls12)
+    }
+
+    /// Steps 2 and 3.
+    fn retry(
+        self: Box<Self>,
+        hello: &ServerHello<'_>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Failure> {
+        let Self { mut share, retry } = *self;
+        if !matches!(retry, Retry::NotAsked) {
+            return Err(Misbehaved::UnexpectedMessage.into());
+        }
+        let choice = read_choice(hello, cx.config, &RETRY_EXTENSIONS)?;
+        match choice.retry_group {
+            // Nothing would change (RFC 8446 section 4.1.4).
+            None if choice.cookie.is_none() => return Err(Misbehaved::SelectedUnoffered.into()),
+            None => {}
+            Some(group) if group == share.group() || !cx.config.groups.contains(&group) => {
+                return Err(Misbehaved::SelectedUnoffered.into());
+            }
+            Some(group) => share = KeyShare::generate(group, cx.random)?,
+        }
+        let transcript = &mut cx.outgoing.transcript;
+        transcript.become_dtls13();
+        transcript.fold(choice.suite.hash);
+        transcript.receive(message);
+        let cookies = Cookies { legacy: &[], extension: choice.cookie };
+        send_client_hello(cx.config, cx.local_random, &share, cookies, cx.outgoing);
+        Ok(State::AwaitServerHello(Box::new(Self { share, retry: Retry::Retried(choice.suite) })))
+    }
+
+    fn accept(
+        self: Box<Self>,
+        hello: &ServerHello<'_>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Failure> {
+        let Self { share, retry } = *self;
+        let choice = read_choice(hello, cx.config, &HELLO_EXTENSIONS)?;
+        match retry {
+            Retry::NotAsked => {}
+            Retry::Retried(suite) if suite.suite == choice.suite.suite => {}
+            Retry::Retried(_) | Retry::Verified(_) => return Err(Misbehaved::SelectedUnoffered.into()),
+        }
+        let theirs = choice.share.filter(|theirs| theirs.group == share.group());
+        let theirs = theirs.ok_or(Misbehaved::SelectedUnoffered)?;
+        let outgoing = &mut *cx.outgoing;
+        outgoing.transcript.become_dtls13();
+        outgoing.transcript.receive(message);
+        // The server has our hello, which its own acknowledges.
+        outgoing.flight.begin();
+        *cx.remote_random = Some(hello.random);
+        let selected = Selected {
+            client_random: *cx.local_random,
+            server_random: hello.random,
+            suite: choice.suite,
+            group: theirs.group,
+        };
+        let transcript = outgoing.transcript.hash(choice.suite.hash);
+        let secrets = HandshakeSecrets::derive(choice.suite, &share.agree(theirs.share)?, &transcript);
+        begin_handshake_epoch(DtlsRole::Client, &secrets.traffic, cx)?;
+        log_handshake(&selected, &secrets.traffic, cx);
+        Ok(State::AwaitEncryptedExtensions(AwaitEncryptedExtensions { selected, secrets }))
+    }
+}
+
+impl AwaitEncryptedExtensions {
+    pub(super) fn on_encrypted_extensions(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(extensions) = encrypted_extensions::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        let Self { selected, secrets } = self;
+        let offers_srtp = !cx.config.use_srtp.profiles().is_empty();
+        // A server may say which groups it prefers (RFC 8446 section 4.2.7).
+        let is_offered = |kind| {
+            kind == ExtensionType::SUPPORTED_GROUPS || (kind == ExtensionType::USE_SRTP && offers_srtp)
+        };
+        if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
+            return Step::Fail(Misbehaved::UnsolicitedExtension.into());
+        }
+        match check_srtp(extensions, &cx.config.use_srtp) {
+            Ok(srtp_profile) => {
+                cx.outgoing.transcript.receive(message);
+                let state = AwaitCertificate::new(selected, secrets, srtp_profile);
+                Step::Advance(State::AwaitCertificate(state).into())
+            }
+            Err(failure) => Step::Fail(failure),
+        }
+    }
+}
+
+/// What a ServerHello of DTLS 1.3 may carry.
+const HELLO_EXTENSIONS: [ExtensionType; 2] = [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE];
+/// What a HelloRetryRequest may carry.
+const RETRY_EXTENSIONS: [ExtensionType; 3] =
+    [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::COOKIE];
+
+fn read_choice<'a>(
+    hello: &ServerHello<'a>,
+    config: &Config,
+    allowed: &[ExtensionType],
+) -> Result<Choice<'a>, Failure> {
+    let extensions = hello.extensions;
+    let malformed = |_| Misbehaved::Malformed;
+    let versions = extensions.get(ExtensionType::SUPPORTED_VERSIONS).unwrap_or_default();
+    let version = supported_versions::decode_selected(versions).map_err(malformed)?;
+    if version != ProtocolVersion::DTLS13
+        || hello.version != ProtocolVersion::DTLS12
+        || hello.compression != 0
+        // Nothing of ours has a session id that could be echoed (RFC 9147 section 5.3).
+        || !hello.session_id.is_empty()
+    {
+        return Err(Misbehaved::SelectedUnoffered.into());
+    }
+    if extensions.iter().any(|(kind, _)| !allowed.contains(&kind)) {
+        return Err(Misbehaved::UnsolicitedExtension.into());
+    }
+    let suite = suites(config).find(|suite| suite.suite == hello.suite);
+    let suite = suite.ok_or(Misbehaved::SelectedUnoffered)?;
+    let key_share = extensions.get(ExtensionType::KEY_SHARE);
+    let is_retry = hello.random == RETRY_RANDOM;
+    let (share, retry_group) = match key_share {
+        Some(body) if is_retry => (None, Some(decode_retry(body).map_err(malformed)?)),
+        Some(body) => (Some(KeyShareEntry::decode(body).map_err(malformed)?), None),
+        None if is_retry => (None, None),
+        None => return Err(Misbehaved::MissingExtension.into()),
+    };
+    let cookie = extensions.get(ExtensionType::COOKIE).map(cookie::decode).transpose().map_err(malformed)?;
+    Ok(Choice { suite, share, retry_group, cookie })
+}
+
+/// What a server wants to see again.
+#[derive(Clone, Copy, Default)]
+struct Cookies<'a> {
+    legacy: &'a [u8],
+    extension: Option<&'a [u8]>,
+}
+
+fn send_client_hello(
+    config: &Config,
+    random: &Random,
+    share: &KeyShare,
+    cookies: Cookies<'_>,
+    outgoing: &mut Outgoing,
+) {
+    let with_dtls12 = config.versions.allow_dtls12();
+    let dtls13 = config.suites.iter().filter(|suite| suite.dtls13().is_some());
+    let dtls12 = config.suites.iter().filter(|suite| with_dtls12 && suite.parameters().is_some());
+    let offered: Vec<CipherSuite> = dtls13.chain(dtls12).copied().collect();
+    outgoing.flight.begin();
+    outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
+        ClientHello::write(writer, random, cookies.legacy, &offered, |writer| {
+            extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
+                supported_versions::write(writer, config.versions.offered());
+            });
+            extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
+                SupportedGroups::write(writer, &config.groups);
+            });
+            extension::write(writer, ExtensionType::KEY_SHARE, |writer| {
+                let entry = KeyShareEntry { group: share.group(), share: share.public() };
+                KeyShares::write(writer, std::iter::once(entry));
+            });
+            extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
+                SignatureAlgorithms::write(writer, &VERIFIABLE);
+            });
+            let profiles = config.use_srtp.profiles();
+            if !profiles.is_empty() {
+                extension::write(writer, ExtensionType::USE_SRTP, |writer| {
+                    SrtpProtection::write(writer, profiles);
+                });
+            }
+            if with_dtls12 {
+                extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
+                extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
+                extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
+            }
+            if let Some(bytes) = cookies.extension {
+                extension::write(writer, ExtensionType::COOKIE, |writer| cookie::write(writer, bytes));
+            }
+        });
+    });
+}

@@ -1,0 +1,94 @@
+//! The client's handshake of DTLS 1.3, and the hellos of a client that offers both versions.
+//!
+//! ```text
+//! 1. -> ClientHello                       4. <- ServerHello, EncryptedExtensions,
+//! 2. <- HelloRetryRequest                       CertificateRequest, Certificate,
+//!       (or HelloVerifyRequest)                 CertificateVerify, Finished
+//! 3. -> ClientHello                       5. -> Certificate, CertificateVerify, Finished
+//!                                         6. <- ACK
+//! ```
+//!
+//! Steps 2 and 3 happen where the server wants them. A ServerHello that selects DTLS 1.2 hands over to its states.
+
+mod authentication;
+mod hello;
+
+use crate::discard::Discard;
+use crate::dtls12::{self, Context, Judged, Step};
+use crate::event::CertificateVerdict;
+use crate::handshake::{HandshakeType, Message};
+
+use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
+pub(crate) use hello::AwaitServerHello;
+use hello::AwaitEncryptedExtensions;
+
+/// What the client waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+pub(crate) enum State {
+    AwaitServerHello(Box<AwaitServerHello>),
+    AwaitEncryptedExtensions(AwaitEncryptedExtensions),
+    AwaitCertificate(AwaitCertificate),
+    AwaitVerdict(AwaitVerdict),
+    AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitFinished(AwaitFinished),
+}
+
+/// Where a message leads.
+pub(crate) enum Next {
+    Dtls13(State),
+    /// The server chose DTLS 1.2.
+    Dtls12(dtls12::client::State),
+}
+
+impl From<State> for Next {
+    fn from(state: State) -> Self {
+        Self::Dtls13(state)
+    }
+}
+
+impl State {
+    /// Handles the next message of the server.
+    pub(crate) fn handle(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        match (self, message.kind, message.protected) {
+            (Self::AwaitServerHello(state), HandshakeType::HELLO_VERIFY_REQUEST, false) => {
+                state.on_hello_verify_request(message, cx)
+            }
+            (Self::AwaitServerHello(state), HandshakeType::SERVER_HELLO, false) => {
+                state.on_server_hello(message, cx)
+            }
+            (Self::AwaitEncryptedExtensions(state), HandshakeType::ENCRYPTED_EXTENSIONS, true) => {
+                state.on_encrypted_extensions(message, cx)
+            }
+            (Self::AwaitCertificate(state), HandshakeType::CERTIFICATE_REQUEST, true) => {
+                state.on_certificate_request(message, cx)
+            }
+            (Self::AwaitCertificate(state), HandshakeType::CERTIFICATE, true) => {
+                state.on_certificate(message, cx)
+            }
+            (Self::AwaitCertificateVerify(state), HandshakeType::CERTIFICATE_VERIFY, true) => {
+                state.on_certificate_verify(message, cx)
+            }
+            (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
+            (state, _, _) => Step::Stay(state.into(), Discard::UnexpectedMessage),
+        }
+    }
+
+    /// The application's verdict.
+    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+        match self {
+            Self::AwaitVerdict(state) => {
+                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
+            }
+            other => Judged::NotAsked(other),
+        }
+    }
+
+    pub(crate) const fn awaits_verdict(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_))
+    }
+
+    /// Whether the keys of epoch 2 are there.
+    pub(crate) const fn is_protected(&self) -> bool {
+        !matches!(self, Self::AwaitServerHello(_))
+    }
+}

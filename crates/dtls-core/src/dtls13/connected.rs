@@ -1,0 +1,101 @@
+//! A DTLS 1.3 association after its handshake. It cannot be made without the proofs of that handshake.
+
+use crate::authentication::PeerAuthenticated;
+use crate::config::DtlsRole;
+use crate::dtls13::Selected;
+use crate::dtls13::key_schedule::{ApplicationSecrets, EpochKey, Exporter, FinishedVerified, TrafficSecret};
+use crate::event::Negotiated;
+use crate::message::version::ProtocolVersion;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use bytes::Bytes;
+
+/// What remains of a handshake.
+pub(crate) struct Connected {
+    selected: Selected,
+    srtp_profile: Option<u16>,
+    remote_certificate: Option<Bytes>,
+    exporter: Exporter,
+    writing: Epoch,
+    reading: Epoch,
+}
+
+/// The newest epoch of one direction.
+struct Epoch {
+    number: u16,
+    secret: TrafficSecret,
+}
+
+impl Epoch {
+    /// The next one, after a KeyUpdate. `None` where epochs are used up.
+    fn advance(&mut self) -> Option<(u16, EpochKey)> {
+        let number = self.number.checked_add(1)?;
+        let secret = self.secret.next();
+        let key = secret.key()?;
+        *self = Self { number, secret };
+        Some((number, key))
+    }
+}
+
+impl Connected {
+    /// The peer is whom we want, holds its key, and saw the handshake that we saw.
+    pub(crate) fn new(
+        peer: PeerAuthenticated,
+        _finished: FinishedVerified,
+        selected: Selected,
+        srtp_profile: Option<u16>,
+        secrets: &ApplicationSecrets,
+        role: DtlsRole,
+    ) -> Self {
+        let first = |secret: &TrafficSecret| Epoch { number: FIRST_APPLICATION_EPOCH, secret: secret.clone() };
+        Self {
+            selected,
+            srtp_profile,
+            remote_certificate: peer.into_leaf(),
+            exporter: secrets.exporter.clone(),
+            writing: first(secrets.traffic.write(role)),
+            reading: first(secrets.traffic.read(role)),
+        }
+    }
+
+    pub(crate) const fn negotiated(&self) -> Negotiated {
+        Negotiated {
+            version: ProtocolVersion::DTLS13,
+            suite: self.selected.suite.suite,
+            group: self.selected.group,
+            srtp_profile: self.srtp_profile,
+        }
+    }
+
+    pub(crate) const fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    pub(crate) const fn exporter(&self) -> &Exporter {
+        &self.exporter
+    }
+
+    /// DER.
+    pub(crate) fn remote_certificate(&self) -> Option<&[u8]> {
+        self.remote_certificate.as_deref()
+    }
+
+    /// The epoch that we send in.
+    pub(crate) const fn writing(&self) -> u16 {
+        self.writing.number
+    }
+
+    /// The newest epoch that the peer may send in.
+    pub(crate) const fn reading(&self) -> u16 {
+        self.reading.number
+    }
+
+    /// Our KeyUpdate was acknowledged.
+    pub(crate) fn advance_writing(&mut self) -> Option<(u16, EpochKey)> {
+        self.writing.advance()
+    }
+
+    /// The peer's KeyUpdate arrived.
+    pub(crate) fn advance_reading(&mut self) -> Option<(u16, EpochKey)> {
+        self.reading.advance()
+    }
+}

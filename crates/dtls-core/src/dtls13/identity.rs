@@ -1,0 +1,19 @@
+//! Which of our certificates to present, and how to sign with it in DTLS 1.3.
+
+use crate::certificate::Certificate;
+use crate::config::{Authentication, Config};
+use crate::crypto::sign::SignatureScheme;
+use crate::extension::signature_algorithms::SignatureAlgorithms;
+
+/// Our first certificate whose key signs in a way that the peer verifies and that DTLS 1.3 allows.
+pub(crate) fn choose<'c>(
+    config: &'c Config,
+    schemes: SignatureAlgorithms<'_>,
+) -> Option<(&'c Certificate, SignatureScheme)> {
+    let Authentication::Certificates { own, .. } = &config.authentication;
+    own.iter().find_map(|certificate| {
+        let mut ours = certificate.key().schemes().iter();
+        let scheme = ours.find(|scheme| scheme.is_dtls13() && schemes.contains(**scheme))?;
+        Some((certificate, *scheme))
+    })
+}

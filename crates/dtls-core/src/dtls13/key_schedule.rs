@@ -1,0 +1,229 @@
+//! The keys of DTLS 1.3 (RFC 8446 section 7, with the labels of RFC 9147 section 5.9).
+//!
+//! ```text
+//! shared secret -> HandshakeSecrets -> ApplicationSecrets -> TrafficSecret::next ...
+//! ```
+
+use crate::config::DtlsRole;
+use crate::crypto::aead::RecordKey;
+use crate::crypto::backend::digest::{self, Digest};
+use crate::crypto::backend::{aead, hmac};
+use crate::crypto::group::SharedSecret;
+use crate::crypto::suite13::Suite13;
+use crate::failure::{Failure, Misbehaved};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// The output of SHA-384, the longest hash of a suite.
+const MAX_HASH_LEN: usize = 48;
+/// AES-256 and ChaCha20.
+const MAX_KEY_LEN: usize = 32;
+
+/// Proof that both sides saw the same handshake.
+pub(crate) struct FinishedVerified(());
+
+/// A secret of the length of the suite's hash.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    suite: &'static Suite13,
+    bytes: Zeroizing<[u8; MAX_HASH_LEN]>,
+}
+
+impl Secret {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.suite.hash.output_len()).unwrap_or_default()
+    }
+
+    /// HKDF-Extract (RFC 5869 section 2.2).
+    fn extract(suite: &'static Suite13, salt: &[u8], input: &[u8]) -> Self {
+        Self::from_tag(suite, &hmac::sign(&hmac::Key::new(suite.hmac, salt), input))
+    }
+
+    fn from_tag(suite: &'static Suite13, tag: &hmac::Tag) -> Self {
+        let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
+        bytes.iter_mut().zip(tag.as_ref()).for_each(|(slot, byte)| *slot = *byte);
+        Self { suite, bytes }
+    }
+
+    /// HKDF-Expand-Label (RFC 8446 section 7.1). At most 255 hash lengths come out; what is longer stays zero.
+    fn expand_label(&self, label: &str, context: &[u8], out: &mut [u8]) {
+        let length = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let label_len = u8::try_from("dtls13".len() + label.len()).unwrap_or(u8::MAX);
+        let context_len = u8::try_from(context.len()).unwrap_or(u8::MAX);
+        let key = hmac::Key::new(self.suite.hmac, self.bytes());
+        let mut previous: Option<hmac::Tag> = None;
+        for (counter, chunk) in (1..=u8::MAX).zip(out.chunks_mut(self.suite.hash.output_len())) {
+            let mut block = hmac::Context::with_key(&key);
+            if let Some(previous) = &previous {
+                block.update(previous.as_ref());
+            }
+            for part in [&length[..], &[label_len], b"dtls13", label.as_bytes(), &[context_len], context, &[counter]]
+            {
+                block.update(part);
+            }
+            let block = block.sign();
+            chunk.iter_mut().zip(block.as_ref()).for_each(|(slot, byte)| *slot = *byte);
+            previous = Some(block);
+        }
+    }
+
+    /// Derive-Secret over a transcript hash that is already made.
+    fn derive(&self, label: &str, transcript: &[u8]) -> Self {
+        let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
+        let len = self.suite.hash.output_len();
+        self.expand_label(label, transcript, bytes.get_mut(..len).unwrap_or_default());
+        Self { suite: self.suite, bytes }
+    }
+
+    /// The secret that comes next in the ladder: `Derived`, then extracted with `input`.
+    fn step(&self, input: &[u8]) -> Self {
+        let nothing = digest::digest(self.suite.hash, &[]);
+        let salt = self.derive("derived", nothing.as_ref());
+        Self::extract(self.suite, salt.bytes(), input)
+    }
+
+    /// For the key log.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+/// The secret of one direction in one epoch.
+#[derive(Clone)]
+pub(crate) struct TrafficSecret(Secret);
+
+/// What protects the records of one direction in one epoch.
+pub(crate) struct EpochKey {
+    pub(crate) record: RecordKey,
+    pub(crate) numbers: aead::quic::HeaderProtectionKey,
+}
+
+impl TrafficSecret {
+    /// `None` cannot happen with a suite of ours.
+    pub(crate) fn key(&self) -> Option<EpochKey> {
+        let suite = self.0.suite;
+        let mut key = Zeroizing::new([0; MAX_KEY_LEN]);
+        let mut iv = [0; aead::NONCE_LEN];
+        let key = key.get_mut(..suite.aead.key_len())?;
+        self.0.expand_label("key", &[], key);
+        self.0.expand_label("iv", &[], &mut iv);
+        let record = RecordKey::implicit(suite.aead, key, iv)?;
+        self.0.expand_label("sn", &[], key);
+        Some(EpochKey { record, numbers: aead::quic::HeaderProtectionKey::new(suite.numbers, key).ok()? })
+    }
+
+    /// The secret after a KeyUpdate (RFC 8446 section 7.2).
+    pub(crate) fn next(&self) -> Self {
+        Self(self.0.derive("traffic upd", &[]))
+    }
+
+    /// The content of the Finished that this direction's sender sends.
+    pub(crate) fn verify_data(&self, transcript: &Digest) -> hmac::Tag {
+        let finished = self.0.derive("finished", &[]);
+        hmac::sign(&hmac::Key::new(self.0.suite.hmac, finished.bytes()), transcript.as_ref())
+    }
+
+    pub(crate) fn verify_finished(
+        &self,
+        transcript: &Digest,
+        received: &[u8],
+    ) -> Result<FinishedVerified, Failure> {
+        if bool::from(self.verify_data(transcript).as_ref().ct_eq(received)) {
+            Ok(FinishedVerified(()))
+        } else {
+            Err(Misbehaved::BadFinished.into())
+        }
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+/// Both directions of an epoch, seen from one side.
+#[derive(Clone)]
+pub(crate) struct Directions {
+    pub(crate) client: TrafficSecret,
+    pub(crate) server: TrafficSecret,
+}
+
+impl Directions {
+    pub(crate) const fn write(&self, role: DtlsRole) -> &TrafficSecret {
+        match role {
+            DtlsRole::Client => &self.client,
+            DtlsRole::Server => &self.server,
+        }
+    }
+
+    pub(crate) const fn read(&self, role: DtlsRole) -> &TrafficSecret {
+        match role {
+            DtlsRole::Client => &self.server,
+            DtlsRole::Server => &self.client,
+        }
+    }
+}
+
+/// What protects the rest of the handshake, and leads to what protects the application.
+pub(crate) struct HandshakeSecrets {
+    pub(crate) traffic: Directions,
+    handshake: Secret,
+}
+
+impl HandshakeSecrets {
+    /// `transcript` covers ClientHello to ServerHello.
+    pub(crate) fn derive(suite: &'static Suite13, shared: &SharedSecret, transcript: &Digest) -> Self {
+        let zeros = [0; MAX_HASH_LEN];
+        let zeros = zeros.get(..suite.hash.output_len()).unwrap_or_default();
+        let handshake = Secret::extract(suite, zeros, zeros).step(shared.as_bytes());
+        let traffic = |label| TrafficSecret(handshake.derive(label, transcript.as_ref()));
+        Self {
+            traffic: Directions { client: traffic("c hs traffic"), server: traffic("s hs traffic") },
+            handshake,
+        }
+    }
+
+    /// `transcript` covers ClientHello to the server's Finished.
+    pub(crate) fn application(&self, transcript: &Digest) -> ApplicationSecrets {
+        let zeros = [0; MAX_HASH_LEN];
+        let suite = self.handshake.suite;
+        let master = self.handshake.step(zeros.get(..suite.hash.output_len()).unwrap_or_default());
+        let derive = |label| master.derive(label, transcript.as_ref());
+        ApplicationSecrets {
+            traffic: Directions {
+                client: TrafficSecret(derive("c ap traffic")),
+                server: TrafficSecret(derive("s ap traffic")),
+            },
+            exporter: Exporter(derive("exp master")),
+        }
+    }
+}
+
+/// What remains after the handshake.
+pub(crate) struct ApplicationSecrets {
+    pub(crate) traffic: Directions,
+    pub(crate) exporter: Exporter,
+}
+
+/// Exports keying material (RFC 8446 section 7.5).
+#[derive(Clone)]
+pub(crate) struct Exporter(Secret);
+
+impl Exporter {
+    /// An absent context is an empty one. `None` where more is asked for than the hash gives, 255 times its
+    /// length.
+    pub(crate) fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
+        let suite = self.0.suite;
+        if out.len() > 255 * suite.hash.output_len() || label.len() > 255 - "dtls13".len() {
+            return None;
+        }
+        let nothing = digest::digest(suite.hash, &[]);
+        let secret = self.0.derive(label, nothing.as_ref());
+        let context = digest::digest(suite.hash, context.unwrap_or_default());
+        secret.expand_label("exporter", context.as_ref(), out);
+        Some(())
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+}

@@ -1,0 +1,107 @@
+//! DTLS 1.3 (RFC 9147, RFC 8446): the handshake of both roles, and what remains of it afterwards.
+//!
+//! The states know messages. They know nothing about datagrams, timers, acknowledgements or retransmission: a
+//! state leaves the flight that it wants to be sent in the context, and the connection does the rest.
+
+pub(crate) mod ack;
+pub(crate) mod client;
+pub(crate) mod connected;
+pub(crate) mod identity;
+pub(crate) mod key_schedule;
+pub(crate) mod server;
+
+use crate::config::{Config, DtlsRole, UseSrtp};
+use crate::crypto::backend::digest::Digest;
+use crate::crypto::group::NamedGroup;
+use crate::crypto::suite13::Suite13;
+use crate::dtls12::Context;
+use crate::extension::use_srtp::SrtpProtection;
+use crate::extension::{ExtensionType, Extensions};
+use crate::failure::{Failure, Incompatible, Misbehaved, Operation};
+use crate::key_log::KeyLogLine;
+use crate::message::Random;
+use crate::record::epochs::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH};
+use key_schedule::{ApplicationSecrets, Directions};
+
+/// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
+pub(crate) const RETRY_RANDOM: Random = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
+    0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// How the random ends that a server of 1.3 sends when it settles for 1.2 (RFC 8446 section 4.1.3).
+pub(crate) const DOWNGRADE_TO_12: [u8; 8] = *b"DOWNGRD\x01";
+
+/// What the hellos have settled.
+#[derive(Clone, Copy)]
+pub(crate) struct Selected {
+    pub(crate) client_random: Random,
+    pub(crate) server_random: Random,
+    pub(crate) suite: &'static Suite13,
+    pub(crate) group: NamedGroup,
+}
+
+/// What a CertificateVerify signs (RFC 8446 section 4.4.3).
+fn signed_content(signer: DtlsRole, transcript: &Digest) -> Vec<u8> {
+    let context: &[u8] = match signer {
+        DtlsRole::Client => b"TLS 1.3, client CertificateVerify",
+        DtlsRole::Server => b"TLS 1.3, server CertificateVerify",
+    };
+    [&[b' '; 64], context, &[0], transcript.as_ref()].concat()
+}
+
+/// Begins epoch 2 in both directions.
+fn begin_handshake_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
+    begin_epoch(HANDSHAKE_EPOCH, role, traffic, cx)
+}
+
+/// Begins epoch 3 in both directions.
+fn begin_application_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
+    begin_epoch(FIRST_APPLICATION_EPOCH, role, traffic, cx)
+}
+
+fn begin_epoch(epoch: u16, role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
+    let failed = Failure::Crypto(Operation::KeyExchange);
+    let epochs = cx.records.epochs();
+    epochs.begin_writing(epoch, traffic.write(role).key().ok_or(failed)?);
+    epochs.begin_reading(epoch, traffic.read(role).key().ok_or(failed)?);
+    Ok(())
+}
+
+fn log_handshake(selected: &Selected, traffic: &Directions, cx: &mut Context<'_>) {
+    let line = |label, secret: &[u8]| KeyLogLine::new(label, selected.client_random, secret);
+    cx.events.push_key_log(cx.config, || line("CLIENT_HANDSHAKE_TRAFFIC_SECRET", traffic.client.expose()));
+    cx.events.push_key_log(cx.config, || line("SERVER_HANDSHAKE_TRAFFIC_SECRET", traffic.server.expose()));
+}
+
+fn log_application(selected: &Selected, secrets: &ApplicationSecrets, cx: &mut Context<'_>) {
+    let line = |label, secret: &[u8]| KeyLogLine::new(label, selected.client_random, secret);
+    let ApplicationSecrets { traffic, exporter } = secrets;
+    cx.events.push_key_log(cx.config, || line("CLIENT_TRAFFIC_SECRET_0", traffic.client.expose()));
+    cx.events.push_key_log(cx.config, || line("SERVER_TRAFFIC_SECRET_0", traffic.server.expose()));
+    cx.events.push_key_log(cx.config, || line("EXPORTER_SECRET", exporter.expose()));
+}
+
+/// The profile that a server answered, if it may be answered (RFC 5764 section 4.1.1).
+pub(crate) fn check_srtp(extensions: Extensions<'_>, offered: &UseSrtp) -> Result<Option<u16>, Failure> {
+    let Some(body) = extensions.get(ExtensionType::USE_SRTP) else {
+        return match offered {
+            UseSrtp::Required(_) => Err(Incompatible::SrtpProfile.into()),
+            UseSrtp::Unused | UseSrtp::Offered(_) => Ok(None),
+        };
+    };
+    let answer = SrtpProtection::decode(body).map_err(|_| Misbehaved::Malformed)?;
+    let mut chosen = answer.profiles.iter();
+    match (chosen.next(), chosen.next()) {
+        (Some(profile), None) if offered.profiles().contains(&profile) && answer.mki.is_empty() => {
+            Ok(Some(profile))
+        }
+        (Some(_), None) if !answer.mki.is_empty() => Err(Misbehaved::UnexpectedMki.into()),
+        _ => Err(Misbehaved::SelectedUnoffered.into()),
+    }
+}
+
+/// The suites of DTLS 1.3 that the configuration allows, in its order.
+fn suites(config: &Config) -> impl Iterator<Item = &'static Suite13> {
+    config.suites.iter().filter_map(|suite| suite.dtls13())
+}

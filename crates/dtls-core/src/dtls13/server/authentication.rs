@@ -1,0 +1,129 @@
+//! Step 5: who the client is.
+
+use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::config::DtlsRole;
+use crate::dtls12::{Context, Step};
+use crate::dtls13::connected::Connected;
+use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
+use crate::dtls13::server::{Next, State};
+use crate::dtls13::{Selected, begin_application_epoch, signed_content};
+use crate::event::{CertificateVerdict, Event};
+use crate::failure::{Failure, Misbehaved};
+use crate::handshake::Message;
+use crate::message::certificate_verify::CertificateVerify;
+use crate::message::certificate13::Certificate13;
+
+/// What the handshake carries along.
+struct Course {
+    selected: Selected,
+    secrets: HandshakeSecrets,
+    application: ApplicationSecrets,
+    srtp_profile: Option<u16>,
+}
+
+/// After step 4.
+pub(crate) struct AwaitCertificate(Course);
+
+/// The application judges the client's certificate.
+pub(crate) struct AwaitVerdict {
+    course: Course,
+    presented: Presented,
+}
+
+/// After the client's Certificate.
+pub(crate) struct AwaitCertificateVerify {
+    course: Course,
+    presented: Presented,
+    accepted: CertificateAccepted,
+}
+
+/// After the client's signature.
+pub(crate) struct AwaitFinished {
+    course: Course,
+    client: PeerAuthenticated,
+}
+
+impl AwaitCertificate {
+    pub(super) const fn new(
+        selected: Selected,
+        secrets: HandshakeSecrets,
+        application: ApplicationSecrets,
+        srtp_profile: Option<u16>,
+    ) -> Self {
+        Self(Course { selected, secrets, application, srtp_profile })
+    }
+
+    pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(chain) = Certificate13::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        // The client's flight answers ours.
+        cx.outgoing.flight.begin();
+        cx.outgoing.transcript.receive(message);
+        Step::from_result(self.judge(chain, cx))
+    }
+
+    fn judge(self, chain: Certificate13<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let chain: Vec<&[u8]> = chain.chain().collect();
+        match authentication::judge(cx.config, &chain)? {
+            Some((presented, Judgement::Accepted(accepted))) => {
+                let state = AwaitCertificateVerify { course: self.0, presented, accepted };
+                Ok(State::AwaitCertificateVerify(state))
+            }
+            Some((presented, Judgement::Ask { chain })) => {
+                cx.events.push(Event::CertificateReceived { chain });
+                Ok(State::AwaitVerdict(AwaitVerdict { course: self.0, presented }))
+            }
+            None => {
+                let client = PeerAuthenticated::anonymous(authentication::accept_anonymous(cx.config)?);
+                Ok(State::AwaitFinished(AwaitFinished { course: self.0, client }))
+            }
+        }
+    }
+}
+
+impl AwaitVerdict {
+    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitCertificateVerify, Failure> {
+        let accepted = authentication::judged_by_application(verdict)?;
+        Ok(AwaitCertificateVerify { course: self.course, presented: self.presented, accepted })
+    }
+}
+
+impl AwaitCertificateVerify {
+    pub(super) fn on_certificate_verify(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(verify) = CertificateVerify::decode(message.body) else {
+            return Step::Fail(Misbehaved::Malformed.into());
+        };
+        let Self { course, presented, accepted } = self;
+        let transcript = cx.outgoing.transcript.hash(course.selected.suite.hash);
+        let content = signed_content(DtlsRole::Client, &transcript);
+        let verified = match presented.key.verify_dtls13(verify.scheme, &content, verify.signature) {
+            Ok(verified) => verified,
+            Err(failure) => return Step::Fail(failure),
+        };
+        cx.outgoing.transcript.receive(message);
+        let client = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
+        Step::Advance(State::AwaitFinished(AwaitFinished { course, client }).into())
+    }
+}
+
+impl AwaitFinished {
+    pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let transcript = cx.outgoing.transcript.hash(self.course.selected.suite.hash);
+        let client = &self.course.secrets.traffic.client;
+        let connected =
+            client.verify_finished(&transcript, message.body).and_then(|finished| self.connect(finished, cx));
+        match connected {
+            Ok(connected) => Step::Connect(Box::new(connected).into()),
+            Err(failure) => Step::Fail(failure),
+        }
+    }
+
+    /// Only now is there anybody to whom something may be sent under the keys of the application.
+    fn connect(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
+        let Self { course: Course { selected, application, srtp_profile, .. }, client } = self;
+        cx.outgoing.flight.begin();
+        begin_application_epoch(DtlsRole::Server, &application.traffic, cx)?;
+        Ok(Connected::new(client, finished, selected, srtp_profile, &application, DtlsRole::Server))
+    }
+}

@@ -1,0 +1,160 @@
+//! Steps 1 to 4: a ClientHello, and our answer to it.
+
+use crate::config::DtlsRole;
+use crate::crypto::group::{KeyShare, NamedGroup};
+use crate::crypto::suite::CipherSuite;
+use crate::crypto::verify::VERIFIABLE;
+use crate::discard::Discard;
+use crate::dtls12::{self, Context, Step};
+use crate::dtls13::key_schedule::HandshakeSecrets;
+use crate::dtls13::server::authentication::AwaitCertificate;
+use crate::dtls13::server::negotiate::{self, Choice, Share};
+use crate::dtls13::server::{Next, State};
+use crate::dtls13::{
+    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_application, log_handshake,
+    signed_content,
+};
+use crate::extension::key_share::KeyShareEntry;
+use crate::extension::use_srtp::SrtpProtection;
+use crate::extension::{self, ExtensionType};
+use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::codec::Width;
+use crate::handshake::{HandshakeType, Message};
+use crate::message::certificate_request13;
+use crate::message::certificate_verify::CertificateVerify;
+use crate::message::certificate13::Certificate13;
+use crate::message::client_hello::ClientHello;
+use crate::message::server_hello::ServerHello;
+use crate::message::version::ProtocolVersion;
+use crate::record::protect::Epoch;
+
+/// Before step 1, or after step 2.
+pub(crate) enum AwaitClientHello {
+    First,
+    /// We have asked for a share of this group under this suite.
+    Retried { group: NamedGroup, suite: CipherSuite },
+}
+
+impl AwaitClientHello {
+    pub(super) const fn has_retried(&self) -> bool {
+        matches!(self, Self::Retried { .. })
+    }
+
+    pub(super) fn on_client_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        let Ok(hello) = ClientHello::decode(message.body) else {
+            return Step::Stay(State::AwaitClientHello(self).into(), Discard::Malformed);
+        };
+        match (negotiate::offers_dtls13(&hello), &self) {
+            (Ok(true), _) => Step::from_result(self.answer(&hello, message, cx)),
+            (Ok(false), Self::First) if cx.config.versions.allow_dtls12() => hand_over(message, cx),
+            (Ok(false), Self::First) => Step::Fail(Incompatible::Version.into()),
+            (Ok(false), Self::Retried { .. }) => Step::Fail(Misbehaved::SelectedUnoffered.into()),
+            (Err(failure), _) => Step::Fail(failure),
+        }
+    }
+
+    fn answer(
+        self,
+        hello: &ClientHello<'_>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Failure> {
+        let config = cx.config;
+        let choice = negotiate::choose(hello, config)?;
+        *cx.remote_random = Some(hello.random);
+        let transcript = &mut cx.outgoing.transcript;
+        transcript.become_dtls13();
+        transcript.receive(message);
+        match (self, choice.share) {
+            (Self::First, Share::Given(group, share)) => answer(hello, &choice, group, share, cx),
+            (Self::First, Share::Missing(group)) => Ok(ask_again(&choice, group, cx)),
+            (Self::Retried { group, suite }, Share::Given(given, share))
+                if given == group && choice.suite.suite == suite =>
+            {
+                answer(hello, &choice, group, share, cx)
+            }
+            // The second ClientHello has to hold what was asked for (RFC 8446 section 4.1.2).
+            (Self::Retried { .. }, _) => Err(Misbehaved::SelectedUnoffered.into()),
+        }
+    }
+}
+
+/// The states of DTLS 1.2 take the ClientHello. The random tells a client that has 1.3, too, that somebody
+/// took it out of its offer (RFC 8446 section 4.1.3).
+fn hand_over(message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+    if let Some(end) = cx.local_random.last_chunk_mut() {
+        *end = DOWNGRADE_TO_12;
+    }
+    dtls12::server::AwaitClientHello.on_client_hello(message, cx).map(Next::Dtls12)
+}
+
+/// Step 2.
+fn ask_again(choice: &Choice<'_, '_>, group: NamedGroup, cx: &mut Context<'_>) -> State {
+    let suite = choice.suite.suite;
+    let outgoing = &mut *cx.outgoing;
+    outgoing.transcript.fold(choice.suite.hash);
+    outgoing.flight.begin();
+    outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO, |writer| {
+        ServerHello::write(writer, &RETRY_RANDOM, suite, |writer| {
+            extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
+                writer.u16(ProtocolVersion::DTLS13.0);
+            });
+            extension::write(writer, ExtensionType::KEY_SHARE, |writer| writer.u16(group.0));
+        });
+    });
+    State::AwaitClientHello(AwaitClientHello::Retried { group, suite })
+}
+
+/// Step 4.
+fn answer(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_, '_>,
+    group: NamedGroup,
+    theirs: &[u8],
+    cx: &mut Context<'_>,
+) -> Result<State, Failure> {
+    let (suite, hash) = (choice.suite, choice.suite.hash);
+    let ours = KeyShare::generate(group, cx.random)?;
+    let selected =
+        Selected { client_random: hello.random, server_random: *cx.local_random, suite, group };
+    let outgoing = &mut *cx.outgoing;
+    outgoing.flight.begin();
+    outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO, |writer| {
+        ServerHello::write(writer, &selected.server_random, suite.suite, |writer| {
+            extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
+                writer.u16(ProtocolVersion::DTLS13.0);
+            });
+            extension::write(writer, ExtensionType::KEY_SHARE, |writer| {
+                KeyShareEntry { group, share: ours.public() }.write(writer);
+            });
+        });
+    });
+    let transcript = outgoing.transcript.hash(hash);
+    let secrets = HandshakeSecrets::derive(suite, &ours.agree(theirs)?, &transcript);
+    outgoing.push(Epoch::Handshake, HandshakeType::ENCRYPTED_EXTENSIONS, |writer| {
+        let mut extensions = writer.block(Width::Two);
+        if let Some(profile) = choice.srtp_profile {
+            extension::write(&mut extensions, ExtensionType::USE_SRTP, |writer| {
+                SrtpProtection::write(writer, &[profile]);
+            });
+        }
+    });
+    outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_REQUEST, |writer| {
+        certificate_request13::write(writer, &VERIFIABLE);
+    });
+    outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
+        Certificate13::write(writer, choice.certificate.chain());
+    });
+    let content = signed_content(DtlsRole::Server, &outgoing.transcript.hash(hash));
+    let signature = choice.certificate.key().sign(choice.scheme, &content, cx.random)?;
+    outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_VERIFY, |writer| {
+        CertificateVerify::write(writer, choice.scheme, &signature);
+    });
+    let verify_data = secrets.traffic.server.verify_data(&outgoing.transcript.hash(hash));
+    outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
+    let application = secrets.application(&outgoing.transcript.hash(hash));
+    begin_handshake_epoch(DtlsRole::Server, &secrets.traffic, cx)?;
+    log_handshake(&selected, &secrets.traffic, cx);
+    log_application(&selected, &application, cx);
+    Ok(State::AwaitCertificate(AwaitCertificate::new(selected, secrets, application, choice.srtp_profile)))
+}

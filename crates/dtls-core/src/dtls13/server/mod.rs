@@ -1,0 +1,94 @@
+//! The server's handshake of DTLS 1.3, and the first ClientHello of a server that takes both versions.
+//!
+//! ```text
+//! 1. <- ClientHello                4. -> ServerHello, EncryptedExtensions, CertificateRequest,
+//! 2. -> HelloRetryRequest                Certificate, CertificateVerify, Finished
+//! 3. <- ClientHello                5. <- Certificate, CertificateVerify, Finished
+//!                                  6. -> ACK
+//! ```
+//!
+//! Steps 2 and 3 happen where the client has no share of a group of ours. Nothing is sent under the keys of the
+//! application before step 5 has proven who the client is. A ClientHello without DTLS 1.3 is handed over to the
+//! states of DTLS 1.2.
+
+mod authentication;
+mod hello;
+mod negotiate;
+
+use crate::discard::Discard;
+use crate::dtls12::{self, Context, Judged, Step};
+use crate::event::CertificateVerdict;
+use crate::handshake::{HandshakeType, Message};
+
+use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
+pub(crate) use hello::AwaitClientHello;
+
+/// What the server waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+pub(crate) enum State {
+    AwaitClientHello(AwaitClientHello),
+    AwaitCertificate(AwaitCertificate),
+    AwaitVerdict(AwaitVerdict),
+    AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitFinished(AwaitFinished),
+}
+
+/// Where a message leads.
+pub(crate) enum Next {
+    Dtls13(State),
+    /// The client has only DTLS 1.2.
+    Dtls12(dtls12::server::State),
+}
+
+impl From<State> for Next {
+    fn from(state: State) -> Self {
+        Self::Dtls13(state)
+    }
+}
+
+impl State {
+    /// Handles the next message of the client.
+    pub(crate) fn handle(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+        match (self, message.kind, message.protected) {
+            (Self::AwaitClientHello(state), HandshakeType::CLIENT_HELLO, false) => {
+                state.on_client_hello(message, cx)
+            }
+            (Self::AwaitCertificate(state), HandshakeType::CERTIFICATE, true) => {
+                state.on_certificate(message, cx)
+            }
+            (Self::AwaitCertificateVerify(state), HandshakeType::CERTIFICATE_VERIFY, true) => {
+                state.on_certificate_verify(message, cx)
+            }
+            (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
+            (state, _, _) => Step::Stay(state.into(), Discard::UnexpectedMessage),
+        }
+    }
+
+    /// The application's verdict.
+    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+        match self {
+            Self::AwaitVerdict(state) => {
+                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
+            }
+            other => Judged::NotAsked(other),
+        }
+    }
+
+    pub(crate) const fn awaits_verdict(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_))
+    }
+
+    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet.
+    pub(crate) const fn is_replaceable(&self) -> bool {
+        match self {
+            Self::AwaitClientHello(state) => state.has_retried(),
+            Self::AwaitCertificate(_) | Self::AwaitVerdict(_) | Self::AwaitCertificateVerify(_) => true,
+            Self::AwaitFinished(_) => false,
+        }
+    }
+
+    /// Whether the keys of epoch 2 are there.
+    pub(crate) const fn is_protected(&self) -> bool {
+        !matches!(self, Self::AwaitClientHello(_))
+    }
+}

@@ -1,0 +1,66 @@
+//! Certificate of DTLS 1.3 (RFC 8446 section 4.4.2): a chain whose entries may carry extensions.
+
+use crate::codec::{Malformed, Reader, Width, Writer};
+use crate::extension::Extensions;
+
+/// A chain as it came; empty where the sender has none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Certificate13<'a> {
+    list: &'a [u8],
+}
+
+impl<'a> Certificate13<'a> {
+    /// The request context is empty during the handshake, and nothing of ours asks for a certificate later.
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        if !reader.vector8()?.is_empty() {
+            return Err(Malformed);
+        }
+        let list = reader.vector24()?;
+        reader.finish()?;
+        let mut rest = Reader::new(list);
+        while !rest.is_empty() {
+            if rest.vector24()?.is_empty() {
+                return Err(Malformed);
+            }
+            Extensions::decode_block(rest.vector16()?)?;
+        }
+        Ok(Self { list })
+    }
+
+    /// The certificates as DER.
+    pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut reader = Reader::new(self.list);
+        std::iter::from_fn(move || {
+            let certificate = reader.vector24().ok()?;
+            reader.vector16().ok()?;
+            Some(certificate)
+        })
+    }
+
+    pub(crate) fn write<'c>(writer: &mut Writer<'_>, chain: impl Iterator<Item = &'c [u8]>) {
+        writer.u8(0);
+        let mut list = writer.block(Width::Three);
+        chain.for_each(|certificate| {
+            list.block(Width::Three).bytes(certificate);
+            list.u16(0);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_read_as_it_was_written_and_nothing_shorter() {
+        let mut body = Vec::new();
+        Certificate13::write(&mut Writer::new(&mut body), [&b"leaf"[..], b"ca"].into_iter());
+        assert!(Certificate13::decode(&body).unwrap().chain().eq([&b"leaf"[..], b"ca"]));
+        for len in 0..body.len() {
+            assert!(Certificate13::decode(&body[..len]).is_err(), "{len}");
+        }
+        assert_eq!(Certificate13::decode(&[0, 0, 0, 0]).unwrap().chain().count(), 0);
+        assert!(Certificate13::decode(&[1, 7, 0, 0, 0]).is_err());
+    }
+}

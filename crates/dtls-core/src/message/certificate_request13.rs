@@ -1,0 +1,26 @@
+//! CertificateRequest of DTLS 1.3 (RFC 8446 section 4.3.2).
+
+use crate::codec::{Malformed, Reader, Width, Writer};
+use crate::crypto::sign::SignatureScheme;
+use crate::extension::signature_algorithms::SignatureAlgorithms;
+use crate::extension::{self, ExtensionType, Extensions};
+
+/// The signatures that the server verifies. The authorities that it may name are not looked at.
+pub(crate) fn decode(body: &[u8]) -> Result<SignatureAlgorithms<'_>, Malformed> {
+    let mut reader = Reader::new(body);
+    if !reader.vector8()?.is_empty() || reader.is_empty() {
+        return Err(Malformed);
+    }
+    let extensions = Extensions::decode(&mut reader)?;
+    reader.finish()?;
+    SignatureAlgorithms::decode(extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Malformed)?)
+}
+
+/// Writes one that accepts whatever these schemes verify.
+pub(crate) fn write(writer: &mut Writer<'_>, schemes: &[SignatureScheme]) {
+    writer.u8(0);
+    let mut extensions = writer.block(Width::Two);
+    extension::write(&mut extensions, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
+        SignatureAlgorithms::write(writer, schemes);
+    });
+}

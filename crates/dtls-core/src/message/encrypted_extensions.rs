@@ -1,0 +1,15 @@
+//! EncryptedExtensions (RFC 8446 section 4.3.1): what the server answers that need not be in the clear.
+
+use crate::codec::{Malformed, Reader};
+use crate::extension::Extensions;
+
+/// Reads the whole message, which is one block of extensions.
+pub(crate) fn decode(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
+    let mut reader = Reader::new(body);
+    if reader.is_empty() {
+        return Err(Malformed);
+    }
+    let extensions = Extensions::decode(&mut reader)?;
+    reader.finish()?;
+    Ok(extensions)
+}

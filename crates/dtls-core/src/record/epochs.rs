@@ -1,0 +1,157 @@
+//! Protection of DTLS 1.3 records (RFC 9147 section 4): which epochs are open, and sealing and opening in place.
+//!
+//! Knows no message. Knows nothing about when an epoch begins or ends beyond what it is told.
+
+use crate::crypto::aead::TAG_LEN;
+use crate::discard::Discard;
+use crate::dtls13::key_schedule::EpochKey;
+use crate::record::replay::ReplayWindow;
+use crate::record::sequence::{KeyExhausted, Sequence};
+use crate::record::unified::{HEADER_LEN, UnifiedHeader, reconstruct};
+use crate::record::{ContentType, MAX_CONTENT_LEN, RecordNumber};
+
+/// RFC 9147 section 6.1.
+pub(crate) const HANDSHAKE_EPOCH: u16 = 2;
+/// RFC 9147 section 6.1; each KeyUpdate adds one.
+pub(crate) const FIRST_APPLICATION_EPOCH: u16 = 3;
+
+/// What a record adds to its content: header, inner content type and tag.
+pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + TAG_LEN;
+
+/// RFC 9147 section 4.5.3 forbids more than 2^24.5 records of full size under AES-GCM; at half of it new keys
+/// are asked for.
+const UPDATE_AFTER: u64 = 1 << 23;
+
+struct Writing {
+    epoch: u16,
+    key: EpochKey,
+    sequence: Sequence,
+}
+
+struct Reading {
+    epoch: u16,
+    key: EpochKey,
+    replay: ReplayWindow,
+    /// One more than the highest number that authenticated.
+    expected: u64,
+}
+
+/// The epochs of both directions, two of each at most but during a KeyUpdate.
+#[derive(Default)]
+pub(crate) struct Epochs {
+    writing: Vec<Writing>,
+    reading: Vec<Reading>,
+}
+
+/// A record that authenticated.
+pub(crate) struct Opened<'a> {
+    pub(crate) number: RecordNumber,
+    pub(crate) content_type: ContentType,
+    pub(crate) content: &'a [u8],
+}
+
+impl Epochs {
+    pub(crate) fn begin_writing(&mut self, epoch: u16, key: EpochKey) {
+        self.writing.push(Writing { epoch, key, sequence: Sequence::default() });
+    }
+
+    pub(crate) fn begin_reading(&mut self, epoch: u16, key: EpochKey) {
+        self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0 });
+    }
+
+    /// Forgets what writes below this epoch.
+    pub(crate) fn end_writing_below(&mut self, epoch: u16) {
+        self.writing.retain(|writing| writing.epoch >= epoch);
+    }
+
+    /// Forgets what reads below this epoch.
+    pub(crate) fn end_reading_below(&mut self, epoch: u16) {
+        self.reading.retain(|reading| reading.epoch >= epoch);
+    }
+
+    /// Whether an epoch with these lowest bits can be read.
+    pub(crate) fn can_read(&self, epoch_bits: u8) -> bool {
+        self.reading.iter().any(|reading| lowest_bits(reading.epoch) == epoch_bits)
+    }
+
+    /// Whether the newest key has sealed so much that it should be replaced.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.writing.last().is_some_and(|writing| writing.sequence.used() >= UPDATE_AFTER)
+    }
+
+    /// Appends one record whose content is `head` and then `body`.
+    pub(crate) fn write(
+        &mut self,
+        epoch: u16,
+        content_type: ContentType,
+        [head, body]: [&[u8]; 2],
+        out: &mut Vec<u8>,
+    ) -> Result<RecordNumber, KeyExhausted> {
+        let writing = self.writing.iter_mut().find(|writing| writing.epoch == epoch).ok_or(KeyExhausted)?;
+        let len = head.len() + body.len() + 1 + TAG_LEN;
+        let length = u16::try_from(len).map_err(|_| KeyExhausted)?;
+        let sequence = writing.sequence.next()?;
+        let start = out.len();
+        UnifiedHeader::write(epoch, sequence, length, out);
+        out.extend_from_slice(head);
+        out.extend_from_slice(body);
+        out.push(content_type.number());
+        let (header, content) =
+            out.get_mut(start..).and_then(|record| record.split_at_mut_checked(HEADER_LEN)).ok_or(KeyExhausted)?;
+        let tag = writing.key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
+        out.extend_from_slice(tag.as_ref());
+        let record = out.get_mut(start..).ok_or(KeyExhausted)?;
+        let (header, sealed) = record.split_at_mut_checked(HEADER_LEN).ok_or(KeyExhausted)?;
+        hide_number(&writing.key, header, 2, sealed).ok_or(KeyExhausted)?;
+        Ok(RecordNumber { epoch, sequence })
+    }
+
+    /// Opens a record in place. Its bytes are destroyed where it does not authenticate.
+    pub(crate) fn open<'a>(
+        &mut self,
+        header: UnifiedHeader,
+        record: &'a mut [u8],
+    ) -> Result<Opened<'a>, Discard> {
+        // The most recent epoch with these bits (RFC 9147 section 4.2.2).
+        let matching = |reading: &&mut Reading| lowest_bits(reading.epoch) == header.epoch_bits;
+        let reading = self.reading.iter_mut().rev().find(matching).ok_or(Discard::UnknownEpoch)?;
+        let (clear, sealed) = record.split_at_mut_checked(header.len).ok_or(Discard::Truncated)?;
+        hide_number(&reading.key, clear, header.number_len, sealed).ok_or(Discard::BadRecord)?;
+        let truncated = match *clear {
+            [_, low, ..] if header.number_len == 1 => u16::from(low),
+            [_, high, low, ..] => u16::from_be_bytes([high, low]),
+            _ => return Err(Discard::Truncated),
+        };
+        let sequence = reconstruct(truncated, header.number_len, reading.expected);
+        reading.replay.check(sequence)?;
+        let opened = reading.key.record.open(sequence.to_be_bytes(), clear, sealed).ok_or(Discard::BadRecord)?;
+        reading.replay.accept(sequence);
+        reading.expected = reading.expected.max(sequence.saturating_add(1));
+        let number = RecordNumber { epoch: reading.epoch, sequence };
+        let (content_type, content) = inner(opened).ok_or(Discard::BadRecord)?;
+        Ok(Opened { number, content_type, content })
+    }
+}
+
+const fn lowest_bits(epoch: u16) -> u8 {
+    let [_, low] = epoch.to_be_bytes();
+    low & 0b11
+}
+
+/// Encrypts or decrypts the number in a header, which is the same (RFC 9147 section 4.2.3).
+fn hide_number(key: &EpochKey, header: &mut [u8], number_len: usize, sealed: &[u8]) -> Option<()> {
+    let mask = key.numbers.new_mask(sealed.get(..16)?).ok()?;
+    let number = header.get_mut(1..)?.iter_mut().take(number_len);
+    number.zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    Some(())
+}
+
+/// DTLSInnerPlaintext: the content, its type, and any number of zeros.
+fn inner(opened: &[u8]) -> Option<(ContentType, &[u8])> {
+    let end = opened.iter().rposition(|byte| *byte != 0)?;
+    let (content, rest) = opened.split_at_checked(end)?;
+    if content.len() > MAX_CONTENT_LEN {
+        return None;
+    }
+    Some((ContentType::from_number(*rest.first()?)?, content))
+}
