@@ -148,6 +148,12 @@ impl CandidatePair {
         matches!(self.status, Status::Frozen | Status::Waiting | Status::InProgress(_))
     }
 
+    /// Whether its check had to be repeated, which makes an answer doubtful.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let id = self.sent().map(|sent| sent.transaction_id);
+        self.transactions.iter().any(|transaction| transaction.repeated && Some(transaction.id) == id)
+    }
+
     /// The repeated request, if there is one.
     pub(crate) const fn sent(&self) -> Option<&Sent> {
         match &self.status {
