@@ -15,6 +15,7 @@ use crate::consent::Consent;
 use crate::context::Context;
 use crate::discard::Discard;
 use crate::event::{Event, Failure, Side};
+use crate::generation::Generation;
 use crate::path::{Path, normalise};
 use crate::priority;
 use crate::repeat::{Due, Repeat, Urgency};
@@ -262,7 +263,7 @@ fn write(
 }
 
 /// A full queue loses the message as a network would; timers repeat it.
-fn transmit(cx: &mut Context, generation: crate::Generation, path: Path, bytes: &[u8]) {
+fn transmit(cx: &mut Context, generation: Generation, path: Path, bytes: &[u8]) {
     let _ = cx.outbox.push(generation, path, |buf| {
         buf.extend_from_slice(bytes);
         Ok(())
