@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use dtls_core::{ClosedBy, Connection};
 use ice_agent::{Generation, Pair, PairState, Path};
 
-use crate::event::{Event, RestartOutcome, Side};
 use crate::error::Failure;
+use crate::event::{Event, RestartOutcome, Side};
 use crate::generation::{Current, Restart, Stage};
 use crate::media::Transmit;
 use crate::reception::Slot;
@@ -31,6 +31,7 @@ impl PeerTransport {
             self.on_dtls(now, slot, event);
         }
         self.announce_state();
+        self.tell_detached(now);
     }
 
     fn poll_dtls_event(&mut self) -> Option<(Slot, dtls_core::Event)> {
@@ -226,9 +227,8 @@ impl PeerTransport {
             (Slot::Next, Some(restart))
                 if permission.is_none_or(|permission| permission.generation != restart.generation) =>
             {
-                let usable = |pair: &Pair| {
-                    pair.generation == restart.generation && pair.state == PairState::Succeeded
-                };
+                let usable =
+                    |pair: &Pair| pair.generation == restart.generation && pair.state == PairState::Succeeded;
                 self.ice.pairs().filter(usable).max_by_key(|pair| pair.priority).map(|pair| pair.path)
             }
             _ => permitted,
@@ -238,7 +238,9 @@ impl PeerTransport {
     pub(crate) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
         for slot in Slot::ALL {
             let Some(path) = self.path_of(slot) else { continue };
-            if let Some(transmit) = self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf)) {
+            if let Some(transmit) =
+                self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf))
+            {
                 return Some(Transmit::new(path, transmit.len));
             }
         }
