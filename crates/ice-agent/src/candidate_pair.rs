@@ -31,6 +31,8 @@ pub(crate) struct CandidatePair {
     pub(crate) authenticated: bool,
     /// The controlling peer nominated it, perhaps before our own check succeeded.
     pub(crate) peer_nominated: bool,
+    /// When something last authenticated here.
+    pub(crate) heard: Option<Instant>,
     /// What we still accept answers to, oldest first.
     pub(crate) transactions: VecDeque<Transaction>,
     /// The peer-reflexive candidate as which the peer sees us here.
@@ -99,6 +101,7 @@ impl CandidatePair {
             status: Status::Frozen,
             authenticated: false,
             peer_nominated: false,
+            heard: None,
             transactions: VecDeque::new(),
             seen_as: None,
             rtt: None,

@@ -167,6 +167,7 @@ impl Session {
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.consume(transaction.id);
         pair.authenticated = true;
+        pair.heard = Some(now);
         if !transaction.repeated {
             pair.rtt = Some(now.saturating_duration_since(transaction.sent_at));
         }

@@ -218,6 +218,7 @@ impl Session {
         let generation = self.generation;
         let Some(pair) = self.checklist.get_mut(id) else { return Ok(()) };
         pair.authenticated = true;
+        pair.heard = Some(now);
         let nominates = received.use_candidate && cx.role == IceRole::Controlled;
         pair.peer_nominated |= nominates;
         match &mut pair.status {
@@ -246,6 +247,9 @@ impl Session {
                 self.checklist.trigger(id);
             }
             Status::Ended => {}
+        }
+        if nominates {
+            self.follow_nomination(now, cx, id);
         }
         Ok(())
     }
