@@ -18,6 +18,11 @@ use crate::{
 
 /// See the head of the file.
 pub fn dtls_connection(data: &[u8]) {
+    play(data);
+}
+
+/// Which sides are connected in the end.
+fn play(data: &[u8]) -> [bool; 2] {
     let now = network::beginning();
     let mut client = Connection::client(now, config()).expect("the configuration is sound");
     client.start(now, None).expect("not started before");
@@ -55,6 +60,7 @@ pub fn dtls_connection(data: &[u8]) {
             assert_eq!(side.received, [MESSAGES[2]], "an open connection carries data");
         }
     }
+    [network.sides[0].is_open(), network.sides[1].is_open()]
 }
 
 /// What is sent, and so the only thing that may arrive.
@@ -149,4 +155,19 @@ pub(crate) fn config() -> Arc<Config> {
         Arc::new(Config { authentication, ..Config::default() })
     });
     Arc::clone(config)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_honest_network_connects_both_sides() {
+        assert_eq!(super::play(&[]), [true, true]);
+    }
+
+    #[test]
+    fn a_closed_connection_is_closed_on_both_sides() {
+        let mut script = vec![0, 16].repeat(8);
+        script.extend([14, 255]);
+        assert_eq!(super::play(&script), [false, false]);
+    }
 }

@@ -20,6 +20,11 @@ use crate::{
 
 /// See the head of the file.
 pub fn ice_agent(data: &[u8]) {
+    play(data);
+}
+
+/// The states of the two in the end.
+fn play(data: &[u8]) -> [State; 2] {
     let mut input = Input::new(data);
     let setting = input.byte();
     let roles = match setting & 0b11 {
@@ -60,6 +65,7 @@ pub fn ice_agent(data: &[u8]) {
         );
         assert_eq!(side.agent.permission(network.now).is_some(), state == State::Connected);
     }
+    [network.sides[0].agent.state(), network.sides[1].agent.state()]
 }
 
 /// Signalling: each learns the other's newest parameters and its candidate.
@@ -164,5 +170,25 @@ impl Side for Endpoint {
             }
             _ => self.agent.close(now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_honest_network_connects_both_on_every_stage() {
+        for setting in [0, 2, 3, 4, 8, 16, 20, 24] {
+            assert_eq!(play(&[setting]), [State::Connected; 2], "setting {setting}");
+        }
+    }
+
+    #[test]
+    fn revoked_consent_ends_both() {
+        let mut script = vec![0];
+        script.extend([0, 16, 13].repeat(10));
+        script.extend([14, 150]);
+        assert_eq!(play(&script), [State::Failed; 2]);
     }
 }
