@@ -200,7 +200,9 @@ impl Peer<'_> {
                 let mut exported = [0; 60];
                 self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported)?;
                 print!("keying-material ");
-                exported.iter().for_each(|byte| print!("{byte:02X}"));
+                for byte in exported {
+                    print!("{byte:02X}");
+                }
                 println!();
             }
             Event::Data(data) => {

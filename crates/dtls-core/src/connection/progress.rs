@@ -104,12 +104,9 @@ impl Connection {
         handshaking.reassembly.advance();
         handshaking.alert_hint = None;
         self.timers.stop(Timer::AlertHint);
-        if handshaking.answered_at.is_none() {
-            handshaking.answered_at = Some(self.now);
-            if !self.started {
-                // A server that was not started yet: the deadline begins with the first message.
-                self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
-            }
+        if !self.timers.is_set(Timer::Handshake) {
+            // A server that was not started yet: the deadline begins with the first message.
+            self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
         }
         if handshaking.machine.awaits_verdict() {
             // The application takes its time; the peer repeats its flight meanwhile.
@@ -179,14 +176,15 @@ impl Connection {
     }
 
     /// A server takes another ClientHello until its client is authenticated: the first one may have been
-    /// forged, or its client may have begun anew. Each one costs us a signature, hence at most one per RTO.
+    /// forged, or its client may have begun anew. Each one costs us a signature, hence at most one per RTO
+    /// takes another's place.
     fn receive_replacement(&mut self, fragment: &Fragment<'_>) -> Admitted {
         let State::Handshaking(handshaking) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
-        let is_young =
-            handshaking.answered_at.is_none_or(|at| self.now.saturating_duration_since(at) < self.rto);
-        if is_young || fragment.sequence != 0 {
+        let recently =
+            handshaking.replaced_at.is_some_and(|at| self.now.saturating_duration_since(at) < self.rto);
+        if recently || fragment.sequence != 0 {
             return self.discard(Discard::FreshClientHello);
         }
         if let Err(reason) = handshaking.replacement.insert(fragment, false, &self.config.limits) {
@@ -197,7 +195,9 @@ impl Connection {
             self.fail(Failure::Crypto(Operation::Random));
             return Admitted::Unauthenticated;
         };
-        self.state = State::Handshaking(Box::new(Handshaking::server(local_random)));
+        let mut handshaking = Box::new(Handshaking::server(local_random));
+        handshaking.replaced_at = Some(self.now);
+        self.state = State::Handshaking(handshaking);
         self.records.forget_keys();
         self.timers.stop(Timer::Retransmit);
         self.deliver(&hello.message())
