@@ -58,6 +58,8 @@ pub struct PeerTransport {
     pub(crate) outbox: VecDeque<(Path, Vec<u8>)>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) detached: Detached,
+    /// Counts what may have changed the names and paths that ICE answers to.
+    pub(crate) ice_changes: u64,
     pub(crate) stats: Stats,
 }
 
@@ -119,6 +121,7 @@ impl PeerTransport {
             outbox: VecDeque::new(),
             scratch: Vec::new(),
             detached: Detached::default(),
+            ice_changes: 0,
             stats: Stats::default(),
             config,
         })
@@ -508,6 +511,7 @@ impl PeerTransport {
         self.early = EarlyDatagrams::default();
         self.phase = phase;
         self.ice.close(now);
+        self.ice_changes = self.ice_changes.wrapping_add(1);
     }
 }
 

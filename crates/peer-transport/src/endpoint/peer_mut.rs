@@ -150,7 +150,7 @@ impl<'e> PeerMut<'e> {
 
     fn command<T>(&mut self, act: impl FnOnce(&mut PeerTransport) -> T) -> T {
         let answer = act(&mut self.peer.transport);
-        self.indexes.settle(self.id, self.peer);
+        self.indexes.settle_after_command(self.id, self.peer);
         answer
     }
 }

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the tests' own functions")]
 
 mod detached;
+mod invariants;
 mod many_peers;
 mod network;
