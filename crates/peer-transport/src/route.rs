@@ -15,7 +15,7 @@ use crate::media::Transmit;
 use crate::reception::Slot;
 use crate::stats::Discard;
 use crate::transport::{PeerTransport, Phase};
-use crate::verdict::Ends;
+use crate::verdict::{self, Ends};
 
 /// A connection that ends has at most an alert to say, so this many datagrams never wait.
 const MAX_LAST_WORDS: usize = 8;
@@ -24,6 +24,7 @@ impl PeerTransport {
     pub(crate) fn route(&mut self, now: Instant) {
         loop {
             if let Some(event) = self.ice.poll_event() {
+                self.ice_changes = self.ice_changes.wrapping_add(1);
                 self.on_ice(now, &event);
                 continue;
             }
@@ -203,7 +204,7 @@ impl PeerTransport {
     /// Says that the association before goes on under the new ICE generation, and under the names that
     /// were signalled with it.
     pub(crate) fn report_retained(&mut self, now: Instant, generation: Generation, ends: Ends) {
-        let recent = self.round_trip_time().unwrap_or(Duration::from_millis(100)) * 2;
+        let recent = verdict::proof_age(self.round_trip_time());
         let Some(association) = self.current.established_mut() else { return };
         association.identity.ends = ends;
         let proven = now.checked_sub(recent).is_some_and(|earliest| association.was_heard_since(earliest));
