@@ -20,10 +20,17 @@ use std::time::Duration;
 impl Connection {
     /// The client's first flight leaves here.
     pub(super) fn begin_handshake(&mut self) {
-        self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
         if let State::Idle { local_random } = self.state {
             self.state = State::Handshaking(Box::new(Handshaking::client(local_random, &self.config)));
             self.transmit_flight();
+        }
+        self.begin_deadline();
+    }
+
+    /// Whatever comes first, a start or a message: a server may be under way or done when it is started.
+    fn begin_deadline(&mut self) {
+        if matches!(self.state, State::Handshaking(_)) && !self.timers.is_set(Timer::Handshake) {
+            self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
         }
     }
 
@@ -104,10 +111,6 @@ impl Connection {
         handshaking.reassembly.advance();
         handshaking.alert_hint = None;
         self.timers.stop(Timer::AlertHint);
-        if !self.timers.is_set(Timer::Handshake) {
-            // A server that was not started yet: the deadline begins with the first message.
-            self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
-        }
         if handshaking.machine.awaits_verdict() {
             // The application takes its time; the peer repeats its flight meanwhile.
             self.timers.stop(Timer::Retransmit);
@@ -117,6 +120,7 @@ impl Connection {
             handshaking.outgoing.flight.answers(next);
             self.transmit_flight();
         }
+        self.begin_deadline();
         self.receive_early();
     }
 

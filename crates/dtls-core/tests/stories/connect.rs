@@ -1,7 +1,10 @@
 //! Two peers connect.
 
-use crate::world::{Side, World, client_config, identities, ms, server_config};
-use dtls_core::{CipherSuite, Config, Event, NamedGroup, Negotiated, ProtocolVersion, UseSrtp, srtp_profile};
+use crate::world::{Fate, Side, World, client_config, identities, ms, server_config};
+use dtls_core::{
+    CipherSuite, Config, Event, Failure, NamedGroup, Negotiated, ProtocolVersion, Timer, UseSrtp,
+    srtp_profile,
+};
 
 #[test]
 fn two_peers_connect_in_two_round_trips_and_agree_on_everything() {
@@ -42,6 +45,30 @@ fn a_server_answers_before_it_is_started() {
     world.collect();
     world.run_until(World::are_connected);
     world.assert_works();
+}
+
+#[test]
+fn a_start_after_the_handshake_sets_no_deadline() {
+    let mut world = World::new();
+    world.client.start(world.now, None).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    world.server.start(world.now, Some(ms(10))).unwrap();
+    world.pass(std::time::Duration::from_secs(300));
+    world.assert_works();
+}
+
+#[test]
+fn a_server_that_was_never_started_gives_up_too() {
+    let mut world = World::new().network(|packet| match packet.from {
+        Side::Client => Fate::Deliver,
+        Side::Server => Fate::Drop,
+    });
+    world.client.start(world.now, None).unwrap();
+    world.collect();
+    world.pass(std::time::Duration::from_secs(31));
+    assert_eq!(world.failure(Side::Server), Some(Failure::Timeout(Timer::Handshake)), "{}", world.trace());
+    assert!(!world.step());
 }
 
 #[test]
