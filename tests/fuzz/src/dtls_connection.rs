@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_closed_connection_is_closed_on_both_sides() {
-        let mut script = vec![0, 16].repeat(8);
+        let mut script = [0, 16].repeat(8);
         script.extend([14, 255]);
         assert_eq!(super::play(&script), [false, false]);
     }

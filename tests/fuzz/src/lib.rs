@@ -22,6 +22,7 @@
 mod candidate_line;
 mod dtls_connection;
 mod dtls_records;
+mod endpoint;
 mod ice_agent;
 mod input;
 pub mod mutation;
@@ -34,6 +35,7 @@ mod stun_message;
 pub use candidate_line::candidate_line;
 pub use dtls_connection::dtls_connection;
 pub use dtls_records::dtls_records;
+pub use endpoint::endpoint;
 pub use ice_agent::ice_agent;
 pub use peer_transport::peer_transport;
 pub use sdp_attributes::sdp_attributes;
@@ -56,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
     Target { name: "dtls_connection", run: dtls_connection, mutations: 10 },
     Target { name: "dtls_records", run: dtls_records, mutations: 100 },
+    Target { name: "endpoint", run: endpoint, mutations: 5 },
     Target { name: "ice_agent", run: ice_agent, mutations: 15 },
     Target { name: "peer_transport", run: peer_transport, mutations: 8 },
     Target { name: "sdp_attributes", run: sdp_attributes, mutations: 1000 },

@@ -194,7 +194,7 @@ impl Side for Endpoint {
 }
 
 /// One for each side, and one to rotate to.
-fn certificate(number: usize) -> Certificate {
+pub(crate) fn certificate(number: usize) -> Certificate {
     static CERTIFICATES: OnceLock<[Certificate; 3]> = OnceLock::new();
     let certificates = CERTIFICATES.get_or_init(|| {
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
