@@ -37,7 +37,7 @@ fn play(data: &[u8]) -> [Option<State>; 2] {
     for number in 0..2 {
         connect(now, &mut clients, &mut hub, number);
     }
-    let mut network = Network::new(now, [World::Clients(clients), World::Hub(hub)]);
+    let mut network = Network::new(now, [World::Clients(Box::new(clients)), World::Hub(Box::new(hub))]);
     if setting & 1 != 0 {
         let before = usize::from(input.byte());
         network.play(&mut Input::new(input.take(before)));
@@ -107,8 +107,8 @@ fn host(address: SocketAddr) -> Candidate {
 
 /// The two sides of the network.
 enum World {
-    Clients(Clients),
-    Hub(Hub),
+    Clients(Box<Clients>),
+    Hub(Box<Hub>),
 }
 
 struct Clients {
@@ -136,7 +136,8 @@ impl Clients {
         let [high, low] = self.sequence_number.to_be_bytes();
         let header = [0x80, 96, high, low, 0, 0, 0, 1, 0, 0, 0, 7];
         let mut packet = vec![u8::try_from(number).expect("few")];
-        self.transports[number].send_rtp(now, &header, PAYLOADS[number], &mut packet)?;
+        let transmit = self.transports[number].send_rtp(now, &header, PAYLOADS[number], &mut packet)?;
+        assert_eq!(transmit.len, packet.len() - 1);
         self.media.push_back(packet);
         Ok(())
     }
