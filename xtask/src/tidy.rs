@@ -89,6 +89,11 @@ const RULES: &[Rule] = &[
         reason: "no clock, socket, thread or entropy below the driver",
         check: purity::check,
     },
+    Rule {
+        name: "one-backend",
+        reason: "in dtls-core one folder knows ring, so that another backend can take its place",
+        check: purity::backend,
+    },
     Rule { name: "header", reason: "a file opens with `//!` that says what it is for", check: files::header },
     Rule {
         name: "file-name",

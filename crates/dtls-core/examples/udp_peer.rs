@@ -153,13 +153,14 @@ impl Peer<'_> {
         self.connection.start(Instant::now(), None)?;
         let (mut datagram, mut buffer) = (Vec::new(), vec![0; 65_536]);
         loop {
-            while let Some(event) = self.connection.poll_event() {
+            loop {
+                self.send_and_close()?;
+                let Some(event) = self.connection.poll_event() else { break };
                 if let Some(success) = self.handle_event(event)? {
                     self.transmit(&mut datagram)?;
                     return Ok(success);
                 }
             }
-            self.send_and_close()?;
             self.transmit(&mut datagram)?;
 
             let now = Instant::now();
@@ -200,7 +201,9 @@ impl Peer<'_> {
                 let mut exported = [0; 60];
                 self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported)?;
                 print!("keying-material ");
-                exported.iter().for_each(|byte| print!("{byte:02X}"));
+                for byte in exported {
+                    print!("{byte:02X}");
+                }
                 println!();
             }
             Event::Data(data) => {

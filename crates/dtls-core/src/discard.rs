@@ -35,8 +35,8 @@ pub enum Discard {
     PlaintextAlert,
     /// Application data that nobody authenticated.
     PlaintextData,
-    /// A ClientHello with a random of its own, once the client is authenticated; or another one while an
-    /// attempt is younger than one retransmission timeout.
+    /// A ClientHello with a random of its own, once the client is authenticated; or one that would replace an
+    /// attempt which replaced another less than one retransmission timeout ago.
     FreshClientHello,
     /// The peer repeats its last flight after ours was released.
     FlightReleased,

@@ -39,6 +39,16 @@ impl Timers {
         self.deadlines = Default::default();
     }
 
+    pub(crate) const fn is_set(&self, timer: Timer) -> bool {
+        let [retransmit, handshake, alert_hint, final_flight] = &self.deadlines;
+        match timer {
+            Timer::Retransmit => retransmit.is_some(),
+            Timer::Handshake => handshake.is_some(),
+            Timer::AlertHint => alert_hint.is_some(),
+            Timer::FinalFlight => final_flight.is_some(),
+        }
+    }
+
     pub(crate) fn next(&self) -> Option<Instant> {
         self.deadlines.iter().flatten().min().copied()
     }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::consent::Consent;
 use crate::context::Context;
 use crate::credentials::{Parameters, Ufrag};
+use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{Event, State};
 use crate::generation::Generation;
@@ -283,6 +284,10 @@ impl Agent {
             Err(reason) => {
                 tracing::trace!(?reason, path = %datagram.path, "discarded");
                 self.context.stats.discard(reason);
+                // Only what authenticated before it met a bound can have changed anything.
+                if matches!(reason, Discard::PairLimit | Discard::RateLimited) {
+                    self.run(now);
+                }
             }
         }
     }
@@ -374,7 +379,7 @@ impl Agent {
         sessions.into_iter().flatten().find_map(|session| session.permission(now, &self.context))
     }
 
-    /// Every ufrag of ours that is answered now, newest last.
+    /// Every ufrag of ours whose requests belong here, newest last.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &Ufrag> {
         self.sessions().filter(|_| !self.closed).map(|session| &session.local.ufrag)
     }

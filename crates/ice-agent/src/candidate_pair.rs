@@ -31,6 +31,8 @@ pub(crate) struct CandidatePair {
     pub(crate) authenticated: bool,
     /// The controlling peer nominated it, perhaps before our own check succeeded.
     pub(crate) peer_nominated: bool,
+    /// When something last authenticated here.
+    pub(crate) heard: Option<Instant>,
     /// What we still accept answers to, oldest first.
     pub(crate) transactions: VecDeque<Transaction>,
     /// The peer-reflexive candidate as which the peer sees us here.
@@ -99,6 +101,7 @@ impl CandidatePair {
             status: Status::Frozen,
             authenticated: false,
             peer_nominated: false,
+            heard: None,
             transactions: VecDeque::new(),
             seen_as: None,
             rtt: None,
@@ -146,6 +149,12 @@ impl CandidatePair {
     /// Whether its check is still to come or to be answered.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.status, Status::Frozen | Status::Waiting | Status::InProgress(_))
+    }
+
+    /// Whether its check had to be repeated, which makes an answer doubtful.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let id = self.sent().map(|sent| sent.transaction_id);
+        self.transactions.iter().any(|transaction| transaction.repeated && Some(transaction.id) == id)
     }
 
     /// The repeated request, if there is one.

@@ -124,10 +124,13 @@ impl Checklist {
         triggered.or_else(waiting).or_else(frozen)
     }
 
+    /// No check of its foundation is waiting or may still be answered. RFC 8445 would wait until such a check has
+    /// failed, but that takes as long as the whole search; one that had to be repeated promises nothing any more.
     fn can_unfreeze(&self, pair: &CandidatePair) -> bool {
         let busy = |other: &CandidatePair| {
             other.foundation() == pair.foundation()
                 && matches!(other.status, Status::Waiting | Status::InProgress(_))
+                && !other.is_doubtful()
         };
         matches!(pair.status, Status::Frozen) && !self.pairs.iter().any(busy)
     }

@@ -23,7 +23,8 @@ pub struct Config {
     /// How long a controlling agent waits for a better pair before it nominates the best usable one; 100 ms.
     /// Data flows meanwhile.
     pub nomination_wait: Duration,
-    /// The basic period of consent checks; each is 0.8 to 1.2 times this (RFC 7675 section 5.1). 5 s.
+    /// The basic period of consent checks; each is 0.8 to 1.2 times this. 5 s, and RFC 7675 section 5.1 allows no
+    /// less outside of tests.
     pub consent_interval: Duration,
     /// How long after the last proof consent expires; 30 s. `None` never lets it expire.
     pub consent_timeout: Option<Duration>,

@@ -106,7 +106,7 @@ pub enum SelectionReason {
     Nominated,
     /// A nominated pair with a higher priority than the selected one.
     HigherPriority,
-    /// The selected pair lost consent or its base, and this one still has both.
+    /// The selected pair lost consent or its base, or fell silent while the peer nominates this one.
     Fallback,
 }
 

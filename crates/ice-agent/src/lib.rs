@@ -73,8 +73,8 @@
 //! # Who sends where
 //!
 //! [`Agent::permission`] answers whether data may be sent, and on which path: the selected pair's, before a selection
-//! the best usable pair's. [`Event::PairUsable`] is the moment to begin DTLS, [`Event::PairSelected`] the moment to move
-//! what is already flowing, [`Event::ConsentLost`] the moment to stop on a path. [`Agent::may_receive`] answers
+//! the best usable pair's. [`Event::PairUsable`] is the moment to begin DTLS, [`Event::PairSelected`] the moment to
+//! move what is already flowing, [`Event::ConsentLost`] the moment to stop on a path. [`Agent::may_receive`] answers
 //! whether a path is bound to the peer by authenticated STUN.
 //!
 //! # Many agents on one socket

@@ -4,11 +4,11 @@
 //!
 //! Controlling: the best usable pair is nominated, at once when nothing better can come, otherwise after a
 //! short wait. Controlled: the peer nominates as it likes, and may nominate on every check; the nominated
-//! pair of the highest priority is selected.
+//! pair of the highest priority is selected, unless it has fallen silent while the peer nominates another one.
 
 use std::time::Instant;
 
-use crate::candidate_pair::{CandidatePair, Nomination, Status};
+use crate::candidate_pair::{CandidatePair, Nomination, PairId, Status};
 use crate::checklist::Checklist;
 use crate::context::Context;
 use crate::event::{Event, SelectionReason};
@@ -21,7 +21,7 @@ impl Session {
         if !self.is_active() {
             return;
         }
-        if self.selected_pair().is_some_and(|pair| !pair.is_usable()) {
+        if self.selected_pair().is_some_and(|pair| !pair.is_nominated()) {
             self.selected = None;
         }
         if self.nomination_due(cx).is_some_and(|due| now >= due) || self.is_ripe(cx) {
@@ -40,6 +40,24 @@ impl Session {
         self.has_selected = true;
         self.checklist.settle_for(priority);
         cx.emit(Event::PairSelected { pair, reason });
+    }
+
+    /// The peer nominates `id`. If its earlier choice has been silent for two consent intervals, the peer has moved
+    /// without a restart, as a browser does whose network changed, and that choice counts no more.
+    pub(crate) fn follow_nomination(&mut self, now: Instant, cx: &Context, id: PairId) {
+        let silence = cx.config.consent_interval.saturating_mul(2);
+        let Some(selected) = self.selected.filter(|selected| *selected != id) else { return };
+        if !self.checklist.get(id).is_some_and(CandidatePair::is_usable) {
+            return;
+        }
+        let Some(selected) = self.checklist.get_mut(selected) else { return };
+        let is_silent = selected.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= silence);
+        if let Status::Succeeded { nomination, .. } = &mut selected.status
+            && is_silent
+        {
+            *nomination = Nomination::None;
+            selected.peer_nominated = false;
+        }
     }
 
     /// When the controlling side stops waiting for a better pair, if it has one to nominate.

@@ -15,6 +15,7 @@ use crate::consent::Consent;
 use crate::context::Context;
 use crate::discard::Discard;
 use crate::event::{Event, Failure, Side};
+use crate::generation::Generation;
 use crate::path::{Path, normalise};
 use crate::priority;
 use crate::repeat::{Due, Repeat, Urgency};
@@ -166,6 +167,7 @@ impl Session {
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.consume(transaction.id);
         pair.authenticated = true;
+        pair.heard = Some(now);
         if !transaction.repeated {
             pair.rtt = Some(now.saturating_duration_since(transaction.sent_at));
         }
@@ -262,7 +264,7 @@ fn write(
 }
 
 /// A full queue loses the message as a network would; timers repeat it.
-fn transmit(cx: &mut Context, generation: crate::Generation, path: Path, bytes: &[u8]) {
+fn transmit(cx: &mut Context, generation: Generation, path: Path, bytes: &[u8]) {
     let _ = cx.outbox.push(generation, path, |buf| {
         buf.extend_from_slice(bytes);
         Ok(())

@@ -10,7 +10,7 @@ use stun::{ErrorCode, Message, Verified};
 
 use crate::agent::Agent;
 use crate::candidate::{Candidate, Foundation};
-use crate::candidate_pair::{Nomination, Status};
+use crate::candidate_pair::{Nomination, PairId, Status};
 use crate::check::{Answer, Received, UNDERSTOOD};
 use crate::consent::Consent;
 use crate::context::Context;
@@ -20,6 +20,7 @@ use crate::hook::{BindingDecision, BindingRequest, Refusal};
 use crate::pair::PairState;
 use crate::path::{Path, is_reachable};
 use crate::peek::split_username;
+use crate::restart::Draining;
 use crate::role::{self, IceRole, Verdict};
 use crate::session::{EarlyCheck, Life, RemoteCandidate, Session};
 
@@ -51,24 +52,11 @@ impl Agent {
         })?;
         self.context.stats.requests_received += 1;
         let answer = self.judge(now, standing, path, &message, theirs)?;
-        let Self { context, .. } = self;
-        let queued = {
-            let (generation, key) = match standing {
-                Standing::Current => (self.current.generation, &self.current.local_key),
-                Standing::Next => {
-                    let next = self.next.as_ref().unwrap_or(&self.current);
-                    (next.generation, &next.local_key)
-                }
-                Standing::Draining => {
-                    let old = self.draining.as_ref().map_or(&self.current, |draining| &draining.session);
-                    (old.generation, &old.local_key)
-                }
-            };
-            let id = message.transaction_id();
-            context.outbox.push(generation, path, |buf| answer.write(id, key, buf))
-        };
+        let session = stand(standing, &self.current, self.next.as_ref(), self.draining.as_ref());
+        let (id, key) = (message.transaction_id(), &session.local_key);
+        let queued = self.context.outbox.push(session.generation, path, |buf| answer.write(id, key, buf));
         queued.map_err(|_| Discard::RateLimited)?;
-        context.stats.responses_sent += 1;
+        self.context.stats.responses_sent += 1;
         Ok(())
     }
 
@@ -157,13 +145,22 @@ impl Agent {
         Err(Discard::UnknownUfrag)
     }
 
-    /// `standing` was just determined, so its generation exists.
     fn session_of(&self, standing: Standing) -> &Session {
-        match standing {
-            Standing::Current => &self.current,
-            Standing::Next => self.next.as_ref().unwrap_or(&self.current),
-            Standing::Draining => self.draining.as_ref().map_or(&self.current, |draining| &draining.session),
-        }
+        stand(standing, &self.current, self.next.as_ref(), self.draining.as_ref())
+    }
+}
+
+/// The generation of a standing that was just determined, so that it exists.
+fn stand<'a>(
+    standing: Standing,
+    current: &'a Session,
+    next: Option<&'a Session>,
+    draining: Option<&'a Draining>,
+) -> &'a Session {
+    match standing {
+        Standing::Current => current,
+        Standing::Next => next.unwrap_or(current),
+        Standing::Draining => draining.map_or(current, |draining| &draining.session),
     }
 }
 
@@ -213,23 +210,15 @@ impl Session {
         path: Path,
         received: &Received,
     ) -> Result<(), Discard> {
-        let local = cx.bases().into_iter().find(|local| local.base() == path.local());
-        let local = local.ok_or(Discard::UnknownBase)?;
-        let known = self.remote_candidate(path);
-        let remote = known.unwrap_or_else(|| self.peer_reflexive(path, received));
-        if known.is_none() && self.remote_candidates.len() >= cx.config.max_remote_candidates {
-            return Err(Discard::PairLimit);
-        }
-        let id = self.checklist.add(path, local, remote, cx.role, cx.config.max_pairs);
-        let id = id.ok_or(Discard::PairLimit)?;
-        if known.is_none() {
-            self.remote_candidates.push(RemoteCandidate { candidate: remote, ufrag: None });
-            let generation = self.generation;
-            cx.emit(Event::PeerReflexive { generation, side: Side::Remote, candidate: remote });
-        }
+        let known = self.checklist.on_path(path).map(|pair| pair.id);
+        let id = match known {
+            Some(id) => id,
+            None => self.pair_with(cx, path, received)?,
+        };
         let generation = self.generation;
         let Some(pair) = self.checklist.get_mut(id) else { return Ok(()) };
         pair.authenticated = true;
+        pair.heard = Some(now);
         let nominates = received.use_candidate && cx.role == IceRole::Controlled;
         pair.peer_nominated |= nominates;
         match &mut pair.status {
@@ -259,7 +248,29 @@ impl Session {
             }
             Status::Ended => {}
         }
+        if nominates {
+            self.follow_nomination(now, cx, id);
+        }
         Ok(())
+    }
+
+    /// A pair with the source of a check, whose candidate may be new, too.
+    fn pair_with(&mut self, cx: &mut Context, path: Path, received: &Received) -> Result<PairId, Discard> {
+        let local = cx.bases().into_iter().find(|local| local.base() == path.local());
+        let local = local.ok_or(Discard::UnknownBase)?;
+        let known = self.remote_candidate(path);
+        let remote = known.unwrap_or_else(|| self.peer_reflexive(path, received));
+        if known.is_none() && self.remote_candidates.len() >= cx.config.max_remote_candidates {
+            return Err(Discard::PairLimit);
+        }
+        let id = self.checklist.add(path, local, remote, cx.role, cx.config.max_pairs);
+        let id = id.ok_or(Discard::PairLimit)?;
+        if known.is_none() {
+            self.remote_candidates.push(RemoteCandidate { candidate: remote, ufrag: None });
+            let generation = self.generation;
+            cx.emit(Event::PeerReflexive { generation, side: Side::Remote, candidate: remote });
+        }
+        Ok(id)
     }
 
     fn peer_reflexive(&self, path: Path, received: &Received) -> Candidate {

@@ -89,8 +89,9 @@ impl Agent {
     /// closed agent, too.
     ///
     /// # Errors
-    /// [`Error::Closed`] where a closed agent is given anything but a restart, [`Error::BothLite`], [`Error::HalfChangedCredentials`], and
-    /// [`Error::CredentialsChanged`] when a restart has begun and these are the parameters from before it.
+    /// [`Error::Closed`] where a closed agent is given anything but a restart, [`Error::BothLite`],
+    /// [`Error::HalfChangedCredentials`], and [`Error::CredentialsChanged`] when a restart has begun and these are
+    /// the parameters from before it.
     pub fn set_remote_parameters(&mut self, now: Instant, parameters: Parameters) -> Result<Applied, Error> {
         if self.context.config.lite && parameters.lite {
             return Err(Error::BothLite);

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::agent::Agent;
 use crate::context::Context;
 use crate::event::{Event, State};
+use crate::path::Path;
 use crate::restart::Draining;
 use crate::session::Session;
 use crate::timer::{Deadline, Timer};
@@ -60,25 +61,18 @@ impl Agent {
                 self.context.emit(Event::StateChanged(state));
             }
         }
-        let mut bound = std::mem::take(&mut self.bound);
-        let before = bound.len();
-        for path in self.sessions().flat_map(Session::authenticated_paths) {
-            if !bound.contains(&path) {
-                bound.push(path);
-            }
+        let mut bound: Vec<Path> = self.sessions().flat_map(Session::authenticated_paths).collect();
+        bound.sort_unstable();
+        bound.dedup();
+        if bound == self.bound {
+            return;
         }
-        for path in bound.iter().skip(before) {
+        for path in bound.iter().filter(|path| self.bound.binary_search(path).is_err()) {
             self.context.emit(Event::PathBound(*path));
         }
-        bound.retain(|path| {
-            let mut paths = sessions(&self.current, self.next.as_ref(), self.draining.as_ref())
-                .flat_map(Session::authenticated_paths);
-            let is_bound = paths.any(|each| each == *path);
-            if !is_bound {
-                self.context.events.push_back(Event::PathReleased(*path));
-            }
-            is_bound
-        });
+        for path in self.bound.iter().filter(|path| bound.binary_search(path).is_err()) {
+            self.context.emit(Event::PathReleased(*path));
+        }
         self.bound = bound;
     }
 

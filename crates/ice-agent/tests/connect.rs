@@ -365,3 +365,51 @@ fn a_removed_base_falls_back_to_another_pair_or_asks_for_a_restart() {
     assert!(world.events[LEFT].iter().any(|event| matches!(event, Event::RestartNeeded { .. })));
     assert!(!world.permitted(LEFT));
 }
+
+#[test]
+fn candidates_of_one_foundation_are_all_tried_although_the_first_is_dead() {
+    let mut world = World::strangers(19, APART, defaults());
+    world.add(LEFT, host("192.0.2.1:1000"));
+    world.add(RIGHT, host("192.0.2.2:2000"));
+    // Three ports of one address; only the last one lives, and the right side cannot reach the left unasked.
+    world.tell_parameters(RIGHT);
+    world.tell_parameters(LEFT);
+    for line in ["udp 2122187007 192.0.2.2 2", "udp 2122186751 192.0.2.2 3", "udp 2122186495 192.0.2.2 2000"]
+    {
+        let line = format!("candidate:1 1 {line} typ host");
+        let ice_agent::CandidateLine::Candidate { candidate, .. } = line.parse().unwrap() else { panic!() };
+        world.agents[LEFT].add_remote_candidate(world.now, candidate, None).unwrap();
+    }
+    world.network = Box::new(|_, packet| match (packet.from, packet.path.remote().port()) {
+        (LEFT, 2 | 3) => Vec::new(),
+        _ => vec![(ms(10), packet)],
+    });
+    world.run_until(ms(3_000), World::both_selected);
+}
+
+#[test]
+fn a_peer_that_moves_to_a_worse_pair_without_restart_is_followed_before_consent_expires() {
+    // The peer nominates on every check, as Chromium does, and loses its better network.
+    let mut world = World::strangers(20, APART, defaults());
+    world.add(LEFT, host("192.0.2.1:1000"));
+    world.add(LEFT, host("[2001:db8::1]:1000"));
+    world.add(RIGHT, host("192.0.2.2:2000"));
+    world.add(RIGHT, host("[2001:db8::2]:2000"));
+    let password = world.agents[RIGHT].local_parameters().password.clone();
+    world.network = Box::new(move |at, mut packet| {
+        if packet.path.local().is_ipv6() && at > ms(10_000) {
+            return Vec::new();
+        }
+        if packet.from == LEFT && is_request(&packet.bytes) {
+            packet.bytes = with_use_candidate(&packet.bytes, password.expose());
+        }
+        vec![(ms(10), packet)]
+    });
+    world.exchange_parameters();
+    world.exchange_candidates();
+    world.run_for(ms(10_000));
+    assert!(world.agents[RIGHT].selected_pair().unwrap().path.remote().is_ipv6());
+    world.run_for(ms(17_000));
+    assert!(world.agents[RIGHT].selected_pair().unwrap().path.remote().is_ipv4(), "{}", world.trace);
+    assert!(world.events[RIGHT].iter().all(|event| !matches!(event, Event::ConsentLost { .. })));
+}

@@ -252,3 +252,22 @@ fn a_pair_that_is_not_selected_keeps_its_own_consent_and_takes_over() {
     let lost = |event: &&Event| matches!(event, Event::ConsentLost { path, .. } if *path == first);
     assert_eq!(world.events[LEFT].iter().filter(lost).count(), 1);
 }
+
+#[test]
+fn a_success_response_without_a_mapped_address_proves_nothing() {
+    let mut world = World::connected(11);
+    let sent = intercept(&mut world);
+    world.run_for(ms(6_000));
+    let requests: Vec<_> = sent.lock().unwrap().clone();
+    let (_, request) = requests.iter().find(|(_, p)| p.from == LEFT && is_request(&p.bytes)).unwrap();
+    let id = stun::Message::decode(&request.bytes).unwrap().transaction_id();
+    let password = world.agents[RIGHT].local_parameters().password.clone();
+    let mut bytes = Vec::new();
+    stun::MessageWriter::new(&mut bytes, stun::MessageType::BINDING_SUCCESS, id)
+        .finish(Some(&stun::IntegrityKey::short_term(password.expose())));
+    let before = until(&world, LEFT);
+    let path = request.path;
+    world.agents[LEFT].handle_input(world.now, Datagram { path, payload: &bytes });
+    assert_eq!(until(&world, LEFT), before);
+    assert_eq!(world.agents[LEFT].stats().discarded(Discard::NoMappedAddress), 1);
+}

@@ -312,3 +312,44 @@ fn the_role_can_be_set_until_the_parameters_are() {
     world.run_until(ms(1000), World::both_selected);
     assert!(!world.trace.contains("RoleChanged"), "{}", world.trace);
 }
+
+#[test]
+fn the_peers_restart_opens_a_closed_agent_and_nothing_else_of_its_does() {
+    let mut world = World::connected(18);
+    world.agents[LEFT].close(world.now);
+    let (now, known) = (world.now, world.agents[RIGHT].local_parameters().clone());
+    assert_eq!(world.agents[LEFT].set_remote_parameters(now, known), Err(Error::Closed));
+    assert_eq!(world.agents[LEFT].add_remote_candidate(now, host("192.0.2.2:9"), None), Err(Error::Closed));
+    world.agents[RIGHT].restart(world.now).unwrap();
+    assert!(matches!(world.tell_parameters(RIGHT), Applied::IceRestart(_)));
+    assert!(matches!(world.tell_parameters(LEFT), Applied::IceRestart(_)));
+    world.exchange_candidates();
+    world.run_until(ms(1000), moved);
+    assert_eq!(world.agents[LEFT].state(), State::Connected);
+}
+
+#[test]
+fn data_on_a_path_that_only_the_new_generation_has_retires_the_old_one_at_once() {
+    let mut world = World::connected(19);
+    let base = host("192.0.2.1:1000");
+    world.agents[LEFT].restart(world.now).unwrap();
+    // A new socket for the new generation; the old one goes on until the new one is selected.
+    world.add(LEFT, host("[2001:db8::1]:1000"));
+    world.add(RIGHT, host("[2001:db8::2]:2000"));
+    let blocked = base.address();
+    world.network = Box::new(move |_, packet| {
+        let old = packet.path.local() == blocked || packet.path.remote() == blocked;
+        if old { Vec::new() } else { vec![(ms(10), packet)] }
+    });
+    world.tell_parameters(LEFT);
+    world.tell_parameters(RIGHT);
+    world.exchange_candidates();
+    world.run_until(ms(3000), moved);
+    let retired =
+        |world: &World| world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationRetired(_)));
+    let path = world.agents[LEFT].selected_pair().unwrap().path;
+    assert!(path.local().is_ipv6() && !retired(&world), "{}", world.trace);
+    world.agents[LEFT].note_authenticated(world.now, path);
+    world.drain();
+    assert!(retired(&world), "{}", world.trace);
+}

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dtls_core::{Connection, Negotiated, ProtocolVersion};
 pub(crate) use dtls_core::DtlsRole;
+use dtls_core::{Connection, Negotiated, ProtocolVersion};
 use ice_agent::Generation;
 use srtp::{Inbound, Outbound, RtpHeader};
 use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
@@ -170,8 +170,10 @@ pub(crate) struct Established {
 /// The SRTP contexts of one association. Their packet indexes never begin anew.
 struct MediaContexts {
     profile: Profile,
-    outbound: Outbound,
-    inbound: Inbound,
+    /// `None`: it was moved out to where media is sent.
+    outbound: Option<Outbound>,
+    /// `None`: it was moved out to where media is read.
+    inbound: Option<Inbound>,
 }
 
 impl MediaContexts {
@@ -183,19 +185,17 @@ impl MediaContexts {
     ) -> Result<Self, Failure> {
         let association = identity.number;
         let mut exported = Zeroizing::new(vec![0; profile.keying_material_len()]);
-        connection
-            .export(EXPORTER_LABEL, None, &mut exported)
-            .map_err(|_| Failure::Keys { association })?;
-        let keys = KeyingMaterial::new(profile, &exported)
-            .map_err(|_| Failure::Keys { association })?
-            .split(match identity.role {
+        connection.export(EXPORTER_LABEL, None, &mut exported).map_err(|_| Failure::Keys { association })?;
+        let keys = KeyingMaterial::new(profile, &exported).map_err(|_| Failure::Keys { association })?.split(
+            match identity.role {
                 DtlsRole::Client => srtp_keys::DtlsRole::Client,
                 DtlsRole::Server => srtp_keys::DtlsRole::Server,
-            });
+            },
+        );
         Ok(Self {
             profile,
-            outbound: Outbound::new(&keys.outbound, options),
-            inbound: Inbound::new(&keys.inbound, options),
+            outbound: Some(Outbound::new(&keys.outbound, options)),
+            inbound: Some(Inbound::new(&keys.inbound, options)),
         })
     }
 }
@@ -206,16 +206,31 @@ impl Established {
     }
 
     pub(crate) fn outbound(&mut self) -> Option<&mut Outbound> {
-        self.media.as_mut().map(|media| &mut media.outbound)
+        self.media.as_mut()?.outbound.as_mut()
+    }
+
+    /// Moves the context out; packets can only be sealed with it from now on.
+    pub(crate) fn take_outbound(&mut self) -> Option<Outbound> {
+        self.media.as_mut()?.outbound.take()
+    }
+
+    /// Moves the context out; packets can only be opened with it from now on.
+    pub(crate) fn take_inbound(&mut self) -> Option<Inbound> {
+        self.media.as_mut()?.inbound.take()
+    }
+
+    /// Whether there are SRTP keys, here or moved out.
+    pub(crate) fn carries_media(&self) -> bool {
+        self.media.is_some()
     }
 
     pub(crate) fn can_read_media(&self) -> bool {
-        self.media.is_some()
+        self.inbound().is_some()
     }
 
     /// Whether this stream was read under these keys before.
     pub(crate) fn knows_stream(&self, ssrc: u32) -> bool {
-        self.media.as_ref().is_some_and(|media| media.inbound.knows_stream(ssrc))
+        self.inbound().is_some_and(|inbound| inbound.knows_stream(ssrc))
     }
 
     /// Opens a packet; on failure it may be destroyed, which is no loss if no other keys could open it.
@@ -224,7 +239,7 @@ impl Established {
         packet: Protected,
         bytes: &mut [u8],
     ) -> Result<Range<usize>, srtp::Discard> {
-        let inbound = &mut self.media.as_mut().ok_or(srtp::Discard::Unauthenticated)?.inbound;
+        let inbound = self.inbound_mut().ok_or(srtp::Discard::Unauthenticated)?;
         match packet {
             Protected::Rtp(header) => inbound.unprotect_rtp(&header, bytes),
             Protected::Rtcp => inbound.unprotect_rtcp(bytes),
@@ -238,11 +253,19 @@ impl Established {
         bytes: &mut [u8],
         scratch: &mut Vec<u8>,
     ) -> Result<Range<usize>, srtp::Discard> {
-        let inbound = &mut self.media.as_mut().ok_or(srtp::Discard::Unauthenticated)?.inbound;
+        let inbound = self.inbound_mut().ok_or(srtp::Discard::Unauthenticated)?;
         match packet {
             Protected::Rtp(header) => inbound.try_unprotect_rtp(&header, bytes, scratch),
             Protected::Rtcp => inbound.try_unprotect_rtcp(bytes, scratch),
         }
+    }
+
+    fn inbound(&self) -> Option<&Inbound> {
+        self.media.as_ref()?.inbound.as_ref()
+    }
+
+    fn inbound_mut(&mut self) -> Option<&mut Inbound> {
+        self.media.as_mut()?.inbound.as_mut()
     }
 
     /// Something authenticated under these keys.

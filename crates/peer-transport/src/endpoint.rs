@@ -154,7 +154,7 @@ impl Endpoint {
         let id = self.peers.insert(Peer::new(transport)).ok_or(full)?;
         self.added = stream;
         if let Some(peer) = self.peers.get_mut(id) {
-            self.indexes.settle(id, peer);
+            self.indexes.settle_after_command(id, peer);
         }
         Ok(id)
     }
@@ -246,9 +246,8 @@ impl Endpoint {
     /// sees every deadline. A datagram for no peer here is counted by its reason.
     pub fn handle_input<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
         self.handle_timeout(now);
-        let class = demux::classify(datagram.payload);
         let reason = match self.route(&datagram) {
-            Route::Peer(id) => return self.give(id, class, datagram),
+            Route::Peer(id) => return self.give(id, datagram),
             Route::Foreign { .. } => Discard::Ice(ice_agent::Discard::UnknownUfrag),
             Route::Forward(_) => Discard::UnknownPath,
             Route::Unknown(reason) => reason,
@@ -417,13 +416,10 @@ impl Endpoint {
         self.discarded.iter()
     }
 
-    fn give<'d>(&mut self, id: PeerId, class: Class, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
+    fn give<'d>(&mut self, id: PeerId, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
         let peer = self.peers.get_mut(id)?;
         let media = peer.transport.handle_input(self.now, datagram);
-        match class {
-            Class::Rtp | Class::Rtcp => self.indexes.settle_after_media(id, peer),
-            Class::Stun | Class::Dtls | Class::Unknown | Class::Empty => self.indexes.settle(id, peer),
-        }
+        self.indexes.settle(id, peer);
         media.map(|media| (id, media))
     }
 

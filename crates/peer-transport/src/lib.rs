@@ -69,6 +69,7 @@
 mod association;
 mod config;
 mod demux;
+mod detached;
 mod endpoint;
 mod error;
 mod event;
@@ -95,8 +96,10 @@ pub use endpoint::{Endpoint, EndpointConfig, ForwardTag, PeerId, PeerMut, Route}
 pub use error::{Error, Failure, SendError};
 pub use event::{Event, RestartOutcome, Side, State};
 pub use media::{Datagram, Dscp, Ecn, Media, MediaMeta, Meta, RtcpPacket, RtpPacket, Transmit};
+pub use media_receiver::{Evidence, MediaReceiver};
+pub use media_sender::MediaSender;
 pub use parameters::{
-    Attribute, AttributeName, Description, DescriptionKind, Fragment, IceOptions, ParseError, Parameters,
+    Attribute, AttributeName, Description, DescriptionKind, Fragment, IceOptions, Parameters, ParseError,
     Problem, Setup, TlsId,
 };
 pub use stats::{Count, Discard, Stats};
@@ -104,6 +107,7 @@ pub use transport::PeerTransport;
 
 // What the signatures above are made of, so that one dependency is enough.
 pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule};
+pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
 pub use ice_agent::{
     Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, Generation, IceRole,
     Pair, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,

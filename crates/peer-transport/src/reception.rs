@@ -39,6 +39,9 @@ impl PeerTransport {
         if !self.ice.may_receive(meta.path) {
             return self.discard(Discard::UnknownPath);
         }
+        if self.detached.has_receiver() {
+            return Some(Media::Protected(Datagram { meta, payload }));
+        }
         let header = match RtpHeader::parse(payload) {
             Ok(header) => header,
             Err(reason) => return self.discard(Discard::Srtp(reason)),
@@ -54,6 +57,9 @@ impl PeerTransport {
         let Datagram { meta, payload } = datagram;
         if !self.ice.may_receive(meta.path) {
             return self.discard(Discard::UnknownPath);
+        }
+        if self.detached.has_receiver() {
+            return Some(Media::Protected(Datagram { meta, payload }));
         }
         // The sender's SSRC stands behind the first four bytes (RFC 3550 section 6.1).
         let Some(ssrc) = payload.get(4..8).and_then(|bytes| bytes.first_chunk()) else {
@@ -204,9 +210,8 @@ impl PeerTransport {
                 return;
             }
             let mut scratch = std::mem::take(&mut self.scratch);
-            let admitted = self
-                .connection_mut(slot)
-                .map(|connection| connection.try_input(now, datagram, &mut scratch));
+            let admitted =
+                self.connection_mut(slot).map(|connection| connection.try_input(now, datagram, &mut scratch));
             self.scratch = scratch;
             if admitted == Some(Admitted::Authenticated) {
                 return self.note_admitted(now, path, slot, Admitted::Authenticated);

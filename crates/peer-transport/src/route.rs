@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use dtls_core::{ClosedBy, Connection};
 use ice_agent::{Generation, Pair, PairState, Path};
 
-use crate::event::{Event, RestartOutcome, Side};
 use crate::error::Failure;
+use crate::event::{Event, RestartOutcome, Side};
 use crate::generation::{Current, Restart, Stage};
 use crate::media::Transmit;
 use crate::reception::Slot;
 use crate::stats::Discard;
 use crate::transport::{PeerTransport, Phase};
-use crate::verdict::Ends;
+use crate::verdict::{self, Ends};
 
 /// A connection that ends has at most an alert to say, so this many datagrams never wait.
 const MAX_LAST_WORDS: usize = 8;
@@ -24,6 +24,7 @@ impl PeerTransport {
     pub(crate) fn route(&mut self, now: Instant) {
         loop {
             if let Some(event) = self.ice.poll_event() {
+                self.ice_changes = self.ice_changes.wrapping_add(1);
                 self.on_ice(now, &event);
                 continue;
             }
@@ -31,6 +32,7 @@ impl PeerTransport {
             self.on_dtls(now, slot, event);
         }
         self.announce_state();
+        self.tell_detached(now);
     }
 
     fn poll_dtls_event(&mut self) -> Option<(Slot, dtls_core::Event)> {
@@ -202,7 +204,7 @@ impl PeerTransport {
     /// Says that the association before goes on under the new ICE generation, and under the names that
     /// were signalled with it.
     pub(crate) fn report_retained(&mut self, now: Instant, generation: Generation, ends: Ends) {
-        let recent = self.round_trip_time().unwrap_or(Duration::from_millis(100)) * 2;
+        let recent = verdict::proof_age(self.round_trip_time());
         let Some(association) = self.current.established_mut() else { return };
         association.identity.ends = ends;
         let proven = now.checked_sub(recent).is_some_and(|earliest| association.was_heard_since(earliest));
@@ -226,9 +228,8 @@ impl PeerTransport {
             (Slot::Next, Some(restart))
                 if permission.is_none_or(|permission| permission.generation != restart.generation) =>
             {
-                let usable = |pair: &Pair| {
-                    pair.generation == restart.generation && pair.state == PairState::Succeeded
-                };
+                let usable =
+                    |pair: &Pair| pair.generation == restart.generation && pair.state == PairState::Succeeded;
                 self.ice.pairs().filter(usable).max_by_key(|pair| pair.priority).map(|pair| pair.path)
             }
             _ => permitted,
@@ -238,7 +239,9 @@ impl PeerTransport {
     pub(crate) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
         for slot in Slot::ALL {
             let Some(path) = self.path_of(slot) else { continue };
-            if let Some(transmit) = self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf)) {
+            if let Some(transmit) =
+                self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf))
+            {
                 return Some(Transmit::new(path, transmit.len));
             }
         }

@@ -14,6 +14,7 @@ use srtp_keys::Profile;
 use crate::association::{Association, Established};
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
+use crate::detached::Detached;
 use crate::error::{Error, Failure, SendError};
 use crate::event::{Event, Side, State};
 use crate::generation::{Current, Draining, EarlyDatagrams, LocalDtls, Restart, Signalling, Stage};
@@ -56,6 +57,9 @@ pub struct PeerTransport {
     pub(crate) events: Events,
     pub(crate) outbox: VecDeque<(Path, Vec<u8>)>,
     pub(crate) scratch: Vec<u8>,
+    pub(crate) detached: Detached,
+    /// Counts what may have changed the names and paths that ICE answers to.
+    pub(crate) ice_changes: u64,
     pub(crate) stats: Stats,
 }
 
@@ -116,6 +120,8 @@ impl PeerTransport {
             events: Events::new(config.max_queued_data),
             outbox: VecDeque::new(),
             scratch: Vec::new(),
+            detached: Detached::default(),
+            ice_changes: 0,
             stats: Stats::default(),
             config,
         })
@@ -202,7 +208,8 @@ impl PeerTransport {
     ) -> Result<Transmit, SendError> {
         let now = self.advance(now);
         let path = self.sending_path(now)?;
-        let outbound = self.sending()?.outbound().ok_or(SendError::NotConnected)?;
+        let without_keys = self.detached.without_keys();
+        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
         let len = outbound.protect_rtp(header, payload, out)?;
         self.stats.rtp_sent.add(len);
         Ok(Transmit::new(path, len))
@@ -220,7 +227,8 @@ impl PeerTransport {
     ) -> Result<Transmit, SendError> {
         let now = self.advance(now);
         let path = self.sending_path(now)?;
-        let outbound = self.sending()?.outbound().ok_or(SendError::NotConnected)?;
+        let without_keys = self.detached.without_keys();
+        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
         let len = outbound.protect_rtcp(compound, out)?;
         self.stats.rtcp_sent.add(len);
         Ok(Transmit::new(path, len))
@@ -260,18 +268,13 @@ impl PeerTransport {
         if let Current::Established(mut association) = std::mem::replace(&mut self.current, Current::Absent) {
             association.connection.close(now);
             self.keep_last_words(path, &mut association.connection);
-            self.events.push(Event::AssociationClosed {
-                association: association.identity.number,
-                by: Side::Local,
-            });
+            self.events
+                .push(Event::AssociationClosed { association: association.identity.number, by: Side::Local });
         }
         if let Some(Restart { stage: Stage::Moving(mut next), .. }) = self.restart.take() {
             next.connection.close(now);
             self.keep_last_words(path, &mut next.connection);
-            self.events.push(Event::AssociationClosed {
-                association: next.identity.number,
-                by: Side::Local,
-            });
+            self.events.push(Event::AssociationClosed { association: next.identity.number, by: Side::Local });
         }
         self.end(now, Phase::Closed);
         self.route(now);
@@ -459,10 +462,7 @@ impl PeerTransport {
 
     /// The state that follows from what the transport holds.
     fn derive_state(&self) -> State {
-        let restarting = self
-            .restart
-            .as_ref()
-            .is_some_and(|restart| !restart.stage.is_settled());
+        let restarting = self.restart.as_ref().is_some_and(|restart| !restart.stage.is_settled());
         match self.phase {
             Phase::Closed => State::Closed,
             Phase::Failed => State::Failed,
@@ -511,6 +511,7 @@ impl PeerTransport {
         self.early = EarlyDatagrams::default();
         self.phase = phase;
         self.ice.close(now);
+        self.ice_changes = self.ice_changes.wrapping_add(1);
     }
 }
 

@@ -100,6 +100,15 @@ pub(crate) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
     round_trip_time.map_or(FLOOR * 2, |rtt| (rtt * 2).max(FLOOR))
 }
 
+/// How old traffic under the kept keys may be and still prove that the peer kept them too: two round
+/// trips, and never less than the time between two reports (RFC 3550 section 6.2), which is all that a
+/// muted peer sends. On a short path two round trips pass between any two packets. A peer that began
+/// anew dropped the old keys long before silence is judged.
+pub(crate) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
+    const FLOOR: Duration = Duration::from_secs(1);
+    round_trip_time.map_or(FLOOR, |rtt| (rtt * 2).max(FLOOR))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

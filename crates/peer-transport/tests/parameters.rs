@@ -1,7 +1,7 @@
 //! The SDP attributes of a transport: what browsers write is read, what we write reads back, and
 //! what is wrong is said in words.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the tests' own functions")]
+#![expect(clippy::unwrap_used, reason = "the tests' own functions")]
 
 use ice_agent::{CandidateLine, Password, Ufrag};
 use peer_transport::{

@@ -260,6 +260,36 @@ fn a_peer_that_ignores_the_fresh_handshake_has_kept_the_association() {
     assert_nothing_lost(&pair);
 }
 
+/// Between restart and verdict, Alice and Bob say something every `pause`; returns what the verdicts say of proof.
+fn verdicts_with_media_every(pause: Duration) -> (Option<bool>, Option<bool>) {
+    let mut pair = Pair::new();
+    pair.latency = Duration::from_micros(100);
+    for (from, kind) in [(Alice, DescriptionKind::Offer), (Bob, DescriptionKind::Answer)] {
+        let mut parameters = pair.peer(from).transport.local_parameters();
+        parameters.tls_id = None;
+        pair.describe(from, kind, parameters);
+    }
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+    browser_like(&mut pair, Alice);
+    for _ in 0..6 * 1000 / pause.as_millis() {
+        pair.speak(Alice);
+        pair.speak(Bob);
+        pair.run_for(pause);
+    }
+    (retained(&pair, Alice), retained(&pair, Bob))
+}
+
+#[test]
+fn on_a_path_shorter_than_the_pause_between_two_packets_media_still_proves_the_association() {
+    assert_eq!(verdicts_with_media_every(Duration::from_millis(20)), (Some(true), Some(true)));
+    assert_eq!(verdicts_with_media_every(Duration::from_millis(900)), (Some(true), Some(true)));
+}
+
+#[test]
+fn a_peer_that_said_nothing_lately_is_judged_without_proof() {
+    assert_eq!(verdicts_with_media_every(Duration::from_secs(6)), (Some(false), Some(false)));
+}
+
 #[test]
 fn a_fresh_handshake_that_signalling_promised_is_never_judged_retained() {
     let mut pair = Pair::connected();

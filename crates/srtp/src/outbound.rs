@@ -51,6 +51,8 @@ impl Outbound {
     /// `header` is a whole RTP header with its contributing sources and extension; when its padding bit is
     /// set, `payload` ends in the padding. The first sequence number of an SSRC should lie in the lower half,
     /// so that losing the first packets does not hide a rollover from the receiver (RFC 3711 section 3.3.1).
+    /// A number half the range ahead of the newest one or more counts as one from the past, so a source that
+    /// starts anew needs a new SSRC or rewritten numbers.
     ///
     /// # Errors
     /// See [`Error`]; `out` and the context are as they were.

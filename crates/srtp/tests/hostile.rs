@@ -119,6 +119,21 @@ fn a_packet_that_is_cut_anywhere_is_malformed_or_not_authentic() {
 }
 
 #[test]
+fn a_packet_longer_than_a_datagram_is_malformed() {
+    for profile in Profile::PREFERENCE {
+        let mut world = World::new(profile);
+        for start in [UNKNOWN_STREAM, REPORT] {
+            for (len, discard) in [(65_536, Discard::Malformed), (65_535, Discard::Unauthenticated)] {
+                let mut packet = start.to_vec();
+                packet.resize(len, 0xff);
+                assert_eq!(world.receive(&packet), Err(discard), "{profile}, {len} bytes");
+            }
+        }
+        world.assert_unchanged();
+    }
+}
+
+#[test]
 fn forged_streams_take_no_place() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);

@@ -124,6 +124,44 @@ fn a_retired_stream_makes_room_and_never_comes_back() {
 }
 
 #[test]
+fn retiring_ends_the_reports_of_an_ssrc_as_well() {
+    let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
+    assert!(!bob.knows_stream(1));
+    let mut first = Vec::new();
+    alice.protect_rtcp(&report(1), &mut first).unwrap();
+    bob.unprotect_rtcp(&mut first).unwrap();
+    assert!(bob.knows_stream(1));
+
+    assert_eq!(bob.retire(1), Ok(true));
+    assert!(!bob.knows_stream(1));
+    let mut second = Vec::new();
+    alice.protect_rtcp(&report(1), &mut second).unwrap();
+    assert_eq!(bob.unprotect_rtcp(&mut second), Err(Discard::RetiredSsrc));
+}
+
+#[test]
+fn reports_have_a_window_and_a_bound_of_their_own() {
+    let options = Options { replay_window: 64, max_streams: 1, ..Options::default() };
+    let (mut alice, mut bob) = association(Profile::Aes128CmSha1_80, &options);
+    let mut reports: Vec<_> = (0..=64)
+        .map(|_| {
+            let mut packet = Vec::new();
+            alice.protect_rtcp(&report(1), &mut packet).unwrap();
+            packet
+        })
+        .collect();
+    assert_eq!(bob.unprotect_rtcp(&mut reports[64]), Ok(0..8));
+    assert_eq!(bob.unprotect_rtcp(&mut reports[1]), Ok(0..8));
+    assert_eq!(bob.unprotect_rtcp(&mut reports[0]), Err(Discard::TooOld));
+
+    let mut other = Vec::new();
+    alice.protect_rtcp(&report(2), &mut other).unwrap();
+    assert_eq!(bob.unprotect_rtcp(&mut other), Err(Discard::TooManyStreams));
+    // A stream of media is not a stream of reports, so this one is the first.
+    unprotect(&mut bob, &protect(&mut alice, 2, 1, b"").unwrap()).unwrap();
+}
+
+#[test]
 fn nothing_is_forgotten_to_make_room_for_one_more_retired_stream() {
     let options = Options { max_retired: 1, ..Options::default() };
     let (mut alice, _) = association(Profile::AeadAes128Gcm, &options);

@@ -7,6 +7,7 @@
 //! Prints a table, ends with one line of verdict, and exits with a status other than 0 when a goal was missed.
 
 mod allocations;
+mod dtls_suite;
 mod measure;
 mod report;
 mod srtp_suite;
@@ -49,8 +50,11 @@ struct Suite {
     run: fn(Effort, &mut Report),
 }
 
-const SUITES: &[Suite] =
-    &[Suite { name: "srtp", run: srtp_suite::run }, Suite { name: "stun", run: stun_suite::run }];
+const SUITES: &[Suite] = &[
+    Suite { name: "srtp", run: srtp_suite::run },
+    Suite { name: "stun", run: stun_suite::run },
+    Suite { name: "dtls", run: dtls_suite::run },
+];
 
 struct Options {
     suites: Vec<String>,

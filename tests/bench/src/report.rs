@@ -72,12 +72,12 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        println!("{:<48} {:<12} {:>12} {:<6} {:>8}  met", "figure", "subject", "value", "unit", "at most");
+        println!("{:<60} {:<9} {:>12} {:<6} {:>8}  met", "figure", "subject", "value", "unit", "at most");
         for row in &self.rows {
             let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| shown(goal, row.unit));
             let met = row.met().map_or("", |met| if met { "yes" } else { "NO" });
             let value = shown(row.value, row.unit);
-            println!("{:<48} {:<12} {value:>12} {:<6} {goal:>8}  {met}", row.figure, row.subject, row.unit);
+            println!("{:<60} {:<9} {value:>12} {:<6} {goal:>8}  {met}", row.figure, row.subject, row.unit);
         }
     }
 

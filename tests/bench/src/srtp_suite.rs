@@ -26,9 +26,12 @@ const BATCH: u16 = 64;
 
 /// What ours may take compared with the bare primitives, by the size of the payload. What we add is some
 /// nanoseconds whatever the size.
-const SIZES: [(usize, f64); 2] = [(1_200, 1.10), (100, 1.25)];
+const SIZES: [(usize, f64); 2] = [(1_200, 1.10), (100, 1.35)];
 
-/// What is measured in every suite.
+/// Receivers of one packet, each with keys and streams of its own: more than fit the nearest caches.
+const RECEIVERS: u16 = 200;
+
+/// What is measured side by side.
 const PROFILES: [(Profile, &str); 2] =
     [(Profile::Aes128CmSha1_80, "AES-CM-80"), (Profile::AeadAes128Gcm, "GCM-128")];
 
@@ -61,6 +64,19 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
             let figure = format!("{name} unprotect {size} B");
             report.contest(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
         }
+    }
+    for (profile, name) in PROFILES {
+        let payload = vec![0x5a; 1_200];
+        let outcome = contest(
+            effort,
+            vec![
+                ours::fan_out(profile, &payload),
+                bare::fan_out(profile, &payload),
+                rtc::fan_out(profile, &payload),
+            ],
+        );
+        let figure = format!("{name} 1200 B to each of {RECEIVERS} receivers");
+        report.contest(&figure, &outcome, Some(1.15), Some((rtc::NAME, 1.0)));
     }
     for (profile, name) in PROFILES {
         let payload = vec![0x5a; 1_200];
@@ -98,6 +114,29 @@ fn protecting<'w>(
     Subject { name, operations: BATCH.into(), work: Box::new(work) }
 }
 
+/// Seals one payload for every receiver, into one buffer.
+fn fanning_out<'w, C: 'w>(
+    name: &'static str,
+    payload: &'w [u8],
+    new: impl Fn(u16) -> C,
+    mut protect: impl FnMut(&mut C, u16, &[u8], &mut Vec<u8>) + 'w,
+) -> Subject<'w> {
+    let mut receivers: Vec<C> = (0..RECEIVERS).map(new).collect();
+    let mut out = Vec::with_capacity(usize::from(RECEIVERS) * 1_300);
+    let mut next = 0_u16;
+    let work = move || {
+        let start = Instant::now();
+        out.clear();
+        for receiver in &mut receivers {
+            protect(receiver, next, black_box(payload), &mut out);
+        }
+        black_box(&out);
+        next = next.wrapping_add(1);
+        start.elapsed()
+    };
+    Subject { name, operations: RECEIVERS.into(), work: Box::new(work) }
+}
+
 /// Opens batches of packets, which ours seals before the clock starts.
 fn unprotecting<'w>(
     name: &'static str,
@@ -105,7 +144,7 @@ fn unprotecting<'w>(
     payload: &'w [u8],
     mut unprotect: impl FnMut(u16, &mut [u8]) + 'w,
 ) -> Subject<'w> {
-    let mut sealer = ours::outbound(profile);
+    let mut sealer = ours::outbound(profile, 0);
     let mut packets: Vec<Vec<u8>> = (0..BATCH).map(|_| Vec::with_capacity(2_000)).collect();
     let mut next = 0_u16;
     let work = move || -> Duration {
@@ -135,7 +174,8 @@ fn header(sequence_number: u16) -> [u8; 12] {
     header
 }
 
-/// Keying material in which no two bytes are equal.
-fn exported(profile: Profile) -> Vec<u8> {
-    (0..).take(profile.keying_material_len()).collect()
+/// Keying material in which no two bytes are equal, for the association with this number.
+fn exported(profile: Profile, association: u16) -> Vec<u8> {
+    let first = association.to_le_bytes()[0];
+    (0..=u8::MAX).map(|byte| byte.wrapping_add(first)).take(profile.keying_material_len()).collect()
 }

@@ -19,11 +19,26 @@
 //! A new target is a function and its line in [`TARGETS`], a folder in `corpus`, and a binary of two lines in
 //! `explore`; a test fails until all three are there.
 
+mod candidate_line;
+mod dtls_connection;
+mod dtls_records;
+mod endpoint;
+mod ice_agent;
 mod input;
 pub mod mutation;
+mod network;
+mod peer_transport;
+mod sdp_attributes;
 mod srtp_unprotect;
 mod stun_message;
 
+pub use candidate_line::candidate_line;
+pub use dtls_connection::dtls_connection;
+pub use dtls_records::dtls_records;
+pub use endpoint::endpoint;
+pub use ice_agent::ice_agent;
+pub use peer_transport::peer_transport;
+pub use sdp_attributes::sdp_attributes;
 pub use srtp_unprotect::srtp_unprotect;
 pub use stun_message::stun_message;
 
@@ -40,6 +55,13 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
+    Target { name: "dtls_connection", run: dtls_connection, mutations: 10 },
+    Target { name: "dtls_records", run: dtls_records, mutations: 100 },
+    Target { name: "endpoint", run: endpoint, mutations: 3 },
+    Target { name: "ice_agent", run: ice_agent, mutations: 8 },
+    Target { name: "peer_transport", run: peer_transport, mutations: 4 },
+    Target { name: "sdp_attributes", run: sdp_attributes, mutations: 1000 },
     Target { name: "srtp_unprotect", run: srtp_unprotect, mutations: 300 },
-    Target { name: "stun_message", run: stun_message, mutations: 1000 },
+    Target { name: "stun_message", run: stun_message, mutations: 300 },
 ];

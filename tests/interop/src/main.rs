@@ -4,6 +4,7 @@
 //! non-zero when a cell fell short. `cargo xtask interop` builds it and provides the foreign programs.
 
 mod absent;
+mod chromium;
 mod openssl;
 mod program;
 mod relay;
@@ -17,12 +18,12 @@ use report::Report;
 
 const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
 
-Peers: openssl
+Peers: openssl, chromium
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
 /// A peer's name and what plays its scenarios.
-const PEERS: &[(&str, Play)] = &[("openssl", openssl::run)];
+const PEERS: &[(&str, Play)] = &[("openssl", openssl::run), ("chromium", chromium::run)];
 
 type Play = fn(&mut Report);
 

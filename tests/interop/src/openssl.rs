@@ -3,7 +3,7 @@
 //! 1. -> handshake, OpenSSL on one socket, `dtls-core` on another, at times a bad relay between them
 //! 2. == profile, suite, group and exported keys, as each side names them; our certificate as OpenSSL saw it
 //! 3. <> application data both ways
-//! 4. -> close_notify, by us in one half of the cells and by OpenSSL in the other
+//! 4. -> close_notify, by us or by OpenSSL
 //!
 //! Then what has to be refused, with the alert that OpenSSL reads. Roles are ours.
 

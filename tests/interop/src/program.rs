@@ -47,7 +47,7 @@ impl Program {
     /// Writes one line to its standard input.
     pub(crate) fn tell(&mut self, line: &str) -> Result<(), String> {
         let stdin = self.child.stdin.as_mut().ok_or("its input is closed")?;
-        let told = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
+        let told = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
         told.map_err(|error| format!("{} does not listen: {error}", self.name))
     }
 

@@ -31,8 +31,10 @@ struct Shared {
     /// Whoever dialled, learnt from what arrives.
     dialler: Mutex<Option<SocketAddr>>,
     target: SocketAddr,
-    passed: AtomicU64,
+    arrived: AtomicU64,
     lost: AtomicU64,
+    repeated: AtomicU64,
+    late: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -52,8 +54,10 @@ impl Relay {
             stopped: AtomicBool::new(false),
             dialler: Mutex::new(None),
             target,
-            passed: AtomicU64::new(0),
+            arrived: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         });
         for (from, to, direction) in
             [(clone(&front)?, clone(&back)?, Direction::ToTarget), (back, front, Direction::ToDialler)]
@@ -77,8 +81,10 @@ impl Relay {
 
     /// What happened so far, for the table.
     pub(crate) fn summary(&self) -> String {
-        let lost = self.shared.lost.load(Ordering::Relaxed);
-        format!("{lost} of {} datagrams lost", lost + self.shared.passed.load(Ordering::Relaxed))
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Shared { arrived, lost, repeated, late, .. } = &*self.shared;
+        let (lost, repeated, late) = (count(lost), count(repeated), count(late));
+        format!("of {} datagrams {lost} lost, {repeated} repeated, {late} late", count(arrived))
     }
 }
 
@@ -103,19 +109,22 @@ impl Shared {
             if matches!(direction, Direction::ToTarget) {
                 *self.dialler.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
             }
+            count(&self.arrived);
             let datagram = &buffer[..length];
             let calm = self.calm.load(Ordering::Relaxed);
             let mut happens = |percent| !calm && chance.percent() < percent;
             if happens(self.weather.lost) {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                count(&self.lost);
                 continue;
             }
             if held.is_none() && happens(self.weather.late) {
+                count(&self.late);
                 held = Some(datagram.to_vec());
                 continue;
             }
             self.send(to, direction, datagram);
             if happens(self.weather.repeated) {
+                count(&self.repeated);
                 self.send(to, direction, datagram);
             }
             if let Some(late) = held.take() {
@@ -129,12 +138,15 @@ impl Shared {
             Direction::ToTarget => Some(self.target),
             Direction::ToDialler => *self.dialler.lock().unwrap_or_else(PoisonError::into_inner),
         };
-        if let Some(address) = address
-            && to.send_to(datagram, address).is_ok()
-        {
-            self.passed.fetch_add(1, Ordering::Relaxed);
+        if let Some(address) = address {
+            // A datagram that cannot be sent is one more that is lost on the way.
+            let _ = to.send_to(datagram, address);
         }
     }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// SplitMix64: a short sequence of fair numbers from a seed.

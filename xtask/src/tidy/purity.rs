@@ -33,19 +33,35 @@ const TIME: &str = "`now` is a parameter";
 const SOCKET: &str = "sockets belong to the driver";
 const ENTROPY: &str = "randomness comes from the injected `Seed`";
 
-/// DTLS keys come from ring's generator, so ring's own folder may name it, and nobody else.
-const RING: (&str, &str) = ("crates/dtls-core/src/crypto/", "SystemRandom");
+/// DTLS keys come from the generator of the crypto backend, so this crate may name it, and none beside it.
+const WITH_BACKEND: &str = "crates/dtls-core/src/";
+const GENERATOR: &str = "SystemRandom";
+
+/// The one folder there that names the backend's crate: what replaces it replaces this folder's imports.
+const BACKEND: &str = "crates/dtls-core/src/crypto/";
+const BACKEND_CRATE: &str = "ring::";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, rust) in tree.rust().filter(|(file, _)| below_the_driver(&file.path)) {
         for (pattern, instead) in FORBIDDEN {
-            if *pattern == RING.1 && file.path.starts_with(RING.0) {
+            if *pattern == GENERATOR && file.path.starts_with(WITH_BACKEND) {
                 continue;
             }
             for offset in rust.find(pattern) {
                 findings.push(file.fails_at(offset, format!("`{pattern}` below the driver: {instead}")));
             }
+        }
+    }
+    findings
+}
+
+pub(super) fn backend(tree: &Tree) -> Vec<Finding> {
+    let outside = |path: &str| path.starts_with(WITH_BACKEND) && !path.starts_with(BACKEND);
+    let mut findings = Vec::new();
+    for (file, rust) in tree.rust().filter(|(file, _)| outside(&file.path)) {
+        for offset in rust.find(BACKEND_CRATE) {
+            findings.push(file.fails_at(offset, format!("`{BACKEND_CRATE}` outside {BACKEND}")));
         }
     }
     findings
@@ -85,10 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_of_ring_stays_in_the_crypto_folder() {
-        let text = "use ring::rand::SystemRandom;";
-        assert_eq!(findings("crates/dtls-core/src/crypto/backend.rs", text), [""; 0]);
-        assert_eq!(findings("crates/dtls-core/src/connection.rs", text).len(), 1);
+    fn only_dtls_may_name_the_generator() {
+        let text = "use crate::crypto::backend::SystemRandom;";
+        assert_eq!(findings("crates/dtls-core/src/connection.rs", text), [""; 0]);
+        assert_eq!(findings("crates/ice-agent/src/agent.rs", text).len(), 1);
+    }
+
+    #[test]
+    fn only_the_crypto_folder_may_name_the_backend() {
+        let found = |path| backend(&Tree::of(&[(path, "use ring::rand;")])).len();
+        assert_eq!(found("crates/dtls-core/src/connection.rs"), 1);
+        assert_eq!(found("crates/dtls-core/src/crypto/backend.rs"), 0);
+        assert_eq!(found("crates/srtp/src/lib.rs"), 0);
     }
 
     #[test]

@@ -20,10 +20,17 @@ use std::time::Duration;
 impl Connection {
     /// The client's first flight leaves here.
     pub(super) fn begin_handshake(&mut self) {
-        self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
         if let State::Idle { local_random } = self.state {
             self.state = State::Handshaking(Box::new(Handshaking::client(local_random, &self.config)));
             self.transmit_flight();
+        }
+        self.begin_deadline();
+    }
+
+    /// Whatever comes first, a start or a message: a server may be under way or done when it is started.
+    fn begin_deadline(&mut self) {
+        if matches!(self.state, State::Handshaking(_)) && !self.timers.is_set(Timer::Handshake) {
+            self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
         }
     }
 
@@ -104,13 +111,6 @@ impl Connection {
         handshaking.reassembly.advance();
         handshaking.alert_hint = None;
         self.timers.stop(Timer::AlertHint);
-        if handshaking.answered_at.is_none() {
-            handshaking.answered_at = Some(self.now);
-            if !self.started {
-                // A server that was not started yet: the deadline begins with the first message.
-                self.timers.set(Timer::Handshake, self.now, self.config.schedule.deadline);
-            }
-        }
         if handshaking.machine.awaits_verdict() {
             // The application takes its time; the peer repeats its flight meanwhile.
             self.timers.stop(Timer::Retransmit);
@@ -120,6 +120,7 @@ impl Connection {
             handshaking.outgoing.flight.answers(next);
             self.transmit_flight();
         }
+        self.begin_deadline();
         self.receive_early();
     }
 
@@ -179,14 +180,15 @@ impl Connection {
     }
 
     /// A server takes another ClientHello until its client is authenticated: the first one may have been
-    /// forged, or its client may have begun anew. Each one costs us a signature, hence at most one per RTO.
+    /// forged, or its client may have begun anew. Each one costs us a signature, hence at most one per RTO
+    /// takes another's place.
     fn receive_replacement(&mut self, fragment: &Fragment<'_>) -> Admitted {
         let State::Handshaking(handshaking) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
-        let is_young =
-            handshaking.answered_at.is_none_or(|at| self.now.saturating_duration_since(at) < self.rto);
-        if is_young || fragment.sequence != 0 {
+        let recently =
+            handshaking.replaced_at.is_some_and(|at| self.now.saturating_duration_since(at) < self.rto);
+        if recently || fragment.sequence != 0 {
             return self.discard(Discard::FreshClientHello);
         }
         if let Err(reason) = handshaking.replacement.insert(fragment, false, &self.config.limits) {
@@ -197,7 +199,9 @@ impl Connection {
             self.fail(Failure::Crypto(Operation::Random));
             return Admitted::Unauthenticated;
         };
-        self.state = State::Handshaking(Box::new(Handshaking::server(local_random)));
+        let mut handshaking = Box::new(Handshaking::server(local_random));
+        handshaking.replaced_at = Some(self.now);
+        self.state = State::Handshaking(handshaking);
         self.records.forget_keys();
         self.timers.stop(Timer::Retransmit);
         self.deliver(&hello.message())

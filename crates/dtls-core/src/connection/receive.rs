@@ -11,7 +11,7 @@ use crate::failure::Misbehaved;
 use crate::handshake::{Fragment, HandshakeType};
 use crate::peek::hello_random;
 use crate::record::protect::Epoch;
-use crate::record::{ContentType, Record};
+use crate::record::{ContentType, MAX_CONTENT_LEN, Record};
 use std::time::Duration;
 
 /// How often the layer above hears of fresh ClientHellos, which anybody can send.
@@ -56,6 +56,9 @@ impl Connection {
     }
 
     fn receive_plaintext(&mut self, record: &Record<'_>) -> Admitted {
+        if record.content.len() > MAX_CONTENT_LEN {
+            return self.discard(Discard::BadRecord);
+        }
         match record.header.content_type {
             ContentType::Handshake => self.receive_handshake(record.content, false),
             ContentType::Alert => self.receive_plaintext_alert(record.content),

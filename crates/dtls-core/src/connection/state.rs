@@ -50,8 +50,8 @@ pub(super) struct Handshaking {
     pub(super) early: EarlyRecords,
     /// A fatal alert that nobody authenticated.
     pub(super) alert_hint: Option<AlertDescription>,
-    /// When the first message of the peer was handled.
-    pub(super) answered_at: Option<Instant>,
+    /// When this attempt took the place of another.
+    pub(super) replaced_at: Option<Instant>,
 }
 
 impl Handshaking {
@@ -77,7 +77,7 @@ impl Handshaking {
             replacement: Reassembly::default(),
             early: EarlyRecords::default(),
             alert_hint: None,
-            answered_at: None,
+            replaced_at: None,
         }
     }
 }

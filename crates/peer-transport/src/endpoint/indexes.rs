@@ -19,6 +19,8 @@ use crate::transport::PeerTransport;
 pub(super) struct Peer {
     pub(super) transport: PeerTransport,
     entries: Entries,
+    /// [`PeerTransport::ice_changes`] as it was when names and paths were compared last.
+    ice_changes: u64,
     deadline: Option<Instant>,
     pub(super) sending: Mark,
     pub(super) telling: Mark,
@@ -29,6 +31,7 @@ impl Peer {
         Self {
             transport,
             entries: Entries::default(),
+            ice_changes: 0,
             deadline: None,
             sending: Mark::default(),
             telling: Mark::default(),
@@ -57,22 +60,19 @@ impl Indexes {
         }
     }
 
-    /// After anything that happened to a peer.
-    pub(super) fn settle(&mut self, id: PeerId, peer: &mut Peer) {
-        let ice = peer.transport.ice();
-        self.names.sync_ufrags(id, &mut peer.entries, || ice.local_ufrags());
-        self.names.sync_paths(id, &mut peer.entries, || ice.bound_paths(), self.max_paths_per_peer);
-        self.settle_after_media(id, peer);
+    /// After a command, which may mint names.
+    pub(super) fn settle_after_command(&mut self, id: PeerId, peer: &mut Peer) {
+        self.compare_names(id, peer);
+        self.requeue(id, peer);
     }
 
-    /// After media, which binds no path and mints no name. What it lets a peer release is released
-    /// when the peer is settled the next time.
-    pub(super) fn settle_after_media(&mut self, id: PeerId, peer: &mut Peer) {
-        let deadline = peer.transport.poll_timeout();
-        self.deadlines.set(id, peer.deadline, deadline);
-        peer.deadline = deadline;
-        self.sending.push(id, &mut peer.sending);
-        self.telling.push(id, &mut peer.telling);
+    /// After a datagram or a deadline. Names and paths are compared only where ICE had something to
+    /// say, so that a datagram which changes nothing costs the same however many paths a peer has.
+    pub(super) fn settle(&mut self, id: PeerId, peer: &mut Peer) {
+        if peer.ice_changes != peer.transport.ice_changes {
+            self.compare_names(id, peer);
+        }
+        self.requeue(id, peer);
     }
 
     /// A datagram of a peer leaves: a request will be answered, and its answer has to be found.
@@ -93,5 +93,20 @@ impl Indexes {
     pub(super) fn remove(&mut self, id: PeerId, peer: &mut Peer) {
         self.names.remove(id, &mut peer.entries);
         self.deadlines.set(id, peer.deadline, None);
+    }
+
+    fn compare_names(&mut self, id: PeerId, peer: &mut Peer) {
+        let ice = peer.transport.ice();
+        self.names.sync_ufrags(id, &mut peer.entries, || ice.local_ufrags());
+        self.names.sync_paths(id, &mut peer.entries, || ice.bound_paths(), self.max_paths_per_peer);
+        peer.ice_changes = peer.transport.ice_changes;
+    }
+
+    fn requeue(&mut self, id: PeerId, peer: &mut Peer) {
+        let deadline = peer.transport.poll_timeout();
+        self.deadlines.set(id, peer.deadline, deadline);
+        peer.deadline = deadline;
+        self.sending.push(id, &mut peer.sending);
+        self.telling.push(id, &mut peer.telling);
     }
 }

@@ -13,6 +13,8 @@ use super::PeerId;
 use super::indexes::{Indexes, Peer};
 use crate::config::RestartOptions;
 use crate::error::{Error, SendError};
+use crate::media_receiver::{Evidence, MediaReceiver};
+use crate::media_sender::MediaSender;
 use crate::parameters::{DescriptionKind, Parameters};
 use crate::transport::PeerTransport;
 
@@ -125,9 +127,30 @@ impl<'e> PeerMut<'e> {
         self.command(|transport| transport.close(now));
     }
 
+    /// See [`PeerTransport::detach_outbound`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn detach_outbound(&mut self, now: Instant) -> Result<MediaSender, Error> {
+        self.command(|transport| transport.detach_outbound(now))
+    }
+
+    /// See [`PeerTransport::detach_inbound`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn detach_inbound(&mut self, now: Instant) -> Result<MediaReceiver, Error> {
+        self.command(|transport| transport.detach_inbound(now))
+    }
+
+    /// See [`PeerTransport::note_authenticated`].
+    pub fn note_authenticated(&mut self, now: Instant, evidence: Evidence) {
+        self.command(|transport| transport.note_authenticated(now, evidence));
+    }
+
     fn command<T>(&mut self, act: impl FnOnce(&mut PeerTransport) -> T) -> T {
         let answer = act(&mut self.peer.transport);
-        self.indexes.settle(self.id, self.peer);
+        self.indexes.settle_after_command(self.id, self.peer);
         answer
     }
 }

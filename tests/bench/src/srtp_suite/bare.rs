@@ -12,19 +12,20 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha1::Sha1;
 use srtp_keys::{DtlsRole, KeyingMaterial, Profile, TransformKeys};
 
-use super::{SSRC, exported, header, protecting, unprotecting};
+use super::{SSRC, exported, fanning_out, header, protecting, unprotecting};
 use crate::measure::Subject;
 use crate::report::BARE;
 
+#[expect(clippy::large_enum_variant, reason = "as our contexts hold their ciphers")]
 enum Primitives {
     AesCm { aes: Aes128Enc, mac: Hmac<Sha1>, salt: u128 },
     AesGcm { key: LessSafeKey, salt: u128 },
 }
 
 impl Primitives {
-    fn new(profile: Profile) -> Self {
-        let material =
-            KeyingMaterial::new(profile, &exported(profile)).expect("as many bytes as the profile takes");
+    fn new(profile: Profile, association: u16) -> Self {
+        let material = KeyingMaterial::new(profile, &exported(profile, association))
+            .expect("as many bytes as the profile takes");
         match material.split(DtlsRole::Client).outbound.session_keys().rtp() {
             TransformKeys::AesCm(keys) => {
                 let mut salt = [0; 16];
@@ -74,33 +75,46 @@ fn nonce(salt: u128, index: u128) -> Nonce {
 }
 
 pub(super) fn protect(profile: Profile, payload: &[u8]) -> Subject<'_> {
-    let primitives = Primitives::new(profile);
+    let primitives = Primitives::new(profile, 0);
     let mut index = Index::default();
     protecting(BARE, payload, move |sequence_number, payload, out| {
-        let (index, rollover_counter) = index.of(sequence_number);
-        out.extend_from_slice(&header(sequence_number));
-        out.extend_from_slice(payload);
-        match &primitives {
-            Primitives::AesCm { aes, mac, salt } => {
-                keystream(aes, *salt, index, &mut out[12..]);
-                let mut mac = mac.clone();
-                mac.update(out);
-                mac.update(&rollover_counter.to_be_bytes());
-                out.extend_from_slice(&mac.finalize().into_bytes()[..10]);
-            }
-            Primitives::AesGcm { key, salt } => {
-                let (header, payload) = out.split_at_mut(12);
-                let tag = key
-                    .seal_in_place_separate_tag(nonce(*salt, index), Aad::from(header), payload)
-                    .expect("a payload that can be sealed");
-                out.extend_from_slice(tag.as_ref());
-            }
-        }
+        seal(&primitives, &mut index, sequence_number, payload, out);
     })
 }
 
+pub(super) fn fan_out(profile: Profile, payload: &[u8]) -> Subject<'_> {
+    let new = |association| (Primitives::new(profile, association), Index::default());
+    fanning_out(BARE, payload, new, |(primitives, index), sequence_number, payload, out| {
+        seal(primitives, index, sequence_number, payload, out);
+    })
+}
+
+fn seal(primitives: &Primitives, index: &mut Index, sequence_number: u16, payload: &[u8], out: &mut Vec<u8>) {
+    let (index, rollover_counter) = index.of(sequence_number);
+    let start = out.len();
+    out.extend_from_slice(&header(sequence_number));
+    out.extend_from_slice(payload);
+    let packet = &mut out[start..];
+    match primitives {
+        Primitives::AesCm { aes, mac, salt } => {
+            keystream(aes, *salt, index, &mut packet[12..]);
+            let mut mac = mac.clone();
+            mac.update(packet);
+            mac.update(&rollover_counter.to_be_bytes());
+            out.extend_from_slice(&mac.finalize().into_bytes()[..10]);
+        }
+        Primitives::AesGcm { key, salt } => {
+            let (header, payload) = packet.split_at_mut(12);
+            let tag = key
+                .seal_in_place_separate_tag(nonce(*salt, index), Aad::from(header), payload)
+                .expect("a payload that can be sealed");
+            out.extend_from_slice(tag.as_ref());
+        }
+    }
+}
+
 pub(super) fn unprotect(profile: Profile, payload: &[u8]) -> Subject<'_> {
-    let primitives = Primitives::new(profile);
+    let primitives = Primitives::new(profile, 0);
     let mut index = Index::default();
     unprotecting(BARE, profile, payload, move |sequence_number, packet| {
         let (index, rollover_counter) = index.of(sequence_number);

@@ -6,14 +6,14 @@ use rtc_srtp::protection_profile::ProtectionProfile;
 use srtp::RtpHeader;
 use srtp_keys::Profile;
 
-use super::{exported, header, ours, protecting, unprotecting};
+use super::{exported, fanning_out, header, ours, protecting, unprotecting};
 use crate::measure::Subject;
 
 pub(super) const NAME: &str = "rtc-srtp";
 
 /// The client's sending side, or the server's receiving one: both have the client's key.
-fn context(profile: Profile) -> Context {
-    let exported = exported(profile);
+fn context(profile: Profile, association: u16) -> Context {
+    let exported = exported(profile, association);
     let (keys, salts) = exported.split_at(2 * profile.key_len());
     Context::new(
         &keys[..profile.key_len()],
@@ -32,7 +32,7 @@ fn context(profile: Profile) -> Context {
 }
 
 pub(super) fn protect(profile: Profile, payload: &[u8]) -> Subject<'_> {
-    let mut context = context(profile);
+    let mut context = context(profile, 0);
     protecting(NAME, payload, move |sequence_number, payload, out| {
         out.extend_from_slice(&header(sequence_number));
         out.extend_from_slice(payload);
@@ -42,18 +42,29 @@ pub(super) fn protect(profile: Profile, payload: &[u8]) -> Subject<'_> {
 }
 
 pub(super) fn unprotect(profile: Profile, payload: &[u8]) -> Subject<'_> {
-    let mut context = context(profile);
+    let mut context = context(profile, 0);
     unprotecting(NAME, profile, payload, move |_, packet| {
         let packet = context.decrypt_rtp(packet).expect("an authentic packet");
         std::hint::black_box(packet);
     })
 }
 
+pub(super) fn fan_out(profile: Profile, payload: &[u8]) -> Subject<'_> {
+    let mut plain = Vec::with_capacity(1_300);
+    let new = |association| context(profile, association);
+    fanning_out(NAME, payload, new, move |context, sequence_number, payload, _| {
+        plain.clear();
+        plain.extend_from_slice(&header(sequence_number));
+        plain.extend_from_slice(payload);
+        std::hint::black_box(context.encrypt_rtp(&plain).expect("a packet that can be sealed"));
+    })
+}
+
 /// How many packets one side seals and the other does not open to what they were: RTP over a rollover of the
 /// sequence number, and RTCP, both ways.
 pub(super) fn disagreements(profile: Profile) -> u64 {
-    let (mut our_sender, mut our_receiver) = (ours::outbound(profile), ours::inbound(profile));
-    let (mut their_sender, mut their_receiver) = (context(profile), context(profile));
+    let (mut our_sender, mut our_receiver) = (ours::outbound(profile, 0), ours::inbound(profile));
+    let (mut their_sender, mut their_receiver) = (context(profile, 0), context(profile, 0));
     let mut disagreements = 0;
     let mut judge = |agreed: bool| disagreements += u64::from(!agreed);
     for step in 0..2_000_u16 {

@@ -38,6 +38,9 @@ fn explore() -> Result<ExitCode, String> {
         println!("fuzz {target}: passed, {runs} runs in {minutes} min, coverage {coverage}, nothing found");
         return Ok(ExitCode::SUCCESS);
     }
+    if finds.is_empty() {
+        return Err("cargo fuzz did not come to an end; what it said is above".into());
+    }
     for find in finds {
         let kept = keep(&root, &target, find)?;
         println!("found {}; `cargo test -p fuzz` replays it from now on", kept.display());

@@ -1,10 +1,6 @@
 //! Endpoints among each other: many peers behind one address, and who gets what.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the tests' own functions")]
-
-mod network;
-
-use network::{Network, certificate, rtp_header};
+use crate::network::{Network, certificate, rtp_header};
 use peer_transport::{
     Class, Config, Datagram, Discard, Endpoint, EndpointConfig, Error, Event, ForwardTag, Media, Path, Route,
     Seed, SendError, State, classify,

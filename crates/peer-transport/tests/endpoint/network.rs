@@ -109,9 +109,15 @@ impl Network {
         parameters: peer_transport::Parameters,
         from: Node,
     ) {
+        let now = self.now;
+        self.endpoint(node).peer_mut(id).unwrap().set_remote_parameters(now, kind, parameters).unwrap();
+        self.offer_candidates(node, id, from);
+    }
+
+    /// Tells a peer where the other node is.
+    pub(crate) fn offer_candidates(&mut self, node: Node, id: PeerId, from: Node) {
         let (now, address) = (self.now, self.sites[from.0].address);
         let mut peer = self.endpoint(node).peer_mut(id).unwrap();
-        peer.set_remote_parameters(now, kind, parameters).unwrap();
         peer.add_remote_candidate(now, Candidate::host(address).unwrap(), None).unwrap();
         peer.end_of_remote_candidates(now, None);
     }

@@ -1,0 +1,75 @@
+//! Alerts: whom they are believed from.
+
+use crate::world::{Fate, Side, World, ms, plaintext_record};
+use dtls_core::{AlertDescription, Discard, Event, Failure};
+
+fn forged(level: u8, description: u8) -> Vec<u8> {
+    plaintext_record(21, 200, &[level, description])
+}
+
+#[test]
+fn a_forged_alert_before_every_datagram_does_not_stop_the_handshake() {
+    for (level, description) in [(2, 40), (2, 42), (1, 0), (2, 0), (1, 90), (9, 9)] {
+        let mut world = World::new().started();
+        while !world.are_connected() {
+            world.inject(Side::Client, &forged(level, description));
+            world.inject(Side::Server, &forged(level, description));
+            assert!(world.step());
+        }
+        world.settle();
+        world.assert_works();
+    }
+}
+
+#[test]
+fn a_forged_alert_after_the_handshake_is_nothing() {
+    let mut world = World::connected();
+    let deadline = world.client.poll_timeout();
+    for side in [Side::Client, Side::Server] {
+        world.inject(side, &forged(2, 40));
+        assert_eq!(world.connection(side).stats().discarded(Discard::PlaintextAlert), 1);
+    }
+    assert_eq!(world.client.poll_timeout(), deadline);
+    world.assert_works();
+}
+
+#[test]
+fn an_alert_that_nothing_contradicts_for_three_timeouts_is_believed() {
+    let mut world = World::new().network(|_| Fate::Drop).started();
+    world.pass(ms(100));
+    world.inject(Side::Client, &forged(2, 40));
+    world.pass(ms(1199));
+    assert_eq!(world.failure(Side::Client), None);
+    // Another one does not put it off.
+    world.inject(Side::Client, &forged(2, 80));
+    world.pass(ms(1));
+    assert_eq!(
+        world.failure(Side::Client),
+        Some(Failure::AlertReceived(AlertDescription::HANDSHAKE_FAILURE))
+    );
+}
+
+#[test]
+fn an_alert_is_forgotten_when_the_handshake_goes_on() {
+    let mut world = World::new().network(|packet| if packet.index < 4 { Fate::Deliver } else { Fate::Drop });
+    world = world.started();
+    world.inject(Side::Client, &forged(2, 40));
+    world.run_until(World::are_connected);
+    world.pass(ms(5000));
+    assert_eq!(world.failure(Side::Client), None);
+}
+
+#[test]
+fn alerts_are_never_answered() {
+    let mut world = World::connected();
+    let sent = world.sent.len();
+    for description in 0..=255 {
+        for level in [1, 2] {
+            world.inject(Side::Client, &forged(level, description));
+            world.inject(Side::Server, &forged(level, description));
+        }
+    }
+    assert_eq!(world.sent.len(), sent);
+    assert!(!world.client_events.iter().any(|event| matches!(event, Event::Failed(_) | Event::Closed(_))));
+    world.assert_works();
+}

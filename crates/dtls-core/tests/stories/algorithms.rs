@@ -1,0 +1,117 @@
+//! Every suite, group and kind of certificate, and what happens when nothing fits.
+
+use crate::world::{Side, World, client_config, config, fingerprint, identities, server_config};
+use dtls_core::{
+    Certificate, CipherSuite, Config, Failure, HashAlgorithm, Incompatible, NamedGroup, PeerPolicy, UseSrtp,
+};
+
+fn with_server_certificate(server: &Certificate) -> (Config, Config) {
+    let client = &identities().client;
+    (
+        config(client, PeerPolicy::Fingerprints(vec![fingerprint(server)])),
+        config(server, PeerPolicy::Fingerprints(vec![fingerprint(client)])),
+    )
+}
+
+fn generated(algorithm: &'static rcgen::SignatureAlgorithm) -> Certificate {
+    let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    Certificate::from_der(vec![certificate.der().to_vec()], &key.serialize_der()).unwrap()
+}
+
+fn rsa() -> Certificate {
+    Certificate::from_pem(include_str!("rsa.pem")).unwrap()
+}
+
+#[test]
+fn every_suite_connects_with_a_certificate_that_suits_it() {
+    for suite in CipherSuite::SUPPORTED {
+        let server = if format!("{suite:?}").contains("RSA_") && !format!("{suite:?}").contains("ECDSA") {
+            rsa()
+        } else {
+            identities().server.clone()
+        };
+        let (client, server) = with_server_certificate(&server);
+        let mut world = World::connected_with(Config { suites: vec![suite], ..client }, server);
+        assert_eq!(world.client.negotiated().unwrap().suite, suite);
+        world.assert_works();
+    }
+}
+
+#[test]
+fn every_group_connects() {
+    for group in NamedGroup::SUPPORTED {
+        let client = Config { groups: vec![group], ..client_config() };
+        let mut world = World::connected_with(client, server_config());
+        assert_eq!(world.server.negotiated().unwrap().group, group);
+        world.assert_works();
+    }
+}
+
+#[test]
+fn every_kind_of_certificate_proves_either_side() {
+    let kinds = [generated(&rcgen::PKCS_ECDSA_P384_SHA384), generated(&rcgen::PKCS_ED25519), rsa()];
+    for certificate in &kinds {
+        let (client, server) = with_server_certificate(certificate);
+        World::connected_with(client, server).assert_works();
+
+        let client = config(certificate, PeerPolicy::Fingerprints(vec![fingerprint(&identities().server)]));
+        let server = config(&identities().server, PeerPolicy::Fingerprints(vec![fingerprint(certificate)]));
+        World::connected_with(client, server).assert_works();
+    }
+}
+
+#[test]
+fn every_hash_and_any_of_several_fingerprints_identifies_the_peer() {
+    for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Sha384, HashAlgorithm::Sha512] {
+        let announced = [&identities().client, &identities().server].map(|each| each.fingerprint(algorithm));
+        let client = config(&identities().client, PeerPolicy::Fingerprints(announced.to_vec()));
+        World::connected_with(client, server_config()).assert_works();
+    }
+}
+
+#[test]
+fn without_anything_in_common_both_sides_say_what_is_missing() {
+    let gcm = vec![CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256];
+    let chacha = vec![CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256];
+    for (client, server, missing) in [
+        (
+            Config { suites: gcm, ..client_config() },
+            Config { suites: chacha, ..server_config() },
+            Incompatible::Suite,
+        ),
+        (
+            Config { groups: vec![NamedGroup::X25519], ..client_config() },
+            Config { groups: vec![NamedGroup::SECP256R1], ..server_config() },
+            Incompatible::Group,
+        ),
+        (
+            Config { use_srtp: UseSrtp::Offered(vec![1]), ..client_config() },
+            Config { use_srtp: UseSrtp::Required(vec![7]), ..server_config() },
+            Incompatible::SrtpProfile,
+        ),
+        (
+            Config { suites: vec![CipherSuite::ECDHE_RSA_AES128_GCM_SHA256], ..client_config() },
+            server_config(),
+            Incompatible::SignatureScheme,
+        ),
+    ] {
+        let mut world = World::with(client, server).started();
+        world.run_until(|world| {
+            world.failure(Side::Client).is_some() && world.failure(Side::Server).is_some()
+        });
+        assert_eq!(world.failure(Side::Server), Some(Failure::NoOverlap(missing)), "{}", world.trace());
+        // The client hears it from an alert that nobody could authenticate.
+        let alert = Failure::AlertReceived(dtls_core::AlertDescription::HANDSHAKE_FAILURE);
+        assert_eq!(world.failure(Side::Client), Some(alert), "{}", world.trace());
+    }
+}
+
+#[test]
+fn a_client_that_requires_srtp_refuses_a_server_without_it() {
+    let client = Config { use_srtp: UseSrtp::Required(vec![7]), ..client_config() };
+    let server = Config { use_srtp: UseSrtp::Unused, ..server_config() };
+    let mut world = World::with(client, server).started();
+    world.run_until(|world| world.failure(Side::Client).is_some());
+    assert_eq!(world.failure(Side::Client), Some(Failure::NoOverlap(Incompatible::SrtpProfile)));
+}

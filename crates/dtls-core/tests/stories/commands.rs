@@ -1,0 +1,96 @@
+//! Commands in the wrong state are errors that name what to do, and leave no trace.
+
+use crate::world::{Side, World, client_config, config, identities};
+use dtls_core::{
+    CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, UseSrtp,
+};
+use std::time::Instant;
+
+#[test]
+fn nothing_is_sent_before_the_connection() {
+    let mut world = World::new();
+    assert_eq!(world.client.send(world.now, b"early"), Err(Error::NotConnected));
+    assert_eq!(world.server.send(world.now, b"early"), Err(Error::NotConnected));
+    world = world.started();
+    assert_eq!(world.client.send(world.now, b"early"), Err(Error::NotConnected));
+    assert_eq!(world.client.export("EXPORTER-x", None, &mut [0; 8]), Err(Error::NotConnected));
+    world.run_until(World::are_connected);
+    world.settle();
+    world.assert_works();
+    assert_eq!(world.data(Side::Server), [b"ping"]);
+}
+
+#[test]
+fn a_second_start_is_an_error() {
+    let mut world = World::new().started();
+    let before = world.client.poll_timeout();
+    assert_eq!(world.client.start(world.now, None), Err(Error::AlreadyStarted));
+    assert_eq!(world.client.poll_timeout(), before);
+    world.run_until(World::are_connected);
+    assert_eq!(world.server.start(world.now, None), Err(Error::AlreadyStarted));
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn a_client_takes_nothing_before_its_start() {
+    let mut world = World::new();
+    world.inject(Side::Client, &[22; 60]);
+    assert_eq!(world.client.stats().discarded(Discard::NotStarted), 1);
+    assert_eq!(world.client.poll_timeout(), None);
+    world = world.started();
+    world.run_until(World::are_connected);
+}
+
+#[test]
+fn labels_of_the_protocol_itself_export_nothing() {
+    let world = World::connected();
+    for label in
+        ["client finished", "server finished", "master secret", "extended master secret", "key expansion"]
+    {
+        assert_eq!(world.client.export(label, None, &mut [0; 8]), Err(Error::ReservedLabel));
+    }
+    let long = vec![0; 1 << 16];
+    assert_eq!(
+        world.client.export("EXPORTER-x", Some(&long), &mut [0; 8]),
+        Err(Error::TooLarge { max: 65_535 })
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_connect_is_refused_by_name() {
+    let refused = |config: Config| match Connection::client(Instant::now(), config) {
+        Err(Error::Config(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(Config::default()), Misconfigured::NoCertificate);
+    let nobody = config(&identities().client, PeerPolicy::Fingerprints(Vec::new()));
+    assert_eq!(refused(nobody), Misconfigured::NoFingerprint);
+    assert_eq!(refused(Config { suites: vec![], ..client_config() }), Misconfigured::NoSuite);
+    assert_eq!(refused(Config { groups: vec![], ..client_config() }), Misconfigured::NoGroup);
+    let unknown = CipherSuite(0x1301);
+    assert_eq!(
+        refused(Config { suites: vec![unknown], ..client_config() }),
+        Misconfigured::UnsupportedSuite(unknown)
+    );
+    let unknown = NamedGroup(25);
+    assert_eq!(
+        refused(Config { groups: vec![unknown], ..client_config() }),
+        Misconfigured::UnsupportedGroup(unknown)
+    );
+    let mtu = Config { mtu: 255, ..client_config() };
+    assert_eq!(refused(mtu), Misconfigured::MtuTooSmall { min: 256 });
+    let srtp = Config { use_srtp: UseSrtp::Required(vec![]), ..client_config() };
+    assert_eq!(refused(srtp), Misconfigured::NoSrtpProfile);
+}
+
+#[test]
+fn a_time_that_goes_back_is_taken_for_the_latest_one() {
+    let mut world = World::new().started();
+    let past = world.now.checked_sub(std::time::Duration::from_secs(1)).unwrap();
+    world.now += std::time::Duration::from_millis(400);
+    world.client.handle_timeout(world.now);
+    let deadline = world.client.poll_timeout();
+    world.client.handle_timeout(past);
+    assert_eq!(world.client.poll_timeout(), deadline);
+}

@@ -1,0 +1,156 @@
+//! Two peers connect.
+
+use crate::world::{Fate, Side, World, client_config, identities, ms, server_config};
+use dtls_core::{
+    CipherSuite, Config, Event, Failure, NamedGroup, Negotiated, ProtocolVersion, Timer, UseSrtp,
+    srtp_profile,
+};
+
+#[test]
+fn two_peers_connect_in_two_round_trips_and_agree_on_everything() {
+    let mut world = World::new().started();
+    world.run_until(World::are_connected);
+    assert_eq!(world.elapsed(), ms(40));
+    let expected = Negotiated {
+        version: ProtocolVersion::DTLS12,
+        suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
+        group: NamedGroup::X25519,
+        srtp_profile: Some(srtp_profile::AEAD_AES_128_GCM),
+    };
+    for side in [Side::Client, Side::Server] {
+        assert_eq!(world.events(side), [Event::Connected(expected)]);
+    }
+    world.assert_works();
+}
+
+#[test]
+fn a_handshake_takes_four_datagrams() {
+    let world = World::connected();
+    assert_eq!(world.sent.len(), 4, "{}", world.trace());
+    assert_eq!((world.client.stats().datagrams_sent, world.server.stats().datagrams_sent), (2, 2));
+}
+
+#[test]
+fn each_side_holds_the_certificate_of_the_other() {
+    let world = World::connected();
+    let leaf = |certificate: &dtls_core::Certificate| certificate.chain().next().unwrap().to_vec();
+    assert_eq!(world.client.remote_certificate(), Some(&leaf(&identities().server)[..]));
+    assert_eq!(world.server.remote_certificate(), Some(&leaf(&identities().client)[..]));
+}
+
+#[test]
+fn a_server_answers_before_it_is_started() {
+    let mut world = World::new();
+    world.client.start(world.now, None).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    world.assert_works();
+}
+
+#[test]
+fn a_start_after_the_handshake_sets_no_deadline() {
+    let mut world = World::new();
+    world.client.start(world.now, None).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    world.server.start(world.now, Some(ms(10))).unwrap();
+    world.pass(std::time::Duration::from_secs(300));
+    world.assert_works();
+}
+
+#[test]
+fn a_server_that_was_never_started_gives_up_too() {
+    let mut world = World::new().network(|packet| match packet.from {
+        Side::Client => Fate::Deliver,
+        Side::Server => Fate::Drop,
+    });
+    world.client.start(world.now, None).unwrap();
+    world.collect();
+    world.pass(std::time::Duration::from_secs(31));
+    assert_eq!(world.failure(Side::Server), Some(Failure::Timeout(Timer::Handshake)), "{}", world.trace());
+    assert!(!world.step());
+}
+
+#[test]
+fn the_randoms_name_the_handshake_on_both_sides() {
+    let world = World::connected();
+    assert_eq!(world.client.local_random(), world.server.remote_random());
+    assert_eq!(world.client.remote_random(), world.server.local_random());
+    let shown = dtls_core::peek(&world.sent[0].bytes).unwrap();
+    assert_eq!(shown.hello, Some(dtls_core::Hello::Client(world.client.local_random())));
+    let shown = dtls_core::peek(&world.sent[1].bytes).unwrap();
+    assert_eq!(shown.hello, Some(dtls_core::Hello::Server(world.server.local_random())));
+}
+
+#[test]
+fn the_smallest_mtu_is_kept_and_suffices() {
+    let small = |config: Config| Config { mtu: Config::MIN_MTU, ..config };
+    let mut world = World::connected_with(small(client_config()), small(server_config()));
+    assert!(world.sent.iter().all(|packet| packet.bytes.len() <= 256), "{}", world.trace());
+    world.assert_works();
+}
+
+#[test]
+fn the_server_picks_the_srtp_profile_by_its_own_preference() {
+    use srtp_profile::{AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80};
+    let offering =
+        |profiles: &[u16], config: Config| Config { use_srtp: UseSrtp::Offered(profiles.to_vec()), ..config };
+    for (ours, theirs, agreed) in [
+        (&[AES128_CM_SHA1_80, AEAD_AES_256_GCM][..], &[AEAD_AES_256_GCM, AES128_CM_SHA1_80][..], Some(8)),
+        (&[AEAD_AES_128_GCM], &[AEAD_AES_256_GCM], None),
+        (&[], &[AEAD_AES_256_GCM], None),
+        (&[AEAD_AES_128_GCM], &[], None),
+    ] {
+        let world = World::connected_with(offering(ours, client_config()), offering(theirs, server_config()));
+        assert_eq!(world.client.negotiated().unwrap().srtp_profile, agreed);
+        assert_eq!(world.server.negotiated().unwrap().srtp_profile, agreed);
+    }
+}
+
+#[test]
+fn exported_material_depends_on_label_and_context_and_is_the_same_on_both_sides() {
+    let world = World::connected();
+    let export = |connection: &dtls_core::Connection, label: &str, context: Option<&[u8]>| {
+        let mut out = [0; 40];
+        connection.export(label, context, &mut out).unwrap();
+        out
+    };
+    let mut seen = Vec::new();
+    for (label, context) in [
+        ("EXPORTER-a", None),
+        ("EXPORTER-b", None),
+        // RFC 5705 section 4: no context and an empty one are different things.
+        ("EXPORTER-a", Some(&b""[..])),
+        ("EXPORTER-a", Some(b"context")),
+    ] {
+        let exported = export(&world.client, label, context);
+        assert_eq!(exported, export(&world.server, label, context));
+        assert!(!seen.contains(&exported));
+        seen.push(exported);
+    }
+}
+
+#[test]
+fn both_sides_write_the_same_key_log_line_when_asked() {
+    let logging = |config: Config| Config { key_log: true, ..config };
+    let world = World::connected_with(logging(client_config()), logging(server_config()));
+    let line = |side| {
+        let mut lines = world.events(side).iter().filter_map(|event| match event {
+            Event::KeyLog(line) => Some(line.to_string()),
+            _ => None,
+        });
+        (lines.next().unwrap(), lines.next())
+    };
+    assert_eq!(line(Side::Client), line(Side::Server));
+    let (line, more) = line(Side::Client);
+    assert!(line.starts_with("CLIENT_RANDOM ") && more.is_none());
+    assert_eq!(line.len(), "CLIENT_RANDOM ".len() + 64 + 1 + 96);
+}
+
+#[test]
+fn connections_can_live_on_any_thread() {
+    const fn is_send<T: Send>() {}
+    is_send::<dtls_core::Connection>();
+    is_send::<Config>();
+    is_send::<Event>();
+}

@@ -1,0 +1,135 @@
+//! Application data: when it may be sent, what is delivered, and what is not.
+
+use crate::world::{Fate, Side, World, client_config, ms, server_config};
+use dtls_core::{Admitted, Config, Discard, Error, Event, Limits};
+
+#[test]
+fn a_server_sends_at_once_after_its_last_flight() {
+    let mut world = World::new().started();
+    world.run_until(|world| world.server.is_connected());
+    assert!(!world.client.is_connected());
+    world.send(Side::Server, b"first");
+    world.settle();
+    assert_eq!(world.data(Side::Client), [b"first"]);
+}
+
+#[test]
+fn data_that_overtakes_the_finished_waits_for_it() {
+    let mut world = World::new()
+        .network(|packet| if packet.index == 3 { Fate::Delay(ms(50)) } else { Fate::Deliver })
+        .started();
+    world.run_until(|world| world.server.is_connected());
+    for text in [&b"one"[..], b"two", b"three"] {
+        world.send(Side::Server, text);
+    }
+    world.pass(ms(20));
+    assert!(world.client_events.is_empty(), "{}", world.trace());
+    world.settle();
+    assert!(matches!(world.client_events[0], Event::Connected(_)));
+    assert_eq!(world.data(Side::Client), [&b"one"[..], b"two", b"three"]);
+}
+
+#[test]
+fn early_data_is_bounded() {
+    let limits = Limits { early_records: 1000, ..Limits::default() };
+    let mut world = World::with(Config { limits, ..client_config() }, server_config())
+        .network(|packet| if packet.index == 3 { Fate::Delay(ms(50)) } else { Fate::Deliver })
+        .started();
+    world.run_until(|world| world.server.is_connected());
+    for _ in 0..10 {
+        world.send(Side::Server, &[7; 300]);
+    }
+    world.settle();
+    assert_eq!(world.data(Side::Client).len(), 2);
+    assert_eq!(world.client.stats().discarded(Discard::EarlyRecordsFull), 8);
+}
+
+#[test]
+fn a_replayed_record_is_delivered_once() {
+    let mut world = World::connected();
+    world.send(Side::Client, b"pay 10");
+    let datagram = world.sent.last().unwrap().bytes.clone();
+    world.settle();
+    assert_eq!(world.inject(Side::Server, &datagram), Admitted::Discarded(Discard::Replayed));
+    assert_eq!(world.data(Side::Server), [b"pay 10"]);
+    for _ in 0..70 {
+        world.send(Side::Client, b"more");
+    }
+    world.settle();
+    assert_eq!(world.inject(Side::Server, &datagram), Admitted::Discarded(Discard::TooOld));
+}
+
+#[test]
+fn data_may_be_reordered_and_the_order_of_arrival_counts() {
+    let mut world = World::connected();
+    world.set_network(|packet| if packet.bytes.len() > 45 { Fate::Delay(ms(5)) } else { Fate::Deliver });
+    world.send(Side::Client, b"long enough to be late");
+    world.send(Side::Client, b"short");
+    world.settle();
+    assert_eq!(world.data(Side::Server), [&b"short"[..], b"long enough to be late"]);
+}
+
+#[test]
+fn the_largest_data_fills_the_mtu_and_one_byte_more_is_refused() {
+    let mut world = World::connected();
+    let max = world.client.max_data_len();
+    assert_eq!(max, 1200 - world.client.record_overhead());
+    world.send(Side::Client, &vec![1; max]);
+    assert_eq!(world.sent.last().unwrap().bytes.len(), 1200);
+    let refused = world.client.send(world.now, &vec![1; max + 1]);
+    assert_eq!(refused, Err(Error::TooLarge { max }));
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn a_full_queue_would_block_and_loses_nothing() {
+    let limits = Limits { outgoing: 4000, ..Limits::default() };
+    let mut world = World::connected_with(Config { limits, ..client_config() }, server_config());
+    let accepted = (0..20).take_while(|_| world.client.send(world.now, &[1; 1000]).is_ok()).count();
+    assert_eq!(world.client.send(world.now, &[1; 1000]), Err(Error::WouldBlock));
+    assert_eq!(accepted, 3);
+    world.collect();
+    world.settle();
+    assert_eq!(world.data(Side::Server).len(), 3);
+    world.assert_works();
+}
+
+#[test]
+fn received_data_is_bounded_and_what_is_lost_is_counted() {
+    let limits = Limits { received_data: 10_000, ..Limits::default() };
+    let mut world = World::connected_with(client_config(), Config { limits, ..server_config() });
+    let now = world.now;
+    let mut datagram = Vec::new();
+    for _ in 0..20 {
+        world.client.send(now, &[1; 1000]).unwrap();
+        let _ = world.client.poll_transmit(&mut datagram).unwrap();
+        assert_eq!(world.server.handle_input(now, &mut datagram), Admitted::Authenticated);
+        datagram.clear();
+    }
+    world.collect();
+    assert_eq!(world.data(Side::Server).len(), 9);
+    assert_eq!(world.server.stats().discarded(Discard::ReceivedDataFull), 11);
+    world.assert_works();
+}
+
+#[test]
+fn a_trial_leaves_the_datagram_as_it_was_and_counts_no_forgery() {
+    let mut mine = World::connected();
+    let mut other = World::connected();
+    mine.client.send(mine.now, b"for mine").unwrap();
+    let mut datagram = Vec::new();
+    let _ = mine.client.poll_transmit(&mut datagram).unwrap();
+    let (before, mut scratch) = (datagram.clone(), Vec::new());
+
+    let now = other.now;
+    assert_eq!(other.server.try_input(now, &datagram, &mut scratch), Admitted::Discarded(Discard::BadRecord));
+    assert_eq!((other.server.stats().forgeries, &datagram), (0, &before));
+    other.server.note_forgery(now);
+    assert_eq!(other.server.stats().forgeries, 1);
+
+    assert_eq!(mine.server.try_input(mine.now, &datagram, &mut scratch), Admitted::Authenticated);
+    assert_eq!(datagram, before);
+    mine.collect();
+    assert_eq!(mine.data(Side::Server), [b"for mine"]);
+}

@@ -1,0 +1,110 @@
+//! The last flight of a handshake, which nobody confirms.
+
+use crate::world::{Fate, Side, World, client_config, ms, records, server_config};
+use dtls_core::{Discard, Event};
+use std::time::Duration;
+
+/// A server that is connected and a client whose copy of the last flight was lost.
+fn with_lost_last_flight() -> World {
+    let mut world =
+        World::new().network(|packet| if packet.index == 3 { Fate::Drop } else { Fate::Deliver }).started();
+    world.run_until(|world| world.sent.len() == 4);
+    assert!(world.server.is_connected() && !world.client.is_connected(), "{}", world.trace());
+    world
+}
+
+fn server_flights(world: &World) -> usize {
+    world.sent.iter().filter(|packet| packet.from == Side::Server && packet.bytes[0] == 20).count()
+}
+
+/// The client's last flight as it was sent first.
+fn client_flight(world: &World) -> Vec<u8> {
+    world.sent[2].bytes.clone()
+}
+
+#[test]
+fn a_lost_last_flight_is_sealed_again_under_new_numbers() {
+    let mut world = with_lost_last_flight();
+    world.run_until(World::are_connected);
+    let sealed: Vec<_> = world
+        .sent
+        .iter()
+        .filter(|packet| packet.from == Side::Server)
+        .flat_map(|packet| records(&packet.bytes))
+        .filter(|(_, epoch, ..)| *epoch == 1)
+        .collect();
+    assert_eq!(sealed.len(), 2, "{}", world.trace());
+    assert!(sealed[0].2 != sealed[1].2 && sealed[0].3 != sealed[1].3, "{}", world.trace());
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn any_part_of_the_clients_flight_brings_the_last_one_back_once_per_timeout() {
+    let mut world = with_lost_last_flight();
+    let flight = client_flight(&world);
+    let certificate = flight[..13 + records(&flight)[0].3.len()].to_vec();
+    world.inject(Side::Server, &certificate);
+    assert_eq!(server_flights(&world), 1);
+    world.now += ms(380);
+    for expected in [2, 3] {
+        world.now += ms(20);
+        world.inject(Side::Server, &certificate);
+        world.inject(Side::Server, &certificate);
+        assert_eq!(server_flights(&world), expected, "{}", world.trace());
+        world.now += ms(380);
+    }
+}
+
+#[test]
+fn data_that_authenticates_releases_the_last_flight() {
+    let mut world = World::connected();
+    let flight = client_flight(&world);
+    world.send(Side::Client, b"I am here");
+    world.settle();
+    assert!(world.server_events.contains(&Event::FinalFlightReleased));
+    assert_eq!(world.server.poll_timeout(), None);
+    world.pass(ms(1000));
+    world.inject(Side::Server, &flight);
+    assert_eq!(server_flights(&world), 1);
+    assert!(world.server.stats().discarded(Discard::FlightReleased) > 0);
+    world.assert_works();
+}
+
+#[test]
+fn the_layer_above_releases_the_last_flight_and_hears_of_it_once() {
+    let mut world = World::connected();
+    for _ in 0..2 {
+        world.server.release_final_flight(world.now);
+        world.client.release_final_flight(world.now);
+    }
+    world.collect();
+    let released =
+        |events: &[Event]| events.iter().filter(|event| **event == Event::FinalFlightReleased).count();
+    assert_eq!((released(&world.server_events), released(&world.client_events)), (1, 0));
+    world.assert_works();
+}
+
+#[test]
+fn the_last_flight_is_kept_for_four_minutes_and_not_a_millisecond_longer() {
+    for (age, answered) in [(239_999, true), (240_000, false)] {
+        let mut world = World::with(client_config(), server_config()).started();
+        world.run_until(World::are_connected);
+        let flight = client_flight(&world);
+        // The client connected one latency later than the server.
+        let server_connected = world.now.checked_sub(ms(10)).unwrap();
+        world.now = server_connected + Duration::from_millis(age);
+        world.inject(Side::Server, &flight);
+        assert_eq!(server_flights(&world), if answered { 2 } else { 1 }, "{age} ms");
+        assert_eq!(world.server_events.contains(&Event::FinalFlightReleased), !answered);
+        assert!(world.are_connected());
+    }
+}
+
+#[test]
+fn a_repeated_finished_or_an_alert_is_no_proof_that_the_client_is_connected() {
+    let mut world = with_lost_last_flight();
+    world.pass(ms(405));
+    world.inject(Side::Server, &[21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0]);
+    assert!(!world.server_events.contains(&Event::FinalFlightReleased), "{}", world.trace());
+}

@@ -1,0 +1,137 @@
+//! When flights are sent again, exactly.
+
+use crate::world::{Fate, Side, World, client_config, message_types, ms, records, server_config};
+use dtls_core::{Config, Connection, Failure, Schedule, Timer};
+use std::time::{Duration, Instant};
+
+/// The times in milliseconds at which a client sends into the void, until it gives up.
+fn transmissions(config: Config, rtt: Option<Duration>) -> (Vec<u128>, Vec<dtls_core::Event>) {
+    let start = Instant::now();
+    let mut client = Connection::client(start, config).unwrap();
+    client.start(start, rtt).unwrap();
+    let (mut now, mut times, mut events, mut buffer) = (start, Vec::new(), Vec::new(), Vec::new());
+    loop {
+        while client.poll_transmit(&mut buffer).is_some() {
+            times.push((now - start).as_millis());
+        }
+        events.extend(std::iter::from_fn(|| client.poll_event()));
+        let Some(next) = client.poll_timeout() else { return (times, events) };
+        assert!(next > now);
+        now = next;
+        client.handle_timeout(now);
+    }
+}
+
+#[test]
+fn the_schedule_is_exact_and_ends_with_the_deadline() {
+    let (times, events) = transmissions(client_config(), None);
+    let expected: Vec<u128> = (0..=8).map(|sent| sent * 400).chain([4000, 5600]).collect();
+    assert_eq!(times[..11], expected);
+    assert!(times[10..].windows(2).all(|pair| pair[1] - pair[0] <= 3000));
+    assert_eq!(*times.last().unwrap(), 29_600);
+    assert_eq!(events, [dtls_core::Event::Failed(Failure::Timeout(Timer::Handshake))]);
+}
+
+#[test]
+fn a_round_trip_hint_sets_the_first_timeout() {
+    for (rtt, timeout) in [(100, 150), (20, 50), (33, 50), (34, 51), (600, 900)] {
+        let (times, _) = transmissions(client_config(), Some(ms(rtt)));
+        assert_eq!(times[..3], [0, timeout, 2 * timeout], "rtt {rtt}");
+    }
+}
+
+#[test]
+fn the_whole_schedule_is_configuration() {
+    let schedule =
+        Schedule { initial: ms(10), unchanged: 1, cap: ms(35), deadline: ms(150), ..Schedule::default() };
+    let (times, events) = transmissions(Config { schedule, ..client_config() }, None);
+    assert_eq!(times, [0, 10, 30, 65, 100, 135]);
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
+fn the_deadline_is_met_when_datagrams_never_cease() {
+    let mut world = World::new().network(|_| Fate::Drop).started();
+    while world.failure(Side::Client).is_none() {
+        world.now += ms(7);
+        world.inject(Side::Client, b"not a record");
+        assert!(world.elapsed() <= ms(30_006), "{}", world.trace());
+    }
+    assert!(world.elapsed() >= ms(30_000));
+    assert_eq!(world.failure(Side::Client), Some(Failure::Timeout(Timer::Handshake)));
+}
+
+#[test]
+fn each_transmission_has_record_numbers_of_its_own_and_the_same_messages() {
+    let mut world = World::new()
+        .network(
+            |packet| if packet.from == Side::Client && packet.index > 0 { Fate::Drop } else { Fate::Deliver },
+        )
+        .started();
+    world.pass(ms(2000));
+    let mut numbers = Vec::new();
+    let mut signatures = Vec::new();
+    for packet in world.sent.iter().filter(|packet| packet.from == Side::Client) {
+        for (kind, epoch, sequence, content) in records(&packet.bytes) {
+            numbers.push((epoch, sequence));
+            if kind == 22 && epoch == 0 && content[0] == 15 {
+                signatures.push(content.to_vec());
+            }
+        }
+    }
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count, "{}", world.trace());
+    // A signature is made once and kept (a second one would be other bytes).
+    assert!(signatures.len() >= 3 && signatures.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn a_server_repeats_its_flight_when_the_client_repeats_its_hello() {
+    let mut world = World::new()
+        .network(|packet| if packet.from == Side::Server { Fate::Drop } else { Fate::Deliver })
+        .started();
+    world.pass(ms(390));
+    let flights = |world: &World| {
+        world
+            .sent
+            .iter()
+            .filter(|packet| packet.from == Side::Server && message_types(&packet.bytes)[0] == 2)
+            .count()
+    };
+    assert_eq!(flights(&world), 1);
+    let hello = world.sent[0].bytes.clone();
+    // Younger than one timeout: forging a repeat gains nothing.
+    world.inject(Side::Server, &hello);
+    assert_eq!(flights(&world), 1, "{}", world.trace());
+    world.now += ms(19);
+    world.inject(Side::Server, &hello);
+    assert_eq!(flights(&world), 1, "{}", world.trace());
+    world.now += ms(1);
+    world.inject(Side::Server, &hello);
+    world.inject(Side::Server, &hello);
+    assert_eq!(flights(&world), 2, "{}", world.trace());
+}
+
+#[test]
+fn an_application_may_repeat_a_flight_at_once() {
+    let mut world = World::new().network(|packet| if packet.index == 0 { Fate::Drop } else { Fate::Deliver });
+    world = world.started();
+    world.client.retransmit(world.now);
+    world.collect();
+    world.run_until(World::are_connected);
+    assert_eq!(world.elapsed(), ms(40));
+    assert_eq!(world.client.stats().flights_repeated, 1);
+}
+
+#[test]
+fn datagrams_shrink_when_they_are_lost_again_and_again() {
+    // This path passes nothing above 700 bytes, and says nothing about it.
+    let mut world = World::with(client_config(), server_config())
+        .network(|packet| if packet.bytes.len() > 700 { Fate::Drop } else { Fate::Deliver })
+        .started();
+    world.run_until(World::are_connected);
+    world.pass(ms(5000));
+    world.assert_works();
+}

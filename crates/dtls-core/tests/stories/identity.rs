@@ -1,0 +1,105 @@
+//! Who the peer must be, and what happens when it is somebody else.
+
+use crate::world::{
+    Side, World, certificate, client_config, config, fingerprint, identities, records, server_config,
+};
+use dtls_core::{
+    AlertDescription, Authentication, Certificate, CertificateVerdict, Config, Error, Event, Failure,
+    PeerPolicy, Refusal,
+};
+
+fn expecting_somebody_else(own: &Certificate) -> Config {
+    config(own, PeerPolicy::Fingerprints(vec![fingerprint(&certificate())]))
+}
+
+fn judging(own: &Certificate, require_peer: bool) -> Config {
+    let peer = PeerPolicy::Application;
+    let authentication = Authentication::Certificates { own: vec![own.clone()], peer, require_peer };
+    Config { authentication, ..Config::default() }
+}
+
+fn assert_refused(mut world: World, by: Side, refusal: Refusal) {
+    world.run_until(|world| world.failure(Side::Client).is_some() && world.failure(Side::Server).is_some());
+    assert_eq!(world.failure(by), Some(Failure::Refused(refusal)), "{}", world.trace());
+    let heard = Failure::AlertReceived(AlertDescription::BAD_CERTIFICATE);
+    assert_eq!(world.failure(by.other()), Some(heard), "{}", world.trace());
+
+    // One alert left, and no key was handed out on either side.
+    let alerts = world.sent.iter().filter(|packet| packet.from == by && packet.bytes[0] == 21);
+    let alerts: Vec<_> = alerts.flat_map(|packet| records(&packet.bytes)).map(|record| record.3).collect();
+    assert_eq!(alerts, [[2, 42]], "{}", world.trace());
+    for side in [Side::Client, Side::Server] {
+        assert!(
+            !world.events(side).iter().any(|event| matches!(event, Event::Connected(_) | Event::KeyLog(_)))
+        );
+        let export = world.connection(side).export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]);
+        assert_eq!(export, Err(Error::NotConnected));
+    }
+}
+
+#[test]
+fn a_client_refuses_a_server_with_another_fingerprint() {
+    let client = expecting_somebody_else(&identities().client);
+    assert_refused(
+        World::with(client, server_config()).started(),
+        Side::Client,
+        Refusal::FingerprintMismatch,
+    );
+}
+
+#[test]
+fn a_server_refuses_a_client_with_another_fingerprint() {
+    let server = expecting_somebody_else(&identities().server);
+    assert_refused(
+        World::with(client_config(), server).started(),
+        Side::Server,
+        Refusal::FingerprintMismatch,
+    );
+}
+
+#[test]
+fn the_application_judges_on_both_sides_and_no_key_exists_before() {
+    let client = Config { key_log: true, ..judging(&identities().client, true) };
+    let server = Config { key_log: true, ..judging(&identities().server, true) };
+    let mut world = World::with(client, server).started();
+    for (side, peer) in [(Side::Client, &identities().server), (Side::Server, &identities().client)] {
+        let chain = peer.chain().map(|each| each.to_vec().into()).collect();
+        let asked = Event::CertificateReceived { chain };
+        world.run_until(|world| world.events(side).contains(&asked));
+        world.pass(std::time::Duration::from_secs(2));
+        let before = world.events(side).len();
+        assert!(
+            !world.events(side).iter().any(|event| matches!(event, Event::KeyLog(_) | Event::Connected(_)))
+        );
+        let now = world.now;
+        world.connection(side).judge_certificate(now, CertificateVerdict::Accept).unwrap();
+        world.collect();
+        assert_eq!(
+            world.connection(side).judge_certificate(now, CertificateVerdict::Accept),
+            Err(Error::NotAsked)
+        );
+        assert!(world.events(side).len() > before, "the verdict lets the handshake go on\n{}", world.trace());
+    }
+    world.run_until(World::are_connected);
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn the_application_refuses() {
+    let mut world = World::with(judging(&identities().client, true), server_config()).started();
+    world.run_until(|world| !world.client_events.is_empty());
+    world.client.judge_certificate(world.now, CertificateVerdict::Refuse).unwrap();
+    world.collect();
+    assert_refused(world, Side::Client, Refusal::ByApplication);
+}
+
+#[test]
+fn a_verdict_that_nobody_asked_for_is_an_error() {
+    let mut world = World::new().started();
+    assert_eq!(world.client.judge_certificate(world.now, CertificateVerdict::Refuse), Err(Error::NotAsked));
+    world.run_until(World::are_connected);
+    assert_eq!(world.server.judge_certificate(world.now, CertificateVerdict::Refuse), Err(Error::NotAsked));
+    world.settle();
+    world.assert_works();
+}

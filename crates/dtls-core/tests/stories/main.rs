@@ -1,0 +1,17 @@
+//! Stories about two connections and the network between them, in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod alerts;
+mod algorithms;
+mod close;
+mod commands;
+mod connect;
+mod data;
+mod final_flight;
+mod flights;
+mod hello;
+mod hostile;
+mod identity;
+mod loss;
+mod world;

@@ -1,0 +1,409 @@
+//! Two connections, the datagrams between them, and a clock that moves because the test says so.
+
+use dtls_core::{
+    Admitted, Authentication, Certificate, Config, Connection, Event, Failure, Fingerprint, HashAlgorithm,
+    PeerPolicy,
+};
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
+
+pub(crate) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// What the network does with a datagram.
+pub(crate) enum Fate {
+    Deliver,
+    Drop,
+    Duplicate,
+    Delay(Duration),
+}
+
+/// A datagram on its way.
+#[derive(Clone)]
+pub(crate) struct Packet {
+    pub(crate) from: Side,
+    /// Counted from zero over both directions.
+    pub(crate) index: usize,
+    pub(crate) bytes: Vec<u8>,
+    arrives: Instant,
+}
+
+type Network = Box<dyn FnMut(&Packet) -> Fate>;
+
+pub(crate) struct World {
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
+    pub(crate) client: Connection,
+    pub(crate) server: Connection,
+    pub(crate) client_events: Vec<Event>,
+    pub(crate) server_events: Vec<Event>,
+    /// Everything that was ever sent.
+    pub(crate) sent: Vec<Packet>,
+    flying: Vec<Packet>,
+    network: Network,
+    trace: String,
+}
+
+pub(crate) struct Identities {
+    pub(crate) client: Certificate,
+    pub(crate) server: Certificate,
+}
+
+/// Generated once, because the stories are not about certificates.
+pub(crate) fn identities() -> &'static Identities {
+    static IDENTITIES: OnceLock<Identities> = OnceLock::new();
+    IDENTITIES.get_or_init(|| Identities { client: certificate(), server: certificate() })
+}
+
+pub(crate) fn certificate() -> Certificate {
+    let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    Certificate::generate(today, Duration::from_secs(30 * 24 * 3600)).unwrap()
+}
+
+pub(crate) fn fingerprint(certificate: &Certificate) -> Fingerprint {
+    certificate.fingerprint(HashAlgorithm::Sha256)
+}
+
+pub(crate) fn config(own: &Certificate, peer: PeerPolicy) -> Config {
+    let authentication = Authentication::Certificates { own: vec![own.clone()], peer, require_peer: true };
+    Config { authentication, ..Config::default() }
+}
+
+pub(crate) fn client_config() -> Config {
+    let Identities { client, server } = identities();
+    config(client, PeerPolicy::Fingerprints(vec![fingerprint(server)]))
+}
+
+pub(crate) fn server_config() -> Config {
+    let Identities { client, server } = identities();
+    config(server, PeerPolicy::Fingerprints(vec![fingerprint(client)]))
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(client_config(), server_config())
+    }
+
+    pub(crate) fn with(client: impl Into<Arc<Config>>, server: impl Into<Arc<Config>>) -> Self {
+        let now = Instant::now();
+        Self {
+            start: now,
+            now,
+            client: Connection::client(now, client).unwrap(),
+            server: Connection::server(now, server).unwrap(),
+            client_events: Vec::new(),
+            server_events: Vec::new(),
+            sent: Vec::new(),
+            flying: Vec::new(),
+            network: Box::new(|_| Fate::Deliver),
+            trace: String::new(),
+        }
+    }
+
+    pub(crate) fn network(mut self, network: impl FnMut(&Packet) -> Fate + 'static) -> Self {
+        self.network = Box::new(network);
+        self
+    }
+
+    pub(crate) fn set_network(&mut self, network: impl FnMut(&Packet) -> Fate + 'static) {
+        self.network = Box::new(network);
+    }
+
+    pub(crate) fn started(mut self) -> Self {
+        self.client.start(self.now, None).unwrap();
+        self.server.start(self.now, None).unwrap();
+        self.collect();
+        self
+    }
+
+    /// Two connected peers, and nothing under way.
+    pub(crate) fn connected() -> Self {
+        Self::connected_with(client_config(), server_config())
+    }
+
+    pub(crate) fn connected_with(client: Config, server: Config) -> Self {
+        let mut world = Self::with(client, server).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        world
+    }
+
+    pub(crate) fn are_connected(&self) -> bool {
+        self.client.is_connected() && self.server.is_connected()
+    }
+
+    pub(crate) fn connection(&mut self, side: Side) -> &mut Connection {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    pub(crate) fn events(&self, side: Side) -> &[Event] {
+        match side {
+            Side::Client => &self.client_events,
+            Side::Server => &self.server_events,
+        }
+    }
+
+    pub(crate) fn failure(&self, side: Side) -> Option<Failure> {
+        let failures: Vec<_> = self
+            .events(side)
+            .iter()
+            .filter_map(|event| match event {
+                Event::Failed(failure) => Some(*failure),
+                _ => None,
+            })
+            .collect();
+        assert!(failures.len() <= 1, "a failure is emitted once\n{}", self.trace);
+        failures.first().copied()
+    }
+
+    pub(crate) fn data(&self, side: Side) -> Vec<&[u8]> {
+        let data = self.events(side).iter().filter_map(|event| match event {
+            Event::Data(data) => Some(&data[..]),
+            _ => None,
+        });
+        data.collect()
+    }
+
+    pub(crate) fn send(&mut self, from: Side, data: &[u8]) {
+        let now = self.now;
+        self.connection(from).send(now, data).unwrap();
+        self.collect();
+    }
+
+    /// Puts bytes of somebody else before a connection.
+    pub(crate) fn inject(&mut self, to: Side, bytes: &[u8]) -> Admitted {
+        let now = self.now;
+        let admitted = self.connection(to).handle_input(now, &mut bytes.to_vec());
+        self.collect();
+        admitted
+    }
+
+    /// Fetches what both sides have to say.
+    pub(crate) fn collect(&mut self) {
+        for side in [Side::Client, Side::Server] {
+            let mut bytes = Vec::new();
+            while let Some(transmit) = self.connection(side).poll_transmit(&mut bytes) {
+                assert_eq!(transmit.len, bytes.len());
+                self.launch(side, std::mem::take(&mut bytes));
+            }
+            while let Some(event) = self.connection(side).poll_event() {
+                let _ = writeln!(self.trace, "{:>7} {side:?}: {event:?}", self.elapsed().as_millis());
+                match side {
+                    Side::Client => self.client_events.push(event),
+                    Side::Server => self.server_events.push(event),
+                }
+            }
+        }
+    }
+
+    fn launch(&mut self, from: Side, bytes: Vec<u8>) {
+        let mut packet = Packet { from, index: self.sent.len(), bytes, arrives: self.now + LATENCY };
+        let fate = (self.network)(&packet);
+        let fate_name = match fate {
+            Fate::Deliver => "",
+            Fate::Drop => " lost",
+            Fate::Duplicate => " twice",
+            Fate::Delay(_) => " late",
+        };
+        let at = self.elapsed().as_millis();
+        let _ = writeln!(
+            self.trace,
+            "{at:>7} {from:?} #{}: {}{fate_name}",
+            packet.index,
+            describe(&packet.bytes)
+        );
+        self.sent.push(packet.clone());
+        match fate {
+            Fate::Drop => return,
+            Fate::Deliver => {}
+            Fate::Duplicate => self.flying.push(packet.clone()),
+            Fate::Delay(delay) => packet.arrives += delay,
+        }
+        self.flying.push(packet);
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// Does the next thing that is due. `false` when nothing is.
+    pub(crate) fn step(&mut self) -> bool {
+        let arrival = self.flying.iter().map(|packet| packet.arrives).min();
+        let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
+        let Some(next) = timeouts.into_iter().chain([arrival]).flatten().min() else { return false };
+        self.now = self.now.max(next);
+        if arrival == Some(next) {
+            let position = self.flying.iter().position(|packet| packet.arrives == next).unwrap();
+            let packet = self.flying.remove(position);
+            let now = self.now;
+            self.connection(packet.from.other()).handle_input(now, &mut packet.bytes.clone());
+        } else {
+            let now = self.now;
+            for side in [Side::Client, Side::Server] {
+                if self.connection(side).poll_timeout().is_some_and(|timeout| timeout <= now) {
+                    self.connection(side).handle_timeout(now);
+                    let after = self.connection(side).poll_timeout();
+                    assert!(after.is_none_or(|after| after > now), "a deadline did not move\n{}", self.trace);
+                }
+            }
+        }
+        self.collect();
+        true
+    }
+
+    pub(crate) fn run_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        let limit = self.now + Duration::from_secs(60);
+        while !done(self) {
+            assert!(self.step() && self.now < limit, "it never happened\n{}", self.trace);
+        }
+    }
+
+    /// Delivers what is flying; no timer expires that lies farther away.
+    pub(crate) fn settle(&mut self) {
+        while let Some(next) = self.flying.iter().map(|packet| packet.arrives).min() {
+            let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
+            assert!(timeouts.into_iter().flatten().all(|timeout| timeout > next), "{}", self.trace);
+            self.step();
+        }
+    }
+
+    /// Lets time pass; everything due on the way happens.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        loop {
+            let arrival = self.flying.iter().map(|packet| packet.arrives).min();
+            let timeouts = [self.client.poll_timeout(), self.server.poll_timeout()];
+            match timeouts.into_iter().chain([arrival]).flatten().min() {
+                Some(next) if next <= until => assert!(self.step()),
+                _ => break,
+            }
+        }
+        self.now = until;
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_works(&mut self) {
+        assert!(self.are_connected(), "{}", self.trace);
+        for (from, text) in [(Side::Client, &b"ping"[..]), (Side::Server, b"pong")] {
+            self.send(from, text);
+            self.settle();
+            assert_eq!(self.data(from.other()).last(), Some(&text), "{}", self.trace);
+        }
+        let [ours, theirs] = [&self.client, &self.server].map(|connection| {
+            let mut exported = [0; 60];
+            connection.export("EXTRACTOR-dtls_srtp", None, &mut exported).unwrap();
+            (exported, connection.negotiated())
+        });
+        assert_eq!(ours, theirs, "{}", self.trace);
+        assert!(self.failure(Side::Client).is_none() && self.failure(Side::Server).is_none());
+    }
+
+    pub(crate) fn trace(&self) -> &str {
+        &self.trace
+    }
+}
+
+/// The records of a datagram: content type, epoch, sequence number, content.
+pub(crate) fn records(datagram: &[u8]) -> Vec<(u8, u16, u64, &[u8])> {
+    let mut found = Vec::new();
+    let mut rest = datagram;
+    while rest.len() >= 13 {
+        let epoch = u16::from_be_bytes([rest[3], rest[4]]);
+        let sequence = rest[5..11].iter().fold(0, |sequence, byte| sequence << 8 | u64::from(*byte));
+        let len = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
+        found.push((rest[0], epoch, sequence, &rest[13..13 + len]));
+        rest = &rest[13 + len..];
+    }
+    found
+}
+
+/// The types of the plaintext handshake messages in a datagram.
+pub(crate) fn message_types(datagram: &[u8]) -> Vec<u8> {
+    let plaintext = records(datagram).into_iter().filter(|(kind, epoch, ..)| (*kind, *epoch) == (22, 0));
+    plaintext.map(|(_, _, _, content)| content[0]).collect()
+}
+
+fn describe(datagram: &[u8]) -> String {
+    let mut text = format!("{} bytes", datagram.len());
+    for (kind, epoch, sequence, content) in records(datagram) {
+        let _ = match (kind, epoch) {
+            (22, 0) => write!(text, " [{epoch}.{sequence} handshake {} seq {}]", content[0], content[5]),
+            _ => write!(text, " [{epoch}.{sequence} type {kind}]"),
+        };
+    }
+    text
+}
+
+/// Wraps a content into a plaintext record.
+pub(crate) fn plaintext_record(content_type: u8, sequence: u8, content: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let mut record = vec![content_type, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, sequence, len[0], len[1]];
+    record.extend_from_slice(content);
+    record
+}
+
+/// A handshake message or a piece of it, in a plaintext record of its own.
+pub(crate) fn fragment_record(
+    kind: u8,
+    sequence: u8,
+    message: &[u8],
+    range: std::ops::Range<usize>,
+) -> Vec<u8> {
+    let u24 = |number: usize| {
+        let [.., a, b, c] = number.to_be_bytes();
+        [a, b, c]
+    };
+    let mut content = vec![kind];
+    content.extend(u24(message.len()));
+    content.extend([0, sequence]);
+    content.extend(u24(range.start));
+    content.extend(u24(range.len()));
+    content.extend(&message[range]);
+    plaintext_record(22, sequence, &content)
+}
+
+pub(crate) fn message_record(kind: u8, sequence: u8, message: &[u8]) -> Vec<u8> {
+    fragment_record(kind, sequence, message, 0..message.len())
+}
+
+/// A small generator for decisions of the network; its seed is printed by the trace.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| u8::try_from(self.roll(256)).unwrap()).collect()
+    }
+}

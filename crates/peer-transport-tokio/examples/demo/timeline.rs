@@ -1,0 +1,121 @@
+//! What is printed while it happens. Coloured on a terminal, plain elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use peer_transport::{Event, RestartOutcome};
+
+/// The printer, and the clock that it counts from.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    start: Instant,
+    ink: Ink,
+    milestones: Vec<(Duration, &'static str)>,
+}
+
+/// Whether there is colour.
+#[derive(Clone, Copy, Debug)]
+enum Ink {
+    Plain,
+    Coloured,
+}
+
+/// What a piece of text is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tone {
+    Heading,
+    Aside,
+    Alice,
+    Bob,
+    Good,
+    Bad,
+}
+
+impl Timeline {
+    pub(crate) fn new() -> Self {
+        let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self {
+            start: Instant::now(),
+            ink: if coloured { Ink::Coloured } else { Ink::Plain },
+            milestones: Vec::new(),
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// A new part of the story, and what there is to see in it.
+    pub(crate) fn scene(&self, title: &str, asides: &[&str]) {
+        println!("\n{}", self.paint(Tone::Heading, title));
+        for aside in asides {
+            println!("          {}", self.paint(Tone::Aside, aside));
+        }
+    }
+
+    /// Something for the table at the end.
+    pub(crate) fn milestone(&mut self, what: &'static str) {
+        self.milestones.push((self.elapsed(), what));
+    }
+
+    /// What happened when.
+    pub(crate) fn milestones(&self) -> impl Iterator<Item = (Duration, &'static str)> + '_ {
+        self.milestones.iter().copied()
+    }
+
+    /// One line of what happened.
+    pub(crate) fn tell(&self, who: &str, what: &str) {
+        let tone = match who {
+            "alice" => Tone::Alice,
+            "bob" => Tone::Bob,
+            _ => Tone::Aside,
+        };
+        println!("{:>7.3} s {} {what}", self.elapsed().as_secs_f64(), self.paint(tone, &format!("{who:>6}")));
+    }
+
+    /// An event, if there is something to learn from it.
+    pub(crate) fn event(&self, who: &str, event: &Event, keys: Option<&str>) {
+        if let Some(what) = in_words(event, keys) {
+            self.tell(who, &what);
+        }
+    }
+
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Heading => "1",
+            Tone::Aside => "2",
+            Tone::Alice => "36",
+            Tone::Bob => "35",
+            Tone::Good => "32",
+            Tone::Bad => "1;31",
+        };
+        match self.ink {
+            Ink::Plain => text.to_owned(),
+            Ink::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+}
+
+fn in_words(event: &Event, keys: Option<&str>) -> Option<String> {
+    Some(match event {
+        Event::StateChanged(state) => format!("transport is {state}"),
+        Event::PairSelected { pair, .. } => format!("ICE selected {}", pair.path),
+        Event::KeysChanged { association, profile, .. } => {
+            let profile = profile.map_or_else(|| "no SRTP".to_owned(), |profile| profile.to_string());
+            format!("sends under the keys {} of association {association} ({profile})", keys.unwrap_or("?"))
+        }
+        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
+            format!("restart completed by a fresh handshake: association {association}")
+        }
+        Event::RestartCompleted {
+            outcome: RestartOutcome::AssociationRetained { association, .. }, ..
+        } => {
+            format!("restart completed, association {association} retained")
+        }
+        Event::RestartFailed { failure, .. } => format!("restart failed: {failure}"),
+        Event::ConsentLost { failure, .. } => format!("consent lost: {failure}"),
+        Event::AssociationClosed { association, by } => format!("association {association} closed by {by:?}"),
+        Event::Failed(failure) => format!("failed: {failure}"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,214 @@
+//! One session's media on its way back: new sources, translated feedback, reports.
+//!
+//! Each track comes back with its payload type, sequence numbers and timestamps, from a source of ours.
+//! Feedback about that source is feedback about the browser's, and is sent to it as such. Knows RTP and
+//! RTCP. Knows nothing about transports.
+
+use std::time::Instant;
+
+use crate::reception::Reception;
+use crate::rtcp::{self, Compound, Report};
+use crate::sdp::{Section, Source};
+
+/// The tracks of one session.
+#[derive(Debug)]
+pub(crate) struct Echo {
+    pub(crate) tracks: Vec<Track>,
+    /// The source of reports and requests.
+    reporter: Source,
+}
+
+/// One track.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) section: Section,
+    /// What it is sent back as; `None`: it is only received.
+    pub(crate) back: Option<Source>,
+    /// What arrives of it; `None` before the first packet.
+    pub(crate) reception: Option<Reception>,
+    /// Packets sent back.
+    pub(crate) echoed: u64,
+    /// Key frames that the browser asked us for, and we it.
+    pub(crate) key_frames_asked: u64,
+    /// How much of the echo the browser missed in its last report, in 1/256.
+    pub(crate) missed: u8,
+}
+
+/// An RTP packet as the echo looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) payload_type: u8,
+    pub(crate) ssrc: u32,
+    pub(crate) sequence_number: u16,
+    pub(crate) timestamp: u32,
+}
+
+impl Echo {
+    /// `ssrc` hands out sources, each one once.
+    pub(crate) fn new(sections: Vec<Section>, cname: &str, mut ssrc: impl FnMut() -> u32) -> Self {
+        let mut source = || Source { ssrc: ssrc(), cname: cname.to_owned() };
+        let reporter = source();
+        let tracks = sections
+            .into_iter()
+            .map(|section| Track {
+                back: section.echo.then(&mut source),
+                section,
+                reception: None,
+                echoed: 0,
+                key_frames_asked: 0,
+                missed: 0,
+            })
+            .collect();
+        Self { tracks, reporter }
+    }
+
+    /// What the track of this section is sent back as.
+    pub(crate) fn source(&self, section: &Section) -> Option<Source> {
+        self.tracks.iter().find(|track| track.section.mid == section.mid)?.back.clone()
+    }
+
+    /// Counts a packet; returns the source to send it back from, if it goes back.
+    pub(crate) fn on_rtp(&mut self, now: Instant, arrived: Arrived) -> Option<u32> {
+        let track =
+            self.tracks.iter_mut().find(|track| track.section.payload_type == arrived.payload_type)?;
+        let reception = match &mut track.reception {
+            Some(reception) if reception.ssrc() == arrived.ssrc => reception,
+            // The first packet, or a browser that replaced its source.
+            other => other.insert(Reception::new(
+                arrived.ssrc,
+                track.section.kind.clock_rate(),
+                arrived.sequence_number,
+            )),
+        };
+        reception.on_packet(now, arrived.sequence_number, arrived.timestamp);
+        let back = track.back.as_ref()?;
+        track.echoed += 1;
+        Some(back.ssrc)
+    }
+
+    /// Reads a compound; returns what has to be said to the browser because of it.
+    pub(crate) fn on_rtcp(&mut self, now: Instant, compound: &[u8]) -> Vec<Compound> {
+        rtcp::read(compound).into_iter().filter_map(|report| self.on_report(now, &report)).collect()
+    }
+
+    /// What we received, for the browser to pace itself by; `None` before there is anything.
+    pub(crate) fn receiver_report(&mut self, now: Instant) -> Option<Compound> {
+        let receptions = self.tracks.iter_mut().filter_map(|track| track.reception.as_mut());
+        let blocks: Vec<_> = receptions.map(|reception| reception.report(now)).collect();
+        (!blocks.is_empty())
+            .then(|| Compound::receiver_report(self.reporter.ssrc, &blocks, &self.reporter.cname))
+    }
+
+    fn on_report(&mut self, now: Instant, report: &Report) -> Option<Compound> {
+        match report {
+            Report::Sender { ssrc, info } => {
+                let track = self.tracks.iter_mut().find(|track| track.arrives_as(*ssrc))?;
+                track.reception.as_mut()?.on_sender_report(now, info);
+                let back = track.back.as_ref()?;
+                Some(Compound::sender_report(back.ssrc, *info, &back.cname))
+            }
+            Report::KeyFrameWanted { ssrc } => {
+                let track = self.tracks.iter_mut().find(|track| track.goes_back_as(*ssrc))?;
+                let theirs = track.reception.as_ref()?.ssrc();
+                track.key_frames_asked += 1;
+                let reporter = &self.reporter;
+                Some(
+                    Compound::receiver_report(reporter.ssrc, &[], &reporter.cname)
+                        .picture_loss(reporter.ssrc, theirs),
+                )
+            }
+            Report::Reception { ssrc, lost } => {
+                let track = self.tracks.iter_mut().find(|track| track.goes_back_as(*ssrc))?;
+                track.missed = *lost;
+                None
+            }
+        }
+    }
+}
+
+impl Track {
+    fn arrives_as(&self, ssrc: u32) -> bool {
+        self.reception.as_ref().is_some_and(|reception| reception.ssrc() == ssrc)
+    }
+
+    fn goes_back_as(&self, ssrc: u32) -> bool {
+        self.back.as_ref().is_some_and(|back| back.ssrc == ssrc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::Offer;
+
+    /// Sources are handed out from 1000: the reporter's, the audio's, the video's.
+    fn echo(direction: &str) -> Echo {
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na={direction}\r\na=rtcp-mux\r\n\
+             a=rtpmap:111 opus/48000/2\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na={direction}\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
+        );
+        let mut next = 999;
+        Echo::new(Offer::read(offer.as_bytes()).unwrap().sections, "echo", || {
+            next += 1;
+            next
+        })
+    }
+
+    fn video(sequence_number: u16) -> Arrived {
+        Arrived { payload_type: 96, ssrc: 7, sequence_number, timestamp: 0 }
+    }
+
+    #[test]
+    fn each_track_goes_back_from_its_own_source() {
+        let now = Instant::now();
+        let mut echo = echo("sendrecv");
+        assert_eq!(echo.on_rtp(now, video(1)), Some(1002));
+        assert_eq!(echo.on_rtp(now, Arrived { payload_type: 111, ..video(1) }), Some(1001));
+        assert_eq!(echo.on_rtp(now, Arrived { payload_type: 100, ..video(1) }), None, "nobody negotiated it");
+        assert_eq!(echo.tracks[1].reception.as_ref().unwrap().received(), 1);
+    }
+
+    #[test]
+    fn a_sendonly_track_is_received_and_does_not_go_back() {
+        let now = Instant::now();
+        let mut echo = echo("sendonly");
+        assert_eq!(echo.on_rtp(now, video(1)), None);
+        assert_eq!(echo.tracks[1].reception.as_ref().unwrap().received(), 1);
+        assert!(echo.receiver_report(now).is_some());
+    }
+
+    #[test]
+    fn a_lost_picture_of_the_echo_is_asked_for_at_the_browser_under_its_own_source() {
+        let now = Instant::now();
+        let mut echo = echo("sendrecv");
+        let lost = Compound::receiver_report(7, &[], "browser").picture_loss(7, 1002);
+        assert!(echo.on_rtcp(now, lost.bytes()).is_empty(), "nothing arrived that could be asked for");
+        echo.on_rtp(now, video(1));
+        let asked = echo.on_rtcp(now, lost.bytes());
+        assert_eq!(rtcp::read(asked[0].bytes()), [Report::KeyFrameWanted { ssrc: 7 }]);
+    }
+
+    #[test]
+    fn a_sender_report_comes_back_from_the_source_of_the_echo() {
+        let now = Instant::now();
+        let mut echo = echo("sendrecv");
+        echo.on_rtp(now, video(1));
+        let bytes = [&[0x80, 200, 0, 6, 0, 0, 0, 7][..], &[3; 20]].concat();
+        let back = echo.on_rtcp(now, &bytes);
+        assert!(matches!(rtcp::read(back[0].bytes())[0], Report::Sender { ssrc: 1002, .. }));
+        let report = echo.receiver_report(now).unwrap();
+        assert_eq!(report.bytes()[24..28], [3; 4], "the report says which sender report was heard last");
+    }
+
+    #[test]
+    fn a_replaced_source_begins_anew() {
+        let now = Instant::now();
+        let mut echo = echo("sendrecv");
+        echo.on_rtp(now, video(1));
+        echo.on_rtp(now, Arrived { ssrc: 8, ..video(60_000) });
+        let reception = echo.tracks[1].reception.as_ref().unwrap();
+        assert_eq!((reception.ssrc(), reception.received(), reception.lost()), (8, 1, 0));
+    }
+}

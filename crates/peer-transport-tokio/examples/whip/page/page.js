@@ -1,0 +1,89 @@
+// The page: buttons, pictures, counters. `?script=interop` lets it press its own buttons and report.
+import { Session, synthetic } from '/session.js';
+
+const $ = id => document.getElementById(id);
+const parameters = new URLSearchParams(location.search);
+let stream = null;
+let session = null;
+let began = performance.now();
+let serverEvents = 0;
+
+const buttons = {
+  connect: async () => {
+    stream ??= synthetic($('drawn'));
+    $('timeline').replaceChildren();
+    serverEvents = 0;
+    began = performance.now();
+    session = new Session(stream, { setup: $('setup').value });
+    session.addEventListener('said', ({ detail }) => note(detail.at - began, 'browser', detail.what));
+    $('echoed').srcObject = session.echo;
+    await session.connect();
+  },
+  restart: () => session.restart(),
+  rotate: () => session.restart({ rotate: true }),
+  revoke: () => session.revoke(),
+  close: async () => { const ended = session; session = null; await ended.close(); },
+};
+
+for (const [name, press] of Object.entries(buttons)) {
+  $(name).onclick = async () => {
+    try { await press(); } catch (error) { note(performance.now() - began, 'browser', error.message, 'bad'); }
+    enable();
+  };
+}
+$('audible').onchange = event => { $('echoed').muted = !event.target.checked; };
+
+function enable() {
+  for (const name of Object.keys(buttons)) $(name).disabled = (name === 'connect') === Boolean(session);
+  $('setup').disabled = Boolean(session);
+}
+
+function note(at, who, what, tone = toneOf(what)) {
+  const row = document.createElement('li');
+  const cells = [['time', `${(at / 1000).toFixed(2)} s`, ''], ['span', who, 'who'], ['span', what, tone]];
+  row.append(...cells.map(([tag, text, style]) => Object.assign(document.createElement(tag), { textContent: text, className: style })));
+  $('timeline').append(row);
+}
+
+function toneOf(what) {
+  if (/failed|refused|disconnected|lost/.test(what)) return 'bad';
+  return /\bconnected|completed|selected|keys/.test(what) ? 'good' : '';
+}
+
+function rows(body, table) {
+  body.replaceChildren(...table.map(cells => {
+    const row = document.createElement('tr');
+    row.append(...cells.map((text, at) => Object.assign(document.createElement(at ? 'td' : 'th'), { textContent: text ?? '' })));
+    return row;
+  }));
+}
+
+async function refresh() {
+  const shown = session;
+  if (!shown) return;
+  const [browser, server] = await Promise.all([shown.browser(), shown.server().catch(() => null)]);
+  if (shown !== session || !server) return;
+  rows($('transport'), [
+    ['state', browser.connection, server.state],
+    ['ICE', browser.ice, server.ice],
+    ['DTLS', `${browser.dtls ?? ''} ${browser.dtlsRole ?? ''}`, server.dtls],
+    ['SRTP', browser.srtp, server.profile],
+    ['fingerprint of the keys', '', server.keys],
+    ['round trip', browser.roundTrip === undefined ? '' : `${(browser.roundTrip * 1000).toFixed(1)} ms`,
+      server.round_trip_ms === null ? '' : `${server.round_trip_ms.toFixed(1)} ms`],
+    ['longest silence since the last restart', '', `${server.longest_silence_ms} ms`],
+  ]);
+  rows($('media'), server.tracks.map(track => {
+    const find = direction => browser.tracks.find(row => row.direction === direction && row.kind === track.kind) ?? {};
+    return [track.kind, find('out').packets, track.received, track.lost, track.echoed, find('in').packets, find('in').lost];
+  }));
+  for (const { at_ms, what } of server.timeline.slice(serverEvents)) note(at_ms, 'server', what);
+  serverEvents = server.timeline.length;
+}
+setInterval(() => refresh().catch(() => {}), 500);
+enable();
+
+if (parameters.get('script') === 'interop') {
+  const { run } = await import('/scenario.js');
+  await run($('drawn'), $('echoed'));
+}

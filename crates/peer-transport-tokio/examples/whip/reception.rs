@@ -1,0 +1,195 @@
+//! What arrived of one RTP stream: losses, jitter, and the longest silence (RFC 3550 appendix A).
+//!
+//! Knows sequence numbers, timestamps and arrival times. Knows nothing about payloads or about who listens.
+
+use std::time::{Duration, Instant};
+
+use crate::rtcp::{ReportBlock, SenderInfo};
+
+/// Reception of one synchronization source.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    ssrc: u32,
+    clock_rate: u32,
+    first: u32,
+    highest: u32,
+    received: u64,
+    reported: Interval,
+    jitter: f64,
+    last: Option<Arrival>,
+    sender_report: Option<(u32, Instant)>,
+    longest_silence: Duration,
+}
+
+/// The counters as they stood at the last report.
+#[derive(Clone, Copy, Debug, Default)]
+struct Interval {
+    expected: u64,
+    received: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    at: Instant,
+    timestamp: u32,
+}
+
+impl Reception {
+    pub(crate) fn new(ssrc: u32, clock_rate: u32, first_sequence_number: u16) -> Self {
+        // One cycle ahead, so that a packet from before the first one does not run below zero.
+        let first = 0x1_0000 + u32::from(first_sequence_number);
+        Self {
+            ssrc,
+            clock_rate,
+            first,
+            highest: first.wrapping_sub(1),
+            received: 0,
+            reported: Interval::default(),
+            jitter: 0.0,
+            last: None,
+            sender_report: None,
+            longest_silence: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Counts a packet. SRTP has dropped duplicates already.
+    pub(crate) fn on_packet(&mut self, now: Instant, sequence_number: u16, timestamp: u32) {
+        let extended = self.extend(sequence_number);
+        self.received += 1;
+        self.first = self.first.min(extended);
+        let arrival = Arrival { at: now, timestamp };
+        if let Some(last) = self.last {
+            let silence = now.saturating_duration_since(last.at);
+            self.longest_silence = self.longest_silence.max(silence);
+            self.jitter += (self.transit_difference(last, arrival) - self.jitter) / 16.0;
+        }
+        self.last = Some(arrival);
+        self.highest = self.highest.max(extended);
+    }
+
+    pub(crate) fn on_sender_report(&mut self, now: Instant, info: &SenderInfo) {
+        self.sender_report = Some((info.compact_ntp(), now));
+    }
+
+    /// Packets that authenticated.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Packets missing between the first and the highest.
+    pub(crate) fn lost(&self) -> u64 {
+        self.expected().saturating_sub(self.received)
+    }
+
+    /// The longest time between two packets since the last [`Self::forget_silence`], the present one included.
+    pub(crate) fn longest_silence(&self, now: Instant) -> Duration {
+        let present = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last.at));
+        self.longest_silence.max(present)
+    }
+
+    /// Begins to measure silence anew, from `now` on.
+    pub(crate) fn forget_silence(&mut self) {
+        self.longest_silence = Duration::ZERO;
+    }
+
+    /// The block for the next receiver report, which also ends the interval.
+    pub(crate) fn report(&mut self, now: Instant) -> ReportBlock {
+        let interval = Interval { expected: self.expected(), received: self.received };
+        let expected = interval.expected.saturating_sub(self.reported.expected);
+        let received = interval.received.saturating_sub(self.reported.received);
+        self.reported = interval;
+        let lost = expected.saturating_sub(received);
+        let fraction = (lost * 256).checked_div(expected).unwrap_or(0);
+        let (last_sender_report, heard_at) = self.sender_report.unzip();
+        let delay = heard_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        ReportBlock {
+            ssrc: self.ssrc,
+            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
+            cumulative_lost: u32::try_from(self.lost()).unwrap_or(u32::MAX),
+            extended_highest: self.highest.wrapping_sub(0x1_0000),
+            jitter: self.jitter_units(),
+            last_sender_report: last_sender_report.unwrap_or_default(),
+            delay_since_sender_report: u32::try_from((delay.as_micros() * 65_536) / 1_000_000)
+                .unwrap_or(u32::MAX),
+        }
+    }
+
+    fn expected(&self) -> u64 {
+        u64::from(self.highest.wrapping_sub(self.first).wrapping_add(1))
+    }
+
+    /// The 32-bit sequence number nearest to the highest so far.
+    fn extend(&self, sequence_number: u16) -> u32 {
+        let [_, _, high, low] = self.highest.to_be_bytes();
+        let ahead = sequence_number.wrapping_sub(u16::from_be_bytes([high, low]));
+        if ahead < 0x8000 {
+            self.highest.wrapping_add(u32::from(ahead))
+        } else {
+            self.highest.wrapping_sub(u32::from(ahead.wrapping_neg()))
+        }
+    }
+
+    /// By how much two packets were further apart on arrival than when sent, in timestamp units.
+    fn transit_difference(&self, earlier: Arrival, later: Arrival) -> f64 {
+        let apart = later.at.saturating_duration_since(earlier.at).as_secs_f64() * f64::from(self.clock_rate);
+        let step = later.timestamp.wrapping_sub(earlier.timestamp);
+        let sent = if step < 0x8000_0000 { f64::from(step) } else { -f64::from(step.wrapping_neg()) };
+        (apart - sent).abs()
+    }
+
+    fn jitter_units(&self) -> u32 {
+        u32::try_from(Duration::from_secs_f64(self.jitter.clamp(0.0, 1e9)).as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(sequence_numbers: &[u16]) -> Reception {
+        let start = Instant::now();
+        let mut reception = Reception::new(1, 90_000, sequence_numbers[0]);
+        for (at, sequence_number) in (0..).zip(sequence_numbers) {
+            reception.on_packet(start + Duration::from_millis(at), *sequence_number, 0);
+        }
+        reception
+    }
+
+    #[test]
+    fn nothing_is_lost_across_the_wrap_of_the_sequence_number() {
+        let reception = receive(&[65_534, 65_535, 0, 1]);
+        assert_eq!((reception.received(), reception.lost()), (4, 0));
+    }
+
+    #[test]
+    fn a_late_packet_fills_its_hole() {
+        assert_eq!(receive(&[10, 12]).lost(), 1);
+        assert_eq!(receive(&[10, 12, 11]).lost(), 0);
+        assert_eq!(receive(&[10, 9]).lost(), 0, "a packet from before the first one");
+    }
+
+    #[test]
+    fn a_report_counts_only_its_own_interval() {
+        let mut reception = receive(&[0, 1, 2, 4]);
+        let now = Instant::now();
+        let block = reception.report(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost, block.extended_highest), (51, 1, 4));
+        let block = reception.report(now);
+        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 1));
+    }
+
+    #[test]
+    fn the_longest_silence_includes_the_one_that_lasts() {
+        let mut reception = receive(&[0, 1]);
+        let end = reception.last.unwrap().at;
+        assert_eq!(reception.longest_silence(end), Duration::from_millis(1));
+        assert_eq!(reception.longest_silence(end + Duration::from_secs(2)), Duration::from_secs(2));
+        reception.on_packet(end + Duration::from_secs(1), 2, 0);
+        reception.forget_silence();
+        assert_eq!(reception.longest_silence(end + Duration::from_secs(1)), Duration::ZERO);
+    }
+}

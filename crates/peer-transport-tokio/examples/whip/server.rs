@@ -1,0 +1,457 @@
+//! The media server: one task that owns the driver and every session.
+//!
+//! HTTP handlers talk to it through [`Handle`]. It makes peers out of offers, sends their media back,
+//! restarts and revokes, and remembers what happened. Knows nothing about HTTP.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant, SystemTime};
+
+use peer_transport::{
+    Candidate, CandidateLine, Certificate, Description, DescriptionKind, Event, Fragment, Media, PeerId,
+    RestartCertificates, RestartOptions, Role,
+};
+use peer_transport_tokio::{Driver, Next, ReceiveBuffer};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::echo::{Arrived, Echo};
+use crate::sdp::{self, BadOffer, Offer};
+use crate::session::{Session, SessionId};
+
+/// What a client asks of the media server.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Create { offer: String, role: Role, reached: IpAddr, reply: oneshot::Sender<Result<Created, Refusal>> },
+    Patch { id: SessionId, patch: Patch, reply: oneshot::Sender<Result<Patched, Refusal>> },
+    RevokeConsent { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
+    End { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
+    Look { id: SessionId, reply: oneshot::Sender<Result<Value, Refusal>> },
+}
+
+/// A new session and its answer.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) id: SessionId,
+    pub(crate) etag: String,
+    pub(crate) answer: String,
+}
+
+/// An SDP fragment and which ICE session it is about.
+#[derive(Debug)]
+pub(crate) struct Patch {
+    pub(crate) fragment: String,
+    pub(crate) precondition: Precondition,
+    pub(crate) certificate: NextCertificate,
+}
+
+/// The `If-Match` header of a PATCH (RFC 9725 section 4.3.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    Missing,
+    Any,
+    Tags(Vec<String>),
+}
+
+/// Whose certificate a restart shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextCertificate {
+    Same,
+    New,
+}
+
+/// What a PATCH did.
+#[derive(Debug)]
+pub(crate) enum Patched {
+    Trickled,
+    Restarted { fragment: String, etag: String },
+}
+
+/// Why a client does not get what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("no such session")]
+    NoSuchSession,
+    #[error("{0}")]
+    BadOffer(#[from] BadOffer),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("say which ICE session is meant: If-Match with its ETag, or * to restart")]
+    PreconditionRequired,
+    #[error("the ETag belongs to an earlier ICE session")]
+    PreconditionFailed,
+    #[error("{MAX_SESSIONS} sessions are open, and no more are taken")]
+    Full,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The way to the media server; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(mpsc::Sender<Command>);
+
+impl Handle {
+    /// Sends the command that `command` makes around the way back for its reply, and waits for it.
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
+    ) -> Result<T, Refusal> {
+        let gone = || Refusal::Internal("the media server has ended".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The task.
+#[derive(Debug)]
+pub(crate) struct Server {
+    driver: Driver,
+    commands: mpsc::Receiver<Command>,
+    sessions: HashMap<SessionId, Session>,
+    by_peer: HashMap<PeerId, SessionId>,
+    /// Peers that were closed and are given a moment to say so.
+    parting: Vec<(PeerId, Instant)>,
+    port: u16,
+    random: SystemRandom,
+}
+
+impl Server {
+    /// Binds one UDP socket to every address of the machine, of the family of `like`.
+    pub(crate) fn bind(like: IpAddr, port: u16) -> io::Result<(Self, Handle)> {
+        let any: IpAddr = match like {
+            IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, port))?;
+        let port = socket.local_addr()?.port();
+        let driver = Driver::new(vec![socket], peer_transport_tokio::Config::default())?;
+        let (sender, commands) = mpsc::channel(64);
+        let server = Self {
+            driver,
+            commands,
+            sessions: HashMap::new(),
+            by_peer: HashMap::new(),
+            parting: Vec::new(),
+            port,
+            random: SystemRandom::new(),
+        };
+        Ok((server, Handle(sender)))
+    }
+
+    /// Serves until every handle is gone, and then parts from every peer.
+    pub(crate) async fn run(mut self) -> io::Result<()> {
+        let mut buffer = ReceiveBuffer::new();
+        let mut tick = tokio::time::interval(TICK);
+        let mut serving = true;
+        loop {
+            // `next` is cancel-safe, so what it has not handed out yet is there the next time.
+            tokio::select! {
+                next = self.driver.next(&mut buffer) => match next? {
+                    Some(Next::Media(peer, media)) => self.on_media(peer, media),
+                    Some(Next::Event(peer, event)) => self.on_event(peer, &event),
+                    None => return Ok(()),
+                },
+                command = self.commands.recv(), if serving => {
+                    if let Some(command) = command {
+                        self.on_command(command);
+                    } else {
+                        serving = false;
+                        self.driver.shutdown();
+                    }
+                }
+                _ = tick.tick() => self.on_tick(),
+            }
+        }
+    }
+
+    /// The heart of it: a packet comes in decrypted and goes out encrypted again.
+    fn on_media(&mut self, peer: PeerId, media: Media<'_>) {
+        let now = Instant::now();
+        let Some(session) = self.by_peer.get(&peer).and_then(|id| self.sessions.get_mut(id)) else { return };
+        match media {
+            Media::Rtp(mut packet) => {
+                let header = packet.header();
+                let arrived = Arrived {
+                    payload_type: header.payload_type(),
+                    ssrc: header.ssrc(),
+                    sequence_number: header.sequence_number(),
+                    timestamp: header.timestamp(),
+                };
+                if let Some(ssrc) = session.echo.on_rtp(now, arrived) {
+                    packet.set_ssrc(ssrc);
+                    if let Err(error) = self.driver.send_rtp(peer, packet.header_bytes(), packet.payload()) {
+                        session.on_refused_packet(error);
+                    }
+                }
+            }
+            Media::Rtcp(packet) => {
+                for compound in session.echo.on_rtcp(now, packet.bytes()) {
+                    // What is not sent now is said again: reports by the clock, losses by the browser.
+                    let _ = self.driver.send_rtcp(peer, compound.bytes());
+                }
+            }
+            // This server detaches nothing.
+            Media::Protected(_) => {}
+        }
+    }
+
+    fn on_event(&mut self, peer: PeerId, event: &Event) {
+        let Some(session) = self.by_peer.get(&peer).and_then(|id| self.sessions.get_mut(id)) else { return };
+        if let Some(transport) = self.driver.peer(peer) {
+            session.on_event(Instant::now(), event, transport);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        for session in self.sessions.values_mut() {
+            if let Some(report) = session.echo.receiver_report(now) {
+                let _ = self.driver.send_rtcp(session.peer, report.bytes());
+            }
+        }
+        let ended = self.sessions.values().filter(|session| session.ended_for(now, LOOK_AFTER_END));
+        for id in ended.map(|session| session.id.clone()).collect::<Vec<_>>() {
+            self.part(&id, now);
+        }
+        let (gone, parting) = self.parting.drain(..).partition(|(_, since)| now - *since > PARTING);
+        self.parting = parting;
+        for (peer, _) in gone {
+            // It was there: nothing else removes peers.
+            let _ = self.driver.remove_peer(peer);
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        // A client that has hung up does not need its reply.
+        match command {
+            Command::Create { offer, role, reached, reply } => {
+                let _ = reply.send(self.create(&offer, role, reached));
+            }
+            Command::Patch { id, patch, reply } => {
+                let _ = reply.send(self.patch(&id, &patch));
+            }
+            Command::RevokeConsent { id, reply } => {
+                let _ = reply.send(self.revoke_consent(&id));
+            }
+            Command::End { id, reply } => {
+                let ended = self.sessions.contains_key(&id).then(|| self.part(&id, Instant::now()));
+                let _ = reply.send(ended.ok_or(Refusal::NoSuchSession));
+            }
+            Command::Look { id, reply } => {
+                let _ = reply.send(self.look(&id));
+            }
+        }
+    }
+
+    fn create(&mut self, sdp: &str, role: Role, reached: IpAddr) -> Result<Created, Refusal> {
+        let now = Instant::now();
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(Refusal::Full);
+        }
+        let offer = Offer::read(sdp.as_bytes())?;
+        let remote = Description::from_lines(sdp.lines()).map_err(|error| bad(&error))?;
+        let peer = self
+            .driver
+            .add_peer(peer_transport::Config { dtls_role: role, ..Default::default() }, Vec::new())
+            .map_err(|error| internal(&error))?;
+        match self.answer(now, peer, &offer, &remote, reached) {
+            Ok(created) => Ok(created),
+            Err(refusal) => {
+                let _ = self.driver.remove_peer(peer);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        offer: &Offer,
+        remote: &Description,
+        reached: IpAddr,
+    ) -> Result<Created, Refusal> {
+        let candidates = self.local_candidates(reached)?;
+        let mut transport = self.driver.peer_mut(peer).map_err(|error| internal(&error))?;
+        for candidate in &candidates {
+            transport.add_local_candidate(now, *candidate).map_err(|error| internal(&error))?;
+        }
+        transport.end_of_local_candidates(now);
+        transport
+            .set_remote_parameters(now, DescriptionKind::Offer, remote.parameters.clone())
+            .map_err(|error| bad(&error))?;
+        add_remote_candidates(&mut transport, now, &remote.candidates, remote.end_of_candidates);
+        let local = transport.local_parameters();
+
+        let id = SessionId::new(&self.random);
+        let echo = Echo::new(offer.sections.clone(), &id.cname(), || random_u32(&self.random));
+        let session = Session::new(now, id.clone(), peer, echo, remote.parameters.clone(), candidates);
+        let answer = sdp::answer(
+            offer,
+            u64::from(random_u32(&self.random)),
+            &local.attributes().map(|attribute| attribute.to_string()).collect::<Vec<_>>(),
+            &session.candidate_lines(),
+            |section| session.echo.source(section),
+        );
+        let created = Created { id: id.clone(), etag: etag(&local.ice.ufrag), answer };
+        self.by_peer.insert(peer, id.clone());
+        self.sessions.insert(id, session);
+        Ok(created)
+    }
+
+    fn patch(&mut self, id: &SessionId, patch: &Patch) -> Result<Patched, Refusal> {
+        let now = Instant::now();
+        let session = self.sessions.get_mut(id).ok_or(Refusal::NoSuchSession)?;
+        let mut transport = self.driver.peer_mut(session.peer).map_err(|error| internal(&error))?;
+        let current = etag(&transport.local_parameters().ice.ufrag);
+        match &patch.precondition {
+            Precondition::Missing => return Err(Refusal::PreconditionRequired),
+            Precondition::Tags(tags) if !tags.contains(&current) => return Err(Refusal::PreconditionFailed),
+            Precondition::Any | Precondition::Tags(_) => {}
+        }
+        let fragment = Fragment::from_lines(patch.fragment.lines()).map_err(|error| bad(&error))?;
+        let mut remote = session.remote.clone();
+        let changed = (
+            fragment.ufrag.as_ref().is_some_and(|ufrag| *ufrag != remote.ice.ufrag),
+            fragment.password.as_ref().is_some_and(|password| *password != remote.ice.password),
+        );
+        match (changed, fragment.ufrag, fragment.password) {
+            ((false, false), ..) => {
+                add_remote_candidates(&mut transport, now, &fragment.candidates, fragment.end_of_candidates);
+                return Ok(Patched::Trickled);
+            }
+            ((true, true), Some(ufrag), Some(password)) => {
+                remote.ice.ufrag = ufrag;
+                remote.ice.password = password;
+            }
+            _ => {
+                let reason =
+                    "a restart changes both a=ice-ufrag and a=ice-pwd, and this fragment one of them";
+                return Err(Refusal::BadRequest(reason.into()));
+            }
+        }
+        let certificates = match patch.certificate {
+            NextCertificate::Same => RestartCertificates::Keep,
+            NextCertificate::New => RestartCertificates::Rotate(vec![
+                Certificate::generate(SystemTime::now(), CERTIFICATE_LIFETIME)
+                    .map_err(|error| internal(&error))?,
+            ]),
+        };
+        transport.set_restart_options(RestartOptions { certificates, ..RestartOptions::default() });
+        transport
+            .set_remote_parameters(now, DescriptionKind::Offer, remote.clone())
+            .map_err(|error| bad(&error))?;
+        add_remote_candidates(&mut transport, now, &fragment.candidates, fragment.end_of_candidates);
+        let local = transport.local_parameters();
+        session.on_restart(now, remote, patch.certificate);
+        let lines: Vec<String> = local.attributes().map(|attribute| attribute.to_string()).collect();
+        let fragment = sdp::restart_fragment(&session.sections(), &lines, &session.candidate_lines());
+        Ok(Patched::Restarted { fragment, etag: etag(&local.ice.ufrag) })
+    }
+
+    fn revoke_consent(&mut self, id: &SessionId) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let session = self.sessions.get_mut(id).ok_or(Refusal::NoSuchSession)?;
+        let mut transport = self.driver.peer_mut(session.peer).map_err(|error| internal(&error))?;
+        transport.revoke_consent(now);
+        session.note(now, "consent revoked: checks are answered with 403".into());
+        Ok(())
+    }
+
+    fn look(&mut self, id: &SessionId) -> Result<Value, Refusal> {
+        let now = Instant::now();
+        let session = self.sessions.get(id).ok_or(Refusal::NoSuchSession)?;
+        let transport = self.driver.peer(session.peer).ok_or(Refusal::NoSuchSession)?;
+        Ok(session.look(now, transport))
+    }
+
+    /// Says goodbye (close_notify) and forgets the session; the peer itself is removed a moment later.
+    fn part(&mut self, id: &SessionId, now: Instant) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        self.by_peer.remove(&session.peer);
+        if let Ok(mut transport) = self.driver.peer_mut(session.peer) {
+            transport.close(now);
+        }
+        self.parting.push((session.peer, now));
+    }
+
+    /// The address by which the client reached the web server, and the one of the default route: a browser
+    /// that hides its loopback interface still has a way.
+    fn local_candidates(&self, reached: IpAddr) -> Result<Vec<Candidate>, Refusal> {
+        let mut addresses = vec![reached.to_canonical()];
+        addresses
+            .extend(default_route(reached.to_canonical()).filter(|address| !addresses.contains(address)));
+        addresses
+            .into_iter()
+            .map(|address| {
+                Candidate::host(SocketAddr::new(address, self.port)).map_err(|error| internal(&error))
+            })
+            .collect()
+    }
+}
+
+/// Adds what can be used; a name or a TCP candidate is passed over (RFC 9725 section 4.3.2), and so is one
+/// that is one too many.
+fn add_remote_candidates(
+    transport: &mut peer_transport::PeerMut<'_>,
+    now: Instant,
+    candidates: &[CandidateLine],
+    end: bool,
+) {
+    for line in candidates {
+        if let CandidateLine::Candidate { candidate, extensions } = line {
+            let _ = transport.add_remote_candidate(now, *candidate, extensions.ufrag.as_ref());
+        }
+    }
+    if end {
+        transport.end_of_remote_candidates(now, None);
+    }
+}
+
+/// The machine's address towards the world. Connecting a UDP socket sends nothing.
+fn default_route(like: IpAddr) -> Option<IpAddr> {
+    // Addresses of the documentation ranges (RFC 5737, RFC 3849): nobody's, and routed by default.
+    let (any, world): (&str, &str) =
+        if like.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(world).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified()).then_some(ip)
+}
+
+/// A strong entity tag for an ICE session: its username fragment names it (RFC 9725 section 4.3.1).
+fn etag(ufrag: &impl std::fmt::Display) -> String {
+    format!("\"{ufrag}\"")
+}
+
+fn bad(error: &impl std::fmt::Display) -> Refusal {
+    Refusal::BadRequest(error.to_string())
+}
+
+fn internal(error: &impl std::fmt::Display) -> Refusal {
+    Refusal::Internal(error.to_string())
+}
+
+fn random_u32(random: &SystemRandom) -> u32 {
+    let mut bytes = [0; 4];
+    // A generator that fails here has failed before, when the driver was made.
+    let _ = random.fill(&mut bytes);
+    u32::from_be_bytes(bytes)
+}
+
+/// More than a demonstration needs, and a bound on what a stranger can open.
+const MAX_SESSIONS: usize = 256;
+
+/// RFC 3550 asks for reports every few seconds; a sender without other feedback adapts faster with more.
+const TICK: Duration = Duration::from_secs(1);
+
+/// For how long a dead session can still be looked at.
+const LOOK_AFTER_END: Duration = Duration::from_secs(60);
+
+/// For how long a closed peer may send its last words.
+const PARTING: Duration = Duration::from_secs(2);
+
+const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -1,0 +1,410 @@
+//! The driver: sockets, clock and entropy around an [`Endpoint`], in one task.
+//!
+//! Moves bytes and time between the system and the endpoint. Takes no protocol decision: what a
+//! datagram means, who it belongs to and when something is due is for the endpoint.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Instant, SystemTime};
+
+use peer_transport::{
+    Certificate, Datagram, Endpoint, Error, Event, Media, PeerId, PeerMut, PeerTransport, Seed, Transmit,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::Sleep;
+
+use crate::config::Config;
+use crate::egress::Egress;
+use crate::receive_buffer::ReceiveBuffer;
+use crate::socket::{Claim, Destination, Socket};
+use crate::stats::Stats;
+
+/// Many peers on shared UDP sockets, driven by one task: the one that calls [`next`](Self::next).
+///
+/// Everything happens inside the calls: nothing is spawned, and between two calls of `next` nothing
+/// is received and no timer fires. What is sent between two calls leaves with the next one, so a task
+/// that sends without asking for more calls [`flush`](Self::flush).
+pub struct Driver {
+    endpoint: Endpoint,
+    ports: Vec<Port>,
+    /// Whose turn it is to be read first.
+    turn: usize,
+    timer: Pin<Box<Sleep>>,
+    life: Life,
+    stats: Stats,
+    scratch: Vec<u8>,
+    fan_out: Vec<(PeerId, Result<Transmit, peer_transport::SendError>)>,
+    refused: Vec<(PeerId, SendError)>,
+}
+
+/// A socket and what waits to leave through it.
+#[derive(Debug)]
+struct Port {
+    socket: Socket,
+    egress: Egress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Running,
+    /// Every peer was closed; what they still have to say is being said.
+    Closing,
+    Over,
+}
+
+/// What [`Driver::next`] found.
+#[derive(Debug)]
+#[must_use = "media is handed out once and is not kept"]
+pub enum Next<'b> {
+    /// An RTP or RTCP packet of this peer, decrypted in the receive buffer.
+    Media(PeerId, Media<'b>),
+    /// Something happened to this peer.
+    Event(PeerId, Event),
+}
+
+/// Why a packet was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The transport refused it.
+    #[error(transparent)]
+    Refused(#[from] peer_transport::SendError),
+    /// The socket takes no more and [`Config::max_queued`] bytes wait already.
+    #[error("the socket is full and so is its queue")]
+    Congested,
+    /// No socket has the local address of the selected pair.
+    #[error("no socket has the local address of the selected pair")]
+    NoSocket,
+}
+
+impl Driver {
+    /// Takes over bound sockets. Call it inside a tokio runtime with I/O and time enabled.
+    ///
+    /// The addresses of the sockets are the bases of candidates
+    /// ([`local_addresses`](Self::local_addresses)). A socket bound to a wildcard address serves every
+    /// address of the machine: its candidates have the machine's addresses and the socket's port.
+    ///
+    /// # Errors
+    /// Where a socket refuses an option, where there is no runtime, or where the system has no entropy.
+    pub fn new(sockets: Vec<UdpSocket>, config: impl Into<Arc<Config>>) -> io::Result<Self> {
+        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        let config: Arc<Config> = config.into();
+        let ports =
+            sockets.into_iter().map(|socket| Port::new(socket, &config)).collect::<io::Result<_>>()?;
+        Ok(Self {
+            endpoint: Endpoint::new(Instant::now(), config.endpoint.clone(), seed()?),
+            ports,
+            turn: 0,
+            timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
+            life: Life::Running,
+            stats: Stats::default(),
+            scratch: Vec::new(),
+            fan_out: Vec::new(),
+            refused: Vec::new(),
+        })
+    }
+
+    /// Adds a peer. Without certificates one is generated, dated by the system's calendar.
+    ///
+    /// # Errors
+    /// As [`Endpoint::add_peer`].
+    pub fn add_peer(
+        &mut self,
+        config: impl Into<Arc<peer_transport::Config>>,
+        certificates: Vec<Certificate>,
+    ) -> Result<PeerId, Error> {
+        let mut config: Arc<peer_transport::Config> = config.into();
+        if config.wall_clock.is_none() {
+            Arc::make_mut(&mut config).wall_clock = Some(SystemTime::now());
+        }
+        self.endpoint.add_peer(Instant::now(), config, certificates)
+    }
+
+    /// Forgets a peer at once, without a word to it. To part in good order, close it and remove it when
+    /// it is closed.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPeer`].
+    pub fn remove_peer(&mut self, id: PeerId) -> Result<(), Error> {
+        self.endpoint.remove_peer(id)
+    }
+
+    /// A peer to look at; `None` after it was removed.
+    #[must_use]
+    pub fn peer(&self, id: PeerId) -> Option<&PeerTransport> {
+        self.endpoint.peer(id)
+    }
+
+    /// A peer to give commands to. What they cause leaves with the next call of [`next`](Self::next).
+    ///
+    /// # Errors
+    /// [`Error::UnknownPeer`].
+    pub fn peer_mut(&mut self, id: PeerId) -> Result<PeerMut<'_>, Error> {
+        self.endpoint.peer_mut(id)
+    }
+
+    /// The peers, in the order in which they were added.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.endpoint.peers()
+    }
+
+    /// The addresses that the sockets are bound to, wildcards included.
+    pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.ports.iter().map(|port| port.socket.local())
+    }
+
+    /// Protects one RTP packet for `to` and queues it: `header` and `payload` as
+    /// [`RtpPacket`](peer_transport::RtpPacket) splits them, each already as the peer shall see it.
+    ///
+    /// # Errors
+    /// [`SendError`]. A refused packet was not sent and will not be.
+    pub fn send_rtp(&mut self, to: PeerId, header: &[u8], payload: &[u8]) -> Result<(), SendError> {
+        self.scratch.clear();
+        let transmit = self.endpoint.send_rtp(Instant::now(), to, header, payload, &mut self.scratch)?;
+        self.queue_scratch(&transmit)
+    }
+
+    /// Protects one payload for many peers, each with its own header, which `header` appends.
+    ///
+    /// Returns those who do not get it, and why; an empty slice when all do.
+    pub fn send_rtp_to_many(
+        &mut self,
+        to: impl IntoIterator<Item = PeerId>,
+        payload: &[u8],
+        header: impl FnMut(PeerId, &mut Vec<u8>),
+    ) -> &[(PeerId, SendError)] {
+        self.scratch.clear();
+        self.fan_out.clear();
+        self.refused.clear();
+        let now = Instant::now();
+        self.endpoint.send_rtp_to_many(now, to, payload, &mut self.scratch, &mut self.fan_out, header);
+        let mut start = 0;
+        for (peer, result) in self.fan_out.drain(..) {
+            let queued = result.map_err(SendError::from).and_then(|transmit| {
+                let end = start + transmit.len;
+                let bytes = self.scratch.get(start..end).unwrap_or_default();
+                start = end;
+                queue(&mut self.ports, &mut self.stats, &transmit, bytes)
+            });
+            if let Err(error) = queued {
+                self.refused.push((peer, error));
+            }
+        }
+        &self.refused
+    }
+
+    /// Protects one compound RTCP packet for `to` and queues it.
+    ///
+    /// # Errors
+    /// [`SendError`]. A refused packet was not sent and will not be.
+    pub fn send_rtcp(&mut self, to: PeerId, compound: &[u8]) -> Result<(), SendError> {
+        self.scratch.clear();
+        let transmit = self.endpoint.send_rtcp(Instant::now(), to, compound, &mut self.scratch)?;
+        self.queue_scratch(&transmit)
+    }
+
+    /// Sends application data over DTLS, one record. DTLS does not repeat it when it is lost.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send_data(&mut self, to: PeerId, bytes: &[u8]) -> Result<(), SendError> {
+        Ok(self.endpoint.send_data(Instant::now(), to, bytes)?)
+    }
+
+    /// Closes every peer. [`next`](Self::next) goes on until all of them have said so to the other side
+    /// and to the application, and then returns `None`.
+    pub fn shutdown(&mut self) {
+        let now = Instant::now();
+        let peers: Vec<PeerId> = self.endpoint.peers().collect();
+        for id in peers {
+            if let Ok(mut peer) = self.endpoint.peer_mut(id) {
+                peer.close(now);
+            }
+        }
+        if self.life == Life::Running {
+            self.life = Life::Closing;
+        }
+    }
+
+    /// What the sockets did.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Hands to the sockets what waits, without waiting.
+    pub fn flush(&mut self) {
+        self.collect_transmits();
+        for port in &mut self.ports {
+            port.egress.flush(&port.socket, &mut self.stats);
+        }
+    }
+
+    /// Waits for the next packet or event of any peer. `None` after [`shutdown`](Self::shutdown).
+    ///
+    /// Cancel-safe: dropped at its only kind of waiting point, it has taken nothing that is lost. Always
+    /// give it the same `buffer`.
+    ///
+    /// # Errors
+    /// Where a socket fails as such. A datagram that cannot be sent, or an unreachable peer, is no error:
+    /// it is counted ([`Stats`]). The driver can be used further after an error.
+    pub async fn next<'b>(&mut self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Next<'b>>> {
+        // Media borrows the buffer; inside the loop that borrow would last for all of its rounds.
+        let (peer, media, range) = loop {
+            let now = Instant::now();
+            if let Some((peer, event)) = self.endpoint.poll_event() {
+                self.flush();
+                return Ok(Some(Next::Event(peer, event)));
+            }
+            if let Some((meta, range)) = buffer.pop() {
+                let payload = buffer.bytes_mut(range.clone());
+                if let Some((peer, media)) = self.endpoint.handle_input(now, Datagram { meta, payload }) {
+                    break (peer, media.detach(), range);
+                }
+                continue;
+            }
+            if self.endpoint.poll_timeout().is_some_and(|deadline| deadline <= now) {
+                self.endpoint.handle_timeout(now);
+                continue;
+            }
+            self.flush();
+            if self.is_over() {
+                return Ok(None);
+            }
+            // A flood of junk must not keep the runtime's other tasks waiting.
+            tokio::task::coop::consume_budget().await;
+            self.receive(buffer)?;
+            if buffer.is_empty() {
+                self.readiness().await?;
+            }
+        };
+        Ok(Some(Next::Media(peer, media.attach(buffer.bytes_mut(range)))))
+    }
+
+    /// Takes from the endpoint what it has to send.
+    fn collect_transmits(&mut self) {
+        loop {
+            self.scratch.clear();
+            let Some(transmit) = self.endpoint.poll_transmit(&mut self.scratch) else { break };
+            if let Err(error) = self.queue_scratch(&transmit) {
+                // As if the network had lost it: STUN and DTLS repeat what is not answered.
+                tracing::debug!(%error, path = ?transmit.path, "a protocol packet was dropped");
+            }
+        }
+    }
+
+    fn queue_scratch(&mut self, transmit: &Transmit) -> Result<(), SendError> {
+        queue(&mut self.ports, &mut self.stats, transmit, transmit.bytes(&self.scratch))
+    }
+
+    fn is_over(&mut self) -> bool {
+        if self.life == Life::Closing && self.ports.iter().all(|port| port.egress.is_empty()) {
+            self.life = Life::Over;
+        }
+        self.life == Life::Over
+    }
+
+    /// Fills the buffer from the first socket that has something, each having its turn.
+    fn receive(&mut self, buffer: &mut ReceiveBuffer) -> io::Result<()> {
+        for _ in 0..self.ports.len() {
+            self.turn = (self.turn + 1) % self.ports.len();
+            let Some(port) = self.ports.get(self.turn) else { continue };
+            match buffer.fill(&port.socket, &mut self.stats) {
+                Ok(()) if buffer.is_empty() => {}
+                Ok(()) => return Ok(()),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {}
+                    // An ICMP message about something that was sent earlier: some systems report it here.
+                    io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::Interrupted => {
+                        self.stats.receive_errors = self.stats.receive_errors.saturating_add(1);
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a socket has something, can take something that waits, or a timer is due.
+    async fn readiness(&mut self) -> io::Result<()> {
+        let deadline = self.endpoint.poll_timeout().map(tokio::time::Instant::from_std);
+        if let Some(deadline) = deadline
+            && deadline != self.timer.deadline()
+        {
+            self.timer.as_mut().reset(deadline);
+        }
+        let (ports, timer) = (&self.ports, &mut self.timer);
+        poll_fn(|cx| {
+            for Port { socket, egress } in ports {
+                if let Poll::Ready(result) = socket.poll_readable(cx) {
+                    return Poll::Ready(result);
+                }
+                if !egress.is_empty()
+                    && let Poll::Ready(result) = socket.poll_writable(cx)
+                {
+                    return Poll::Ready(result);
+                }
+            }
+            if deadline.is_some() { timer.as_mut().poll(cx).map(Ok) } else { Poll::Pending }
+        })
+        .await
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("peers", &self.endpoint.len())
+            .field("sockets", &self.ports.len())
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Port {
+    fn new(socket: UdpSocket, config: &Config) -> io::Result<Self> {
+        let socket = Socket::new(socket)?;
+        socket.set_buffers(config.receive_buffer, config.send_buffer)?;
+        Ok(Self { socket, egress: Egress::new(config.max_queued) })
+    }
+}
+
+/// Queues a datagram at the socket that has its local address.
+fn queue(ports: &mut [Port], stats: &mut Stats, transmit: &Transmit, bytes: &[u8]) -> Result<(), SendError> {
+    let to = Destination { local: transmit.path.local(), remote: transmit.path.remote(), ecn: transmit.ecn };
+    let best = ports
+        .iter_mut()
+        .map(|port| (port.socket.claim(to.local), port))
+        .filter(|(claim, _)| *claim != Claim::No)
+        .max_by_key(|(claim, _)| *claim);
+    let Some((_, Port { socket, egress })) = best else {
+        stats.no_socket = stats.no_socket.saturating_add(1);
+        return Err(SendError::NoSocket);
+    };
+    let max_segments = socket.max_segments();
+    let mut queued = egress.push(to, bytes, transmit.segment_size, max_segments);
+    if queued.is_err() {
+        // What waits may only be waiting for company.
+        egress.flush(socket, stats);
+        queued = egress.push(to, bytes, transmit.segment_size, max_segments);
+    }
+    queued.map_err(|_| {
+        stats.queue_full = stats.queue_full.saturating_add(1);
+        SendError::Congested
+    })
+}
+
+/// 32 bytes from the system's generator.
+fn seed() -> io::Result<Seed> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no entropy"))?;
+    Ok(Seed::new(bytes))
+}

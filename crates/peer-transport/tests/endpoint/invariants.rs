@@ -1,0 +1,203 @@
+//! Whatever happens to its peers, an endpoint's indexes say what the peers themselves say.
+
+use std::time::Duration;
+
+use peer_transport::{
+    Datagram, DescriptionKind, Discard, Endpoint, ForwardTag, Path, PeerId, RestartOptions, Route,
+};
+use proptest::prelude::*;
+
+use crate::network::{Network, Node};
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Two more peers, who know each other.
+    Introduce,
+    /// One side of a pair goes without a word.
+    Remove { pair: usize, side: usize },
+    /// One side of a pair closes.
+    Close { pair: usize, side: usize },
+    /// One side of a pair restarts, and the other hears of it or does not.
+    Restart { pair: usize, side: usize, answered: bool },
+    /// One side of a pair takes its consent back.
+    Revoke { pair: usize, side: usize },
+    /// Somebody sends bytes, from the peer's address or another.
+    Junk { side: usize, port: u16, bytes: Vec<u8> },
+    /// A path is given away, or taken back.
+    Forward { side: usize, port: u16, tag: Option<u64> },
+    /// Time passes.
+    Run { millis: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let port = || prop_oneof![Just(5000u16), 1u16..];
+    prop_oneof![
+        2 => Just(Step::Introduce),
+        1 => (0..4usize, 0..2usize).prop_map(|(pair, side)| Step::Remove { pair, side }),
+        1 => (0..4usize, 0..2usize).prop_map(|(pair, side)| Step::Close { pair, side }),
+        2 => (0..4usize, 0..2usize, any::<bool>())
+            .prop_map(|(pair, side, answered)| Step::Restart { pair, side, answered }),
+        1 => (0..4usize, 0..2usize).prop_map(|(pair, side)| Step::Revoke { pair, side }),
+        2 => (0..2usize, port(), prop::collection::vec(any::<u8>(), 0..64))
+            .prop_map(|(side, port, bytes)| Step::Junk { side, port, bytes }),
+        1 => (0..2usize, port(), any::<Option<u64>>())
+            .prop_map(|(side, port, tag)| Step::Forward { side, port, tag }),
+        6 => (0..2_000u64).prop_map(|millis| Step::Run { millis }),
+        1 => (0..60_000u64).prop_map(|millis| Step::Run { millis }),
+    ]
+}
+
+/// Both nodes and the peers that they were given, the gone ones among them.
+struct Play {
+    network: Network,
+    nodes: [Node; 2],
+    pairs: Vec<[PeerId; 2]>,
+}
+
+impl Play {
+    fn new(seed: u8) -> Self {
+        let mut network = Network::new(seed);
+        let nodes = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
+        Self { network, nodes, pairs: Vec::new() }
+    }
+
+    fn act(&mut self, step: Step) {
+        let now = self.network.now();
+        match step {
+            Step::Introduce => {
+                let (one, other) = self.network.introduce(self.nodes[0], self.nodes[1]);
+                self.pairs.push([one, other]);
+            }
+            Step::Remove { pair, side } => {
+                let Some(id) = self.peer(pair, side) else { return };
+                // Removing twice is refused.
+                let _ = self.endpoint(side).remove_peer(id);
+            }
+            Step::Close { pair, side } => {
+                let Some(id) = self.peer(pair, side) else { return };
+                if let Ok(mut peer) = self.endpoint(side).peer_mut(id) {
+                    peer.close(now);
+                }
+            }
+            Step::Revoke { pair, side } => {
+                let Some(id) = self.peer(pair, side) else { return };
+                if let Ok(mut peer) = self.endpoint(side).peer_mut(id) {
+                    peer.revoke_consent(now);
+                }
+            }
+            Step::Restart { pair, side, answered } => self.restart(pair, side, answered),
+            Step::Junk { side, port, mut bytes } => {
+                let path = self.path(side, port);
+                let media = self.endpoint(side).handle_input(now, Datagram::new(path, &mut bytes));
+                assert!(media.is_none());
+            }
+            Step::Forward { side, port, tag } => {
+                let path = self.path(side, port);
+                // A path of a peer is not given away.
+                let _ = self.endpoint(side).set_forward(now, path, tag.map(ForwardTag));
+            }
+            Step::Run { millis } => self.network.run(Duration::from_millis(millis)),
+        }
+    }
+
+    fn restart(&mut self, pair: usize, side: usize, answered: bool) {
+        let now = self.network.now();
+        let Some(ids) = self.pairs.get(pair) else { return };
+        let (id, partner) = (ids[side], ids[1 - side]);
+        let Ok(mut peer) = self.endpoint(side).peer_mut(id) else { return };
+        if peer.restart(now, RestartOptions::default()).is_err() || !answered {
+            return;
+        }
+        let offer = peer.local_parameters();
+        let Ok(mut other) = self.endpoint(1 - side).peer_mut(partner) else { return };
+        if other.set_remote_parameters(now, DescriptionKind::Offer, offer).is_err() {
+            return;
+        }
+        let answer = other.local_parameters();
+        if let Ok(mut peer) = self.endpoint(side).peer_mut(id) {
+            // Two restarts at once are glare, which is refused.
+            let _ = peer.set_remote_parameters(now, DescriptionKind::Answer, answer);
+        }
+    }
+
+    fn peer(&self, pair: usize, side: usize) -> Option<PeerId> {
+        self.pairs.get(pair).map(|pair| pair[side])
+    }
+
+    fn endpoint(&mut self, side: usize) -> &mut Endpoint {
+        self.network.endpoint(self.nodes[side])
+    }
+
+    /// From a port of the other node's host.
+    fn path(&self, side: usize, port: u16) -> Path {
+        let hosts = [[192, 0, 2, 1], [192, 0, 2, 2]];
+        Path::udp((hosts[side], 5000).into(), (hosts[1 - side], port).into())
+    }
+
+    fn check(&mut self) {
+        for side in 0..2 {
+            let endpoint = self.endpoint(side);
+            let ids: Vec<PeerId> = endpoint.peers().collect();
+            assert_eq!(ids.len(), endpoint.len());
+            let peers = || ids.iter().map(|id| (*id, endpoint.peer(*id).unwrap()));
+
+            let deadline = peers().filter_map(|(_, peer)| peer.poll_timeout()).min();
+            assert_eq!(endpoint.poll_timeout(), deadline, "the next deadline is that of some peer");
+
+            let strange = Path::udp(([192, 0, 2, 1], 1).into(), ([203, 0, 113, 9], 9).into());
+            for (id, peer) in peers() {
+                for ufrag in peer.ice().local_ufrags() {
+                    let mut request = binding_request(ufrag.as_str());
+                    let route = endpoint.route(&Datagram::new(strange, &mut request)) == Route::Peer(id);
+                    assert!(route, "a request for {ufrag} goes to {id}");
+                }
+                for path in peer.ice().bound_paths() {
+                    let holder = match endpoint.route(&Datagram::new(path, &mut [0x80; 40])) {
+                        Route::Peer(holder) => holder,
+                        other => panic!("{path} leads to {other:?}"),
+                    };
+                    let holder = endpoint.peer(holder).unwrap();
+                    assert!(holder.ice().bound_paths().any(|bound| bound == path));
+                }
+            }
+
+            for port in [5000, 5001] {
+                let path = self.path(side, port);
+                let endpoint = self.endpoint(side);
+                let mut media = [0x80; 40];
+                let datagram = Datagram::new(path, &mut media);
+                let route = endpoint.route(&datagram);
+                let bound = ids
+                    .iter()
+                    .any(|id| endpoint.peer(*id).unwrap().ice().bound_paths().any(|bound| bound == path));
+                assert_eq!(matches!(route, Route::Peer(_)), bound, "{path} leads to {route:?}");
+                assert!(bound || matches!(route, Route::Forward(_) | Route::Unknown(Discard::UnknownPath)));
+            }
+        }
+    }
+}
+
+/// A Binding request with a USERNAME and nothing else (RFC 8489 sections 5 and 14.3).
+fn binding_request(ufrag: &str) -> Vec<u8> {
+    let username = format!("{ufrag}:them");
+    let padded = username.len().next_multiple_of(4);
+    let mut message = vec![0, 1, 0, u8::try_from(4 + padded).unwrap(), 0x21, 0x12, 0xa4, 0x42];
+    message.extend([7; 12]);
+    message.extend([0, 6, 0, u8::try_from(username.len()).unwrap()]);
+    message.extend(username.as_bytes());
+    message.resize(20 + 4 + padded, 0);
+    message
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_indexes_say_what_the_peers_say(seed: u8, steps in prop::collection::vec(step(), 1..24)) {
+        let mut play = Play::new(seed);
+        for step in steps {
+            play.act(step);
+            play.check();
+        }
+    }
+}
