@@ -8,7 +8,6 @@ use crate::crypto::verify::{PeerKey, SignatureVerified};
 use crate::event::CertificateVerdict;
 use crate::failure::{Failure, Refusal};
 use crate::fingerprint::Fingerprint;
-use crate::message::certificate::Certificate;
 use bytes::Bytes;
 
 /// Proof that the peer's certificate is one that we want.
@@ -61,12 +60,9 @@ pub(crate) enum Judgement {
 }
 
 /// Judges a chain; `None` where it is empty.
-pub(crate) fn judge(
-    config: &Config,
-    chain: Certificate<'_>,
-) -> Result<Option<(Presented, Judgement)>, Failure> {
+pub(crate) fn judge(config: &Config, chain: &[&[u8]]) -> Result<Option<(Presented, Judgement)>, Failure> {
     let Authentication::Certificates { peer, .. } = &config.authentication;
-    let Some(leaf) = chain.chain().next() else { return Ok(None) };
+    let Some(leaf) = chain.first().copied() else { return Ok(None) };
     let judgement = match peer {
         // Before anything else is read out of it.
         PeerPolicy::Fingerprints(announced) if Fingerprint::matches(announced, leaf) => {
@@ -74,7 +70,7 @@ pub(crate) fn judge(
         }
         PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
         PeerPolicy::Application => {
-            Judgement::Ask { chain: chain.chain().map(Bytes::copy_from_slice).collect() }
+            Judgement::Ask { chain: chain.iter().map(|der| Bytes::copy_from_slice(der)).collect() }
         }
     };
     let key = PeerKey::from_certificate(leaf)?;

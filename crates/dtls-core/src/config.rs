@@ -8,6 +8,7 @@ use crate::crypto::suite::CipherSuite;
 use crate::error::Misconfigured;
 use crate::extension::use_srtp::srtp_profile;
 use crate::fingerprint::Fingerprint;
+use crate::message::version::ProtocolVersion;
 use std::time::Duration;
 
 /// The configuration of a [`crate::Connection`], given as `impl Into<Arc<Config>>` and shared between many.
@@ -68,6 +69,29 @@ pub enum Versions {
     /// DTLS 1.2 alone (RFC 6347).
     #[default]
     Dtls12,
+    /// DTLS 1.3 alone (RFC 9147).
+    Dtls13,
+    /// Both: a client offers both in one ClientHello, a server takes the newer one that the client has.
+    Auto,
+}
+
+impl Versions {
+    pub(crate) const fn allow_dtls12(self) -> bool {
+        matches!(self, Self::Dtls12 | Self::Auto)
+    }
+
+    pub(crate) const fn allow_dtls13(self) -> bool {
+        matches!(self, Self::Dtls13 | Self::Auto)
+    }
+
+    /// What a ClientHello lists, the newest first.
+    pub(crate) const fn offered(self) -> &'static [ProtocolVersion] {
+        match self {
+            Self::Dtls12 => &[ProtocolVersion::DTLS12],
+            Self::Dtls13 => &[ProtocolVersion::DTLS13],
+            Self::Auto => &[ProtocolVersion::DTLS13, ProtocolVersion::DTLS12],
+        }
+    }
 }
 
 /// Who we are and whom we accept.
@@ -205,7 +229,10 @@ impl Config {
         if let Some(&group) = self.groups.iter().find(|group| !NamedGroup::SUPPORTED.contains(group)) {
             return Err(Misconfigured::UnsupportedGroup(group));
         }
-        if self.suites.is_empty() {
+        let has = |allowed: bool, is_of: fn(&CipherSuite) -> bool| !allowed || self.suites.iter().any(is_of);
+        if !has(self.versions.allow_dtls12(), |suite| suite.parameters().is_some())
+            || !has(self.versions.allow_dtls13(), |suite| suite.dtls13().is_some())
+        {
             return Err(Misconfigured::NoSuite);
         }
         if self.groups.is_empty() {

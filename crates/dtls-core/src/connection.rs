@@ -4,6 +4,7 @@
 //! `progress`, how it all ends in `ending`.
 
 mod ending;
+mod post_handshake;
 mod progress;
 mod receive;
 mod state;
@@ -43,6 +44,8 @@ pub struct Connection {
     /// The first timeout of a flight.
     rto: Duration,
     started: bool,
+    /// Whether the record that is being handled had us send a flight, which answers it.
+    answered: bool,
     state: State,
     records: RecordLayer,
     outbox: Outbox,
@@ -75,7 +78,7 @@ impl Connection {
         random.fill(&mut local_random).map_err(|_| Error::NoRandom)?;
         let state = match role {
             DtlsRole::Client => State::Idle { local_random },
-            DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random))),
+            DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random, &config))),
         };
         let rto = config.schedule.initial;
         Ok(Self {
@@ -85,6 +88,7 @@ impl Connection {
             now,
             rto,
             started: false,
+            answered: false,
             state,
             records: RecordLayer::default(),
             outbox: Outbox::default(),
@@ -124,11 +128,11 @@ impl Connection {
     /// [`Error::KeyExhausted`], [`Error::Closed`]. None of them changes anything.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         self.catch_up(now);
-        match self.state {
-            State::Connected(_) => {}
+        let epoch = match &self.state {
+            State::Connected(established) => established.connected.epoch(),
             State::Idle { .. } | State::Handshaking(_) => return Err(Error::NotConnected),
             State::Closed | State::Failed => return Err(Error::Closed),
-        }
+        };
         let max = self.max_data_len();
         if data.len() > max {
             return Err(Error::TooLarge { max });
@@ -137,7 +141,7 @@ impl Connection {
             return Err(Error::WouldBlock);
         }
         let out = self.outbox.datagram();
-        if self.records.write(Epoch::Protected, ContentType::ApplicationData, [data, &[]], out).is_err() {
+        if self.records.write(epoch, ContentType::ApplicationData, [data, &[]], out).is_err() {
             self.outbox.abandon_datagram();
             return Err(Error::KeyExhausted);
         }
@@ -145,7 +149,19 @@ impl Connection {
         if self.records.is_worn() {
             self.announce_wear();
         }
+        self.replace_worn_key();
         Ok(())
+    }
+
+    /// Replaces the keys of both directions by a KeyUpdate (RFC 9147 section 8). What is sent goes under the old ones
+    /// until the peer has acknowledged it. It happens by itself after 2^23 records.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], [`Error::NoKeyUpdate`] in DTLS 1.2, [`Error::WouldBlock`] while something of ours is not
+    /// acknowledged, [`Error::Closed`].
+    pub fn update_keys(&mut self, now: Instant) -> Result<(), Error> {
+        self.catch_up(now);
+        self.request_key_update()
     }
 
     /// Answers [`Event::CertificateReceived`].
@@ -259,7 +275,7 @@ impl Connection {
             return Err(Error::ReservedLabel);
         }
         let established = self.established().ok_or(Error::NotConnected)?;
-        let exported = established.connected.master().export(label, context, out);
+        let exported = established.connected.export(label, context, out);
         exported.ok_or(Error::TooLarge { max: usize::from(u16::MAX) })
     }
 
@@ -294,7 +310,11 @@ impl Connection {
     /// How many bytes a record adds to its data under the negotiated suite, or at most before that.
     #[must_use]
     pub fn record_overhead(&self) -> usize {
-        self.records.overhead(Epoch::Protected)
+        let epoch = match &self.state {
+            State::Connected(established) => established.connected.epoch(),
+            _ => Epoch::Protected,
+        };
+        self.records.overhead(epoch)
     }
 
     /// What was counted so far.
@@ -311,7 +331,11 @@ impl Connection {
         while let Some(timer) = self.timers.expire(self.now) {
             match timer {
                 Timer::Retransmit => self.repeat_flight(),
-                Timer::FinalFlight => self.forget_final_flight(),
+                Timer::FinalFlight => {
+                    self.give_up_final_flight();
+                    self.forget_final_flight();
+                }
+                Timer::Acknowledge => self.send_ack(),
                 Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
                 Timer::AlertHint => self.believe_alert(),
             }

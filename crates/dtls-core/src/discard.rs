@@ -33,6 +33,8 @@ pub enum Discard {
     ReceivedDataFull,
     /// An alert that nobody authenticated. A fatal one is remembered as a hint while the handshake runs.
     PlaintextAlert,
+    /// An acknowledgement that nobody authenticated. It may have our flight sent again, never held back.
+    PlaintextAck,
     /// Application data that nobody authenticated.
     PlaintextData,
     /// A ClientHello with a random of its own, once the client is authenticated; or one that would replace an
@@ -50,7 +52,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every reason once, for tables and statistics.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotDtls,
         Self::Truncated,
         Self::UnknownEpoch,
@@ -65,6 +67,7 @@ impl Discard {
         Self::EarlyRecordsFull,
         Self::ReceivedDataFull,
         Self::PlaintextAlert,
+        Self::PlaintextAck,
         Self::PlaintextData,
         Self::FreshClientHello,
         Self::FlightReleased,

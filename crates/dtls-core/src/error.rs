@@ -36,6 +36,9 @@ pub enum Error {
     /// The configuration could never connect.
     #[error("the configuration cannot connect: {0}")]
     Config(#[from] Misconfigured),
+    /// DTLS 1.2 has no KeyUpdate.
+    #[error("DTLS 1.2 has no KeyUpdate: make a new connection")]
+    NoKeyUpdate,
     /// The operating system gave no random numbers.
     #[error("no random numbers from the operating system")]
     NoRandom,
@@ -50,8 +53,8 @@ pub enum Misconfigured {
     /// `PeerPolicy::Fingerprints` is empty.
     #[error("no fingerprint of the peer is given, so every certificate would be refused")]
     NoFingerprint,
-    /// [`crate::Config::suites`] is empty.
-    #[error("no cipher suite is given")]
+    /// [`crate::Config::suites`] has none for a version that is allowed.
+    #[error("no cipher suite is given for an allowed version")]
     NoSuite,
     /// [`crate::Config::groups`] is empty.
     #[error("no key exchange group is given")]

@@ -59,6 +59,12 @@ pub enum Misbehaved {
     /// The server sent an MKI that we did not offer (RFC 5764 section 4.1.3).
     #[error("an SRTP MKI that was not offered")]
     UnexpectedMki,
+    /// A required extension is missing.
+    #[error("a required extension is missing")]
+    MissingExtension,
+    /// The server has DTLS 1.3 and was made to believe that we have not (RFC 8446 section 4.1.3).
+    #[error("somebody removed DTLS 1.3 from our offer")]
+    Downgraded,
     /// The certificate cannot be read.
     #[error("an unreadable certificate")]
     UnreadableCertificate,
@@ -141,11 +147,13 @@ impl Misbehaved {
             Self::SelectedUnoffered
             | Self::InvalidKeyShare
             | Self::SignatureSchemeUnoffered
+            | Self::Downgraded
             | Self::UnexpectedMki => AlertDescription::ILLEGAL_PARAMETER,
             Self::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
             Self::BadSignature | Self::BadFinished => AlertDescription::DECRYPT_ERROR,
             // RFC 5746 section 3.4.
             Self::BadRenegotiationInfo => AlertDescription::HANDSHAKE_FAILURE,
+            Self::MissingExtension => AlertDescription::MISSING_EXTENSION,
             Self::UnreadableCertificate => AlertDescription::BAD_CERTIFICATE,
         }
     }

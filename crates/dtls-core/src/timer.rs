@@ -11,12 +11,15 @@ pub enum Timer {
     Handshake,
     /// A plaintext alert becomes the failure's reason, because nothing contradicted it.
     AlertHint,
-    /// The last flight is no longer kept for a peer that repeats its own.
+    /// The last flight is no longer kept for a peer that repeats its own, or no longer repeated by us.
     FinalFlight,
+    /// DTLS 1.3: what arrived of the peer's flight is acknowledged, because the rest does not come.
+    Acknowledge,
 }
 
 impl Timer {
-    const ALL: [Self; 4] = [Self::Retransmit, Self::Handshake, Self::AlertHint, Self::FinalFlight];
+    const ALL: [Self; 5] =
+        [Self::Retransmit, Self::Handshake, Self::AlertHint, Self::FinalFlight, Self::Acknowledge];
 }
 
 /// One optional deadline per [`Timer`].
@@ -40,12 +43,13 @@ impl Timers {
     }
 
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
-        let [retransmit, handshake, alert_hint, final_flight] = &self.deadlines;
+        let [retransmit, handshake, alert_hint, final_flight, acknowledge] = &self.deadlines;
         match timer {
             Timer::Retransmit => retransmit.is_some(),
             Timer::Handshake => handshake.is_some(),
             Timer::AlertHint => alert_hint.is_some(),
             Timer::FinalFlight => final_flight.is_some(),
+            Timer::Acknowledge => acknowledge.is_some(),
         }
     }
 
@@ -55,22 +59,24 @@ impl Timers {
 
     /// Takes one expired timer, the earliest first; among equals the one that ends more.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
-        let (timer, _) = [Timer::Handshake, Timer::AlertHint, Timer::FinalFlight, Timer::Retransmit]
-            .into_iter()
-            .filter_map(|timer| Some((timer, (*self.slot(timer))?)))
-            .filter(|(_, deadline)| *deadline <= now)
-            .min_by_key(|(_, deadline)| *deadline)?;
+        let (timer, _) =
+            [Timer::Handshake, Timer::AlertHint, Timer::FinalFlight, Timer::Acknowledge, Timer::Retransmit]
+                .into_iter()
+                .filter_map(|timer| Some((timer, (*self.slot(timer))?)))
+                .filter(|(_, deadline)| *deadline <= now)
+                .min_by_key(|(_, deadline)| *deadline)?;
         self.stop(timer);
         Some(timer)
     }
 
     fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {
-        let [retransmit, handshake, alert_hint, final_flight] = &mut self.deadlines;
+        let [retransmit, handshake, alert_hint, final_flight, acknowledge] = &mut self.deadlines;
         match timer {
             Timer::Retransmit => retransmit,
             Timer::Handshake => handshake,
             Timer::AlertHint => alert_hint,
             Timer::FinalFlight => final_flight,
+            Timer::Acknowledge => acknowledge,
         }
     }
 }

@@ -77,14 +77,14 @@ impl Connection {
 
     fn send_alert(&mut self, alert: Alert) {
         let epoch = match &self.state {
-            State::Connected(_) => Epoch::Protected,
-            State::Handshaking(handshaking) if handshaking.machine.has_finished() => Epoch::Protected,
+            State::Connected(established) => established.connected.epoch(),
+            State::Handshaking(handshaking) => handshaking.machine.epoch(),
             _ => Epoch::Plaintext,
         };
         self.outbox.finish_datagram();
         let out = self.outbox.datagram();
         match self.records.write(epoch, ContentType::Alert, [&alert.encode(), &[]], out) {
-            Ok(()) => self.finish_datagram(),
+            Ok(_) => self.finish_datagram(),
             Err(_) => self.outbox.abandon_datagram(),
         }
     }

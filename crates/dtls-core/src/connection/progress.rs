@@ -1,18 +1,20 @@
 //! A handshake on its way: fragments become messages, messages move the machine, flights leave and are repeated.
 
 use super::Connection;
+use super::post_handshake::PostHandshake;
 use super::receive::Trial;
 use super::state::{Established, FinalFlight, Handshaking, Machine, State};
 use crate::config::{Config, DtlsRole};
+use crate::connected::Connected;
 use crate::discard::Discard;
-use crate::dtls12::connected::Connected;
 use crate::dtls12::{Context, Judged, Step};
 use crate::error::Error;
 use crate::event::{Admitted, CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
 use crate::handshake::{Fragment, HandshakeType, Message};
 use crate::peek::hello_random;
-use crate::record::Record;
+use crate::record::unified::UnifiedHeader;
+use crate::record::{Record, RecordHeader};
 use crate::timer::Timer;
 use std::mem;
 use std::time::Duration;
@@ -21,7 +23,10 @@ impl Connection {
     /// The client's first flight leaves here.
     pub(super) fn begin_handshake(&mut self) {
         if let State::Idle { local_random } = self.state {
-            self.state = State::Handshaking(Box::new(Handshaking::client(local_random, &self.config)));
+            match Handshaking::client(local_random, &self.config, &self.random) {
+                Ok(handshaking) => self.state = State::Handshaking(Box::new(handshaking)),
+                Err(failure) => return self.fail(failure),
+            }
             self.transmit_flight();
         }
         self.begin_deadline();
@@ -79,7 +84,7 @@ impl Connection {
         let mut cx = Context {
             config: &self.config,
             random: &self.random,
-            local_random: handshaking.local_random,
+            local_random: &mut handshaking.local_random,
             remote_random: &mut handshaking.remote_random,
             outgoing: &mut handshaking.outgoing,
             records: &mut self.records,
@@ -118,7 +123,12 @@ impl Connection {
         if handshaking.outgoing.flight.is_new() {
             let next = handshaking.reassembly.next();
             handshaking.outgoing.flight.answers(next);
+            handshaking.received.clear();
+            self.timers.stop(Timer::Acknowledge);
+            self.answered = true;
             self.transmit_flight();
+        } else if handshaking.outgoing.flight.is_empty() {
+            self.timers.stop(Timer::Retransmit);
         }
         self.begin_deadline();
         self.receive_early();
@@ -126,37 +136,55 @@ impl Connection {
 
     /// Tries again what arrived before its keys; what is still early is kept again.
     fn receive_early(&mut self) {
-        let early = match &mut self.state {
-            State::Handshaking(handshaking) if self.records.can_open() => handshaking.early.take(),
-            _ => return,
+        let State::Handshaking(handshaking) = &mut self.state else { return };
+        let early = if self.records.can_open() { handshaking.early.take() } else { Vec::new() };
+        let unified = if handshaking.machine.is_dtls13_protected() {
+            handshaking.early.take_unified()
+        } else {
+            Vec::new()
         };
+        self.receive_kept(early, unified);
+    }
+
+    fn receive_kept(&mut self, early: Vec<(RecordHeader, Vec<u8>)>, unified: Vec<(UnifiedHeader, Vec<u8>)>) {
         for (header, mut content) in early {
             self.receive_record(Record { header, content: &mut content }, Trial::Only);
         }
+        for (header, mut record) in unified {
+            self.receive_unified(header, &mut record, Trial::Only);
+        }
     }
 
-    fn connect(&mut self, connected: Box<Connected>) {
+    fn connect(&mut self, connected: Connected) {
         let state = mem::replace(&mut self.state, State::Failed);
         let State::Handshaking(handshaking) = state else { return };
-        let Handshaking { mut outgoing, mut reassembly, mut early, .. } = *handshaking;
+        let Handshaking { mut outgoing, mut reassembly, mut early, received, .. } = *handshaking;
         reassembly.advance();
         self.timers.stop_all();
         let negotiated = connected.negotiated();
-        let final_flight = match self.role {
-            DtlsRole::Client => FinalFlight::ByPeer,
-            DtlsRole::Server => {
+        let (final_flight, post) = match (&connected, self.role) {
+            (Connected::Dtls12(_), DtlsRole::Client) => (FinalFlight::ByPeer, None),
+            (Connected::Dtls12(_), DtlsRole::Server) => {
                 outgoing.flight.answers(reassembly.next());
                 self.timers.set(Timer::FinalFlight, self.now, self.config.schedule.keep_final_flight);
-                FinalFlight::Kept(Box::new(outgoing.flight))
+                (FinalFlight::Kept(Box::new(outgoing.flight)), None)
+            }
+            (Connected::Dtls13(_), role) => {
+                let after = match role {
+                    DtlsRole::Client => self.config.schedule.deadline,
+                    DtlsRole::Server => self.config.schedule.keep_final_flight,
+                };
+                self.timers.set(Timer::FinalFlight, self.now, after);
+                self.answered = role == DtlsRole::Client;
+                let post = PostHandshake::new(role, reassembly, outgoing, received);
+                (FinalFlight::ByPeer, Some(Box::new(post)))
             }
         };
-        self.state = State::Connected(Established::new(connected, final_flight));
+        self.state = State::Connected(Established::new(connected, final_flight, post));
         self.transmit_flight();
         tracing::debug!(role = ?self.role, ?negotiated, "connected");
         self.events.push(Event::Connected(negotiated));
-        for (header, mut content) in early.take() {
-            self.receive_record(Record { header, content: &mut content }, Trial::Only);
-        }
+        self.receive_kept(early.take(), early.take_unified());
     }
 
     /// A message that was handled before. Either the peer has missed our flight, or somebody begins anew.
@@ -199,7 +227,7 @@ impl Connection {
             self.fail(Failure::Crypto(Operation::Random));
             return Admitted::Unauthenticated;
         };
-        let mut handshaking = Box::new(Handshaking::server(local_random));
+        let mut handshaking = Box::new(Handshaking::server(local_random, &self.config));
         handshaking.replaced_at = Some(self.now);
         self.state = State::Handshaking(handshaking);
         self.records.forget_keys();
@@ -227,38 +255,48 @@ impl Connection {
 
     /// Sends the flight again that the peer may have missed.
     pub(super) fn repeat_flight(&mut self) {
-        if self.transmit_flight() {
+        let is_repeat = match &self.state {
+            State::Handshaking(handshaking) => handshaking.outgoing.flight.transmissions() > 0,
+            State::Connected(Established { post: Some(post), .. }) => {
+                post.outgoing.flight.transmissions() > 0
+            }
+            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => {
+                flight.transmissions() > 0
+            }
+            _ => return,
+        };
+        if is_repeat {
             self.stats.flights_repeated = self.stats.flights_repeated.saturating_add(1);
         }
+        self.transmit_flight();
     }
 
-    /// Whether anything was sent.
-    fn transmit_flight(&mut self) -> bool {
-        let is_handshaking = matches!(self.state, State::Handshaking(_));
-        let flight = match &mut self.state {
-            State::Handshaking(handshaking) => &mut handshaking.outgoing.flight,
-            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => &mut **flight,
-            _ => return false,
+    pub(super) fn transmit_flight(&mut self) {
+        let (flight, awaits_answer) = match &mut self.state {
+            State::Handshaking(handshaking) => (&mut handshaking.outgoing.flight, true),
+            State::Connected(Established { post: Some(post), .. }) => (&mut post.outgoing.flight, true),
+            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => {
+                (&mut **flight, false)
+            }
+            _ => return,
         };
         if flight.is_empty() {
-            return false;
+            return;
         }
         // Nobody fetched the last transmissions: another one would only grow the queue.
-        let has_room = self.outbox.held() <= self.config.limits.outgoing;
-        if has_room {
+        if self.outbox.held() <= self.config.limits.outgoing {
             let mtu = mtu(&self.config, flight.transmissions());
             if flight.transmit(self.now, mtu, &mut self.records, &mut self.outbox).is_err() {
                 self.outbox.abandon_datagram();
                 self.fail(Failure::Crypto(Operation::Seal));
-                return false;
+                return;
             }
             self.stats.datagrams_sent = self.outbox.finished();
         }
-        if is_handshaking {
+        if awaits_answer {
             let pause = timeout(&self.config, self.rto, flight.transmissions());
             self.timers.set(Timer::Retransmit, self.now, pause);
         }
-        has_room
     }
 }
 

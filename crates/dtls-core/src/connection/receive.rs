@@ -1,7 +1,7 @@
 //! From a datagram to handshake messages, alerts and data.
 
 use super::Connection;
-use super::state::{FinalFlight, State};
+use super::state::{Established, FinalFlight, State};
 use crate::alert::{Alert, AlertLevel};
 use crate::codec::Reader;
 use crate::config::DtlsRole;
@@ -10,8 +10,10 @@ use crate::event::{Admitted, Event};
 use crate::failure::Misbehaved;
 use crate::handshake::{Fragment, HandshakeType};
 use crate::peek::hello_random;
+use crate::record::epochs::{HANDSHAKE_EPOCH, Opened};
 use crate::record::protect::Epoch;
-use crate::record::{ContentType, MAX_CONTENT_LEN, Record};
+use crate::record::unified::{self, UnifiedHeader};
+use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordNumber};
 use std::time::Duration;
 
 /// How often the layer above hears of fresh ClientHellos, which anybody can send.
@@ -33,15 +35,93 @@ impl Connection {
         let mut admitted = None;
         let mut rest = datagram;
         loop {
-            let (outcome, after) = match Record::split_first(rest) {
-                Ok((record, after)) => (self.receive_record(record, trial), after),
-                Err(reason) => (self.discard(reason), &mut [][..]),
-            };
+            let (outcome, after) = self.receive_first(rest, trial);
             admitted = Some(better(admitted, outcome));
             rest = after;
             if rest.is_empty() {
+                self.settle_acknowledgements();
                 return admitted.unwrap_or(outcome);
             }
+        }
+    }
+
+    /// Takes the first record of what is left of a datagram, and returns the rest.
+    fn receive_first<'d>(&mut self, datagram: &'d mut [u8], trial: Trial) -> (Admitted, &'d mut [u8]) {
+        if datagram.first().is_some_and(|first| unified::is_unified(*first)) {
+            return match UnifiedHeader::read(datagram) {
+                Ok(header) => {
+                    let len = (header.len + header.body_len).min(datagram.len());
+                    let (record, after) = datagram.split_at_mut(len);
+                    (self.receive_unified(header, record, trial), after)
+                }
+                Err(reason) => (self.discard(reason), &mut []),
+            };
+        }
+        match Record::split_first(datagram) {
+            Ok((record, after)) => (self.receive_record(record, trial), after),
+            Err(reason) => (self.discard(reason), &mut []),
+        }
+    }
+
+    /// A protected record of DTLS 1.3.
+    pub(super) fn receive_unified(
+        &mut self,
+        header: UnifiedHeader,
+        record: &mut [u8],
+        trial: Trial,
+    ) -> Admitted {
+        match &mut self.state {
+            State::Failed => return self.discard(Discard::Closed),
+            State::Closed => return self.discard(Discard::AfterClose),
+            // It overtook what makes its keys.
+            State::Handshaking(handshaking) if !self.records.can_read(header.epoch_bits) => {
+                let limit = self.config.limits.early_records;
+                return if !self.config.versions.allow_dtls13() {
+                    self.discard(Discard::UnknownEpoch)
+                } else if handshaking.early.keep_unified(header, record, limit) {
+                    Admitted::Unauthenticated
+                } else {
+                    self.discard(Discard::EarlyRecordsFull)
+                };
+            }
+            State::Idle { .. } | State::Handshaking(_) | State::Connected(_) => {}
+        }
+        let Opened { number, content_type, content } = match self.records.open_unified(header, record) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                if reason == Discard::BadRecord && trial == Trial::Only {
+                    self.count_forgery();
+                }
+                return self.discard(reason);
+            }
+        };
+        self.note_epoch(number.epoch);
+        match content_type {
+            ContentType::Handshake => {
+                self.answered = false;
+                let outcome = self.receive_handshake(content, true);
+                self.note_used(number, outcome);
+            }
+            ContentType::Alert => self.receive_alert(content),
+            ContentType::Ack => self.receive_ack(content),
+            ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),
+            ContentType::ApplicationData | ContentType::ChangeCipherSpec => {
+                self.fail(Misbehaved::UnexpectedMessage.into());
+            }
+        }
+        Admitted::Authenticated
+    }
+
+    /// What was used is acknowledged, unless our own flight has done so by answering it.
+    fn note_used(&mut self, number: RecordNumber, outcome: Admitted) {
+        let used = matches!(
+            outcome,
+            Admitted::Authenticated
+                | Admitted::Unauthenticated
+                | Admitted::Discarded(Discard::RepeatedMessage)
+        );
+        if used && !std::mem::take(&mut self.answered) {
+            self.note_received(number);
         }
     }
 
@@ -51,7 +131,7 @@ impl Connection {
             (State::Closed, _) => self.discard(Discard::AfterClose),
             (_, Some(Epoch::Plaintext)) => self.receive_plaintext(&record),
             (_, Some(Epoch::Protected)) => self.receive_protected(record, trial),
-            (_, None) => self.discard(Discard::UnknownEpoch),
+            (_, Some(Epoch::Handshake | Epoch::Application(_)) | None) => self.discard(Discard::UnknownEpoch),
         }
     }
 
@@ -60,7 +140,17 @@ impl Connection {
             return self.discard(Discard::BadRecord);
         }
         match record.header.content_type {
-            ContentType::Handshake => self.receive_handshake(record.content, false),
+            ContentType::Handshake => {
+                self.answered = false;
+                let outcome = self.receive_handshake(record.content, false);
+                let is_handshaking = matches!(self.state, State::Handshaking(_));
+                // Repeats may be anybody's.
+                if is_handshaking && outcome == Admitted::Unauthenticated {
+                    self.note_used(record.header.number, outcome);
+                }
+                outcome
+            }
+            ContentType::Ack => self.receive_plaintext_ack(),
             ContentType::Alert => self.receive_plaintext_alert(record.content),
             ContentType::ApplicationData => self.discard(Discard::PlaintextData),
             // Epoch and Finished say all that a ChangeCipherSpec could.
@@ -97,7 +187,9 @@ impl Connection {
             }
             ContentType::Alert => self.receive_alert(content),
             ContentType::ApplicationData => self.receive_data(content),
-            ContentType::ChangeCipherSpec => self.fail(Misbehaved::UnexpectedMessage.into()),
+            ContentType::ChangeCipherSpec | ContentType::Ack => {
+                self.fail(Misbehaved::UnexpectedMessage.into());
+            }
         }
         Admitted::Authenticated
     }
@@ -152,6 +244,9 @@ impl Connection {
     fn receive_fragment(&mut self, fragment: &Fragment<'_>, protected: bool) -> Admitted {
         match &self.state {
             State::Handshaking(_) => self.advance_handshake(fragment, protected),
+            State::Connected(Established { post: Some(_), .. }) if protected => {
+                self.receive_post_handshake(fragment)
+            }
             State::Connected(_) if protected => self.receive_late_handshake(fragment),
             State::Connected(_) => self.receive_stray_handshake(fragment),
             State::Idle { .. } => self.discard(Discard::NotStarted),

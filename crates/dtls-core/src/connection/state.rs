@@ -1,17 +1,23 @@
 //! Where a connection stands in its life. Each stage owns what only it needs, so that the handshake's memory
 //! goes with the handshake.
 
+use super::post_handshake::PostHandshake;
 use crate::alert::AlertDescription;
 use crate::config::{Config, DtlsRole};
+use crate::connected::{Connected, Randoms};
+use crate::crypto::backend::rand::SystemRandom;
 use crate::discard::Discard;
-use crate::dtls12::connected::Connected;
 use crate::dtls12::{Context, Judged, Step, client, server};
+use crate::dtls13;
+use crate::dtls13::ack::Received;
 use crate::event::CertificateVerdict;
+use crate::failure::Failure;
 use crate::handshake::early::EarlyRecords;
 use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::{Message, Outgoing};
 use crate::message::Random;
+use crate::record::protect::Epoch;
 use std::time::Instant;
 
 pub(super) enum State {
@@ -48,6 +54,8 @@ pub(super) struct Handshaking {
     /// A ClientHello that may replace the one which this attempt answers.
     pub(super) replacement: Reassembly,
     pub(super) early: EarlyRecords,
+    /// DTLS 1.3: records of the peer's current flight.
+    pub(super) received: Received,
     /// A fatal alert that nobody authenticated.
     pub(super) alert_hint: Option<AlertDescription>,
     /// When this attempt took the place of another.
@@ -55,16 +63,32 @@ pub(super) struct Handshaking {
 }
 
 impl Handshaking {
-    pub(super) fn server(local_random: Random) -> Self {
-        let machine = Machine::Server(server::State::AwaitClientHello(server::AwaitClientHello));
+    pub(super) fn server(local_random: Random, config: &Config) -> Self {
+        let machine = if config.versions.allow_dtls13() {
+            Machine::Server13(dtls13::server::State::AwaitClientHello(
+                dtls13::server::AwaitClientHello::First,
+            ))
+        } else {
+            Machine::Server(server::State::AwaitClientHello(server::AwaitClientHello))
+        };
         Self::new(local_random, machine, Outgoing::default())
     }
 
-    pub(super) fn client(local_random: Random, config: &Config) -> Self {
+    pub(super) fn client(
+        local_random: Random,
+        config: &Config,
+        random: &SystemRandom,
+    ) -> Result<Self, Failure> {
         let mut outgoing = Outgoing::default();
-        let begun = client::AwaitServerHello::begin(config, &local_random, &mut outgoing);
-        let machine = Machine::Client(client::State::AwaitServerHello(begun));
-        Self::new(local_random, machine, outgoing)
+        let machine = if config.versions.allow_dtls13() {
+            let begun =
+                dtls13::client::AwaitServerHello::begin(config, &local_random, random, &mut outgoing)?;
+            Machine::Client13(dtls13::client::State::AwaitServerHello(Box::new(begun)))
+        } else {
+            let begun = client::AwaitServerHello::begin(config, &local_random, &mut outgoing);
+            Machine::Client(client::State::AwaitServerHello(begun))
+        };
+        Ok(Self::new(local_random, machine, outgoing))
     }
 
     fn new(local_random: Random, machine: Machine, outgoing: Outgoing) -> Self {
@@ -76,6 +100,7 @@ impl Handshaking {
             reassembly: Reassembly::default(),
             replacement: Reassembly::default(),
             early: EarlyRecords::default(),
+            received: Received::default(),
             alert_hint: None,
             replaced_at: None,
         }
@@ -86,6 +111,10 @@ impl Handshaking {
 pub(super) enum Machine {
     Client(client::State),
     Server(server::State),
+    /// DTLS 1.3, or both versions before the ServerHello.
+    Client13(dtls13::client::State),
+    /// DTLS 1.3, or both versions before the ClientHello.
+    Server13(dtls13::server::State),
     /// While a message is being handled, and after one that ended the handshake.
     Moved,
 }
@@ -95,6 +124,14 @@ impl Machine {
         match self {
             Self::Client(state) => state.handle(message, cx).map(Self::Client),
             Self::Server(state) => state.handle(message, cx).map(Self::Server),
+            Self::Client13(state) => state.handle(message, cx).map(|next| match next {
+                dtls13::client::Next::Dtls13(state) => Self::Client13(state),
+                dtls13::client::Next::Dtls12(state) => Self::Client(state),
+            }),
+            Self::Server13(state) => state.handle(message, cx).map(|next| match next {
+                dtls13::server::Next::Dtls13(state) => Self::Server13(state),
+                dtls13::server::Next::Dtls12(state) => Self::Server(state),
+            }),
             Self::Moved => Step::Stay(Self::Moved, Discard::UnexpectedMessage),
         }
     }
@@ -103,6 +140,8 @@ impl Machine {
         match self {
             Self::Client(state) => state.on_verdict(verdict).map(Self::Client),
             Self::Server(state) => state.on_verdict(verdict).map(Self::Server),
+            Self::Client13(state) => state.on_verdict(verdict).map(Self::Client13),
+            Self::Server13(state) => state.on_verdict(verdict).map(Self::Server13),
             Self::Moved => Judged::NotAsked(Self::Moved),
         }
     }
@@ -111,54 +150,69 @@ impl Machine {
         match self {
             Self::Client(state) => state.awaits_verdict(),
             Self::Server(state) => state.awaits_verdict(),
+            Self::Client13(state) => state.awaits_verdict(),
+            Self::Server13(state) => state.awaits_verdict(),
             Self::Moved => false,
         }
     }
 
     /// Whether another ClientHello may take this attempt's place.
     pub(super) const fn is_replaceable(&self) -> bool {
-        matches!(self, Self::Server(state) if state.is_replaceable())
+        match self {
+            Self::Server(state) => state.is_replaceable(),
+            Self::Server13(state) => state.is_replaceable(),
+            Self::Client(_) | Self::Client13(_) | Self::Moved => false,
+        }
     }
 
-    /// Whether what we send next is protected.
-    pub(super) const fn has_finished(&self) -> bool {
-        matches!(self, Self::Client(state) if state.has_finished())
+    /// The epoch of what we send next.
+    pub(super) const fn epoch(&self) -> Epoch {
+        match self {
+            Self::Client(state) if state.has_finished() => Epoch::Protected,
+            Self::Client13(_) | Self::Server13(_) if self.is_dtls13_protected() => Epoch::Handshake,
+            _ => Epoch::Plaintext,
+        }
+    }
+
+    /// Whether DTLS 1.3 is settled and the keys of its handshake are there.
+    pub(super) const fn is_dtls13_protected(&self) -> bool {
+        match self {
+            Self::Client13(state) => state.is_protected(),
+            Self::Server13(state) => state.is_protected(),
+            Self::Client(_) | Self::Server(_) | Self::Moved => false,
+        }
     }
 }
 
 /// After the handshake.
 pub(super) struct Established {
-    pub(super) connected: Box<Connected>,
+    pub(super) connected: Connected,
     pub(super) final_flight: FinalFlight,
+    /// DTLS 1.3.
+    pub(super) post: Option<Box<PostHandshake>>,
     pub(super) wear_announced: bool,
     /// When the layer above was told of a fresh ClientHello last.
     pub(super) fresh_hello_at: Option<Instant>,
 }
 
-/// The last flight of the handshake, which the peer may have missed.
+/// The last flight of a handshake of DTLS 1.2, which the peer may have missed.
 pub(super) enum FinalFlight {
-    /// The peer sent the last flight, so there is nothing that it could miss.
+    /// The peer sent the last flight, so there is nothing that it could miss. In DTLS 1.3 it is acknowledged.
     ByPeer,
     Kept(Box<Flight>),
     Released,
 }
 
-pub(super) struct Randoms {
-    pub(super) local: Random,
-    pub(super) remote: Random,
-}
-
 impl Established {
-    pub(super) fn new(connected: Box<Connected>, final_flight: FinalFlight) -> Self {
-        Self { connected, final_flight, wear_announced: false, fresh_hello_at: None }
+    pub(super) const fn new(
+        connected: Connected,
+        final_flight: FinalFlight,
+        post: Option<Box<PostHandshake>>,
+    ) -> Self {
+        Self { connected, final_flight, post, wear_announced: false, fresh_hello_at: None }
     }
 
     pub(super) fn randoms(&self, role: DtlsRole) -> Randoms {
-        let selected = self.connected.master().selected();
-        let (client, server) = (selected.client_random, selected.server_random);
-        match role {
-            DtlsRole::Client => Randoms { local: client, remote: server },
-            DtlsRole::Server => Randoms { local: server, remote: client },
-        }
+        self.connected.randoms(role)
     }
 }

@@ -31,6 +31,13 @@ impl SignatureScheme {
     pub const RSA_PKCS1_SHA512: Self = Self(0x0601);
 }
 
+impl SignatureScheme {
+    /// Whether a CertificateVerify of DTLS 1.3 may use it.
+    pub(crate) const fn is_dtls13(self) -> bool {
+        !matches!(self, Self::RSA_PKCS1_SHA256 | Self::RSA_PKCS1_SHA384 | Self::RSA_PKCS1_SHA512)
+    }
+}
+
 impl fmt::Debug for SignatureScheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

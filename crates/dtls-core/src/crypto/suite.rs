@@ -25,7 +25,10 @@ impl CipherSuite {
     pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: Self = Self(0x00ff);
 
     /// What is implemented, in the preference order of [`crate::Config::default`].
-    pub const SUPPORTED: [Self; 6] = [
+    pub const SUPPORTED: [Self; 9] = [
+        Self::AES_128_GCM_SHA256,
+        Self::AES_256_GCM_SHA384,
+        Self::CHACHA20_POLY1305_SHA256,
         Self::ECDHE_ECDSA_AES128_GCM_SHA256,
         Self::ECDHE_RSA_AES128_GCM_SHA256,
         Self::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
@@ -34,7 +37,7 @@ impl CipherSuite {
         Self::ECDHE_RSA_AES256_GCM_SHA384,
     ];
 
-    /// `None` for a suite that is not implemented.
+    /// `None` for a suite that is none of DTLS 1.2, or not implemented.
     pub(crate) fn parameters(self) -> Option<&'static SuiteParameters> {
         PARAMETERS.iter().find(|parameters| parameters.suite == self)
     }
@@ -143,7 +146,8 @@ mod tests {
     #[test]
     fn everything_called_supported_has_parameters() {
         for suite in CipherSuite::SUPPORTED {
-            assert_eq!(suite.parameters().map(|parameters| parameters.suite), Some(suite));
+            let dtls12 = suite.parameters().map(|parameters| parameters.suite);
+            assert_eq!(dtls12.or(suite.dtls13().map(|parameters| parameters.suite)), Some(suite));
         }
     }
 

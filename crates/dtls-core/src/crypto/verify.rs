@@ -78,6 +78,25 @@ impl PeerKey {
         Ok(SignatureVerified(()))
     }
 
+    /// Verifies a signature of DTLS 1.3, where a scheme names hash and curve, and PKCS#1 v1.5 is over
+    /// (RFC 8446 section 4.2.3).
+    pub(crate) fn verify_dtls13(
+        &self,
+        scheme: SignatureScheme,
+        message: &[u8],
+        signed: &[u8],
+    ) -> Result<SignatureVerified, Failure> {
+        let other_curve = matches!(
+            (self.algorithm, scheme),
+            (Algorithm::EcdsaP256, SignatureScheme::ECDSA_SECP384R1_SHA384)
+                | (Algorithm::EcdsaP384, SignatureScheme::ECDSA_SECP256R1_SHA256)
+        );
+        if other_curve || !scheme.is_dtls13() {
+            return Err(Misbehaved::SignatureSchemeUnoffered.into());
+        }
+        self.verify(scheme, message, signed)
+    }
+
     fn verification(&self, scheme: SignatureScheme) -> Option<&'static dyn signature::VerificationAlgorithm> {
         Some(match (self.algorithm, scheme) {
             (Algorithm::EcdsaP256, SignatureScheme::ECDSA_SECP256R1_SHA256) => {

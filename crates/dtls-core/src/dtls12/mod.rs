@@ -10,6 +10,7 @@ pub(crate) mod key_schedule;
 pub(crate) mod server;
 
 use crate::config::Config;
+use crate::connected::Connected;
 use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::suite::SuiteParameters;
 use crate::discard::Discard;
@@ -18,13 +19,13 @@ use crate::failure::Failure;
 use crate::handshake::Outgoing;
 use crate::message::Random;
 use crate::record::protect::RecordLayer;
-use connected::Connected;
 
 /// What a state may touch while it handles a message.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) random: &'a SystemRandom,
-    pub(crate) local_random: Random,
+    /// A server of both versions changes its end where it settles for DTLS 1.2.
+    pub(crate) local_random: &'a mut Random,
     pub(crate) remote_random: &'a mut Option<Random>,
     pub(crate) outgoing: &'a mut Outgoing,
     pub(crate) records: &'a mut RecordLayer,
@@ -38,7 +39,7 @@ pub(crate) enum Step<S> {
     /// It was none, and nothing has changed.
     Stay(S, Discard),
     /// It was the last one.
-    Connect(Box<Connected>),
+    Connect(Connected),
     /// It ends the connection.
     Fail(Failure),
 }

@@ -46,7 +46,8 @@ impl Connected {
         secrets: &ApplicationSecrets,
         role: DtlsRole,
     ) -> Self {
-        let first = |secret: &TrafficSecret| Epoch { number: FIRST_APPLICATION_EPOCH, secret: secret.clone() };
+        let first =
+            |secret: &TrafficSecret| Epoch { number: FIRST_APPLICATION_EPOCH, secret: secret.clone() };
         Self {
             selected,
             srtp_profile,
@@ -82,11 +83,6 @@ impl Connected {
     /// The epoch that we send in.
     pub(crate) const fn writing(&self) -> u16 {
         self.writing.number
-    }
-
-    /// The newest epoch that the peer may send in.
-    pub(crate) const fn reading(&self) -> u16 {
-        self.reading.number
     }
 
     /// Our KeyUpdate was acknowledged.

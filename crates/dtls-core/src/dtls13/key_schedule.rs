@@ -57,7 +57,8 @@ impl Secret {
             if let Some(previous) = &previous {
                 block.update(previous.as_ref());
             }
-            for part in [&length[..], &[label_len], b"dtls13", label.as_bytes(), &[context_len], context, &[counter]]
+            for part in
+                [&length[..], &[label_len], b"dtls13", label.as_bytes(), &[context_len], context, &[counter]]
             {
                 block.update(part);
             }

@@ -25,8 +25,8 @@ use key_schedule::{ApplicationSecrets, Directions};
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub(crate) const RETRY_RANDOM: Random = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
-    0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// How the random ends that a server of 1.3 sends when it settles for 1.2 (RFC 8446 section 4.1.3).
@@ -56,11 +56,20 @@ fn begin_handshake_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<
 }
 
 /// Begins epoch 3 in both directions.
-fn begin_application_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
+fn begin_application_epoch(
+    role: DtlsRole,
+    traffic: &Directions,
+    cx: &mut Context<'_>,
+) -> Result<(), Failure> {
     begin_epoch(FIRST_APPLICATION_EPOCH, role, traffic, cx)
 }
 
-fn begin_epoch(epoch: u16, role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
+fn begin_epoch(
+    epoch: u16,
+    role: DtlsRole,
+    traffic: &Directions,
+    cx: &mut Context<'_>,
+) -> Result<(), Failure> {
     let failed = Failure::Crypto(Operation::KeyExchange);
     let epochs = cx.records.epochs();
     epochs.begin_writing(epoch, traffic.write(role).key().ok_or(failed)?);

@@ -1,5 +1,6 @@
 //! Protected records that overtook the messages that make their keys usable.
 
+use crate::record::unified::UnifiedHeader;
 use crate::record::{Record, RecordHeader};
 
 /// What one stored record costs beside its content: header and allocation.
@@ -9,6 +10,7 @@ const RECORD_COST: usize = 64;
 #[derive(Default)]
 pub(crate) struct EarlyRecords {
     records: Vec<(RecordHeader, Vec<u8>)>,
+    unified: Vec<(UnifiedHeader, Vec<u8>)>,
     cost: usize,
 }
 
@@ -24,9 +26,26 @@ impl EarlyRecords {
         true
     }
 
-    /// Everything, in the order of arrival.
+    /// The same for a record of DTLS 1.3, header included.
+    pub(crate) fn keep_unified(&mut self, header: UnifiedHeader, record: &[u8], limit: usize) -> bool {
+        let cost = self.cost + record.len() + RECORD_COST;
+        if cost > limit {
+            return false;
+        }
+        self.cost = cost;
+        self.unified.push((header, record.to_vec()));
+        true
+    }
+
+    /// Every record of DTLS 1.2, in the order of arrival.
     pub(crate) fn take(&mut self) -> Vec<(RecordHeader, Vec<u8>)> {
-        self.cost = 0;
+        self.cost = self.unified.iter().map(|(_, record)| record.len() + RECORD_COST).sum();
         std::mem::take(&mut self.records)
+    }
+
+    /// Every record of DTLS 1.3, in the order of arrival.
+    pub(crate) fn take_unified(&mut self) -> Vec<(UnifiedHeader, Vec<u8>)> {
+        self.cost = self.records.iter().map(|(_, content)| content.len() + RECORD_COST).sum();
+        std::mem::take(&mut self.unified)
     }
 }

@@ -6,9 +6,9 @@
 
 use crate::handshake::HEADER_LEN;
 use crate::outbox::Outbox;
-use crate::record::{ContentType, RecordNumber};
 use crate::record::protect::{Epoch, RecordLayer};
 use crate::record::sequence::KeyExhausted;
+use crate::record::{ContentType, RecordNumber};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};

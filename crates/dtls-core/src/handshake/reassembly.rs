@@ -58,6 +58,11 @@ impl Reassembly {
         self.next = self.next.saturating_add(1);
     }
 
+    /// Whether something of a later message has arrived before the next one.
+    pub(crate) fn is_disrupted(&self) -> bool {
+        self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next)
+    }
+
     /// Keeps a fragment that is not below [`Self::next`].
     pub(crate) fn insert(
         &mut self,

@@ -38,6 +38,11 @@ impl<'a> ClientHello<'a> {
         self.suites.contains(suite.0)
     }
 
+    /// What DTLS 1.3 asks for (RFC 8446 section 4.1.2).
+    pub(crate) fn offers_only_null_compression(&self) -> bool {
+        self.compression == [NULL_COMPRESSION]
+    }
+
     pub(crate) fn offers_null_compression(&self) -> bool {
         self.compression.contains(&NULL_COMPRESSION)
     }

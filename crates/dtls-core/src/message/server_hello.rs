@@ -6,11 +6,12 @@ use crate::extension::Extensions;
 use crate::message::Random;
 use crate::message::version::ProtocolVersion;
 
-/// A ServerHello. Its session id is not looked at, because nothing is resumed.
+/// A ServerHello.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerHello<'a> {
     pub(crate) version: ProtocolVersion,
     pub(crate) random: Random,
+    pub(crate) session_id: &'a [u8],
     pub(crate) suite: CipherSuite,
     pub(crate) compression: u8,
     pub(crate) extensions: Extensions<'a>,
@@ -21,14 +22,15 @@ impl<'a> ServerHello<'a> {
         let mut reader = Reader::new(body);
         let version = ProtocolVersion(reader.u16()?);
         let random = reader.array()?;
-        if reader.vector8()?.len() > 32 {
+        let session_id = reader.vector8()?;
+        if session_id.len() > 32 {
             return Err(Malformed);
         }
         let suite = CipherSuite(reader.u16()?);
         let compression = reader.u8()?;
         let extensions = Extensions::decode(&mut reader)?;
         reader.finish()?;
-        Ok(Self { version, random, suite, compression, extensions })
+        Ok(Self { version, random, session_id, suite, compression, extensions })
     }
 
     /// Writes a ServerHello of ours, whose session cannot be resumed.

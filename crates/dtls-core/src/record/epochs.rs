@@ -96,8 +96,10 @@ impl Epochs {
         out.extend_from_slice(head);
         out.extend_from_slice(body);
         out.push(content_type.number());
-        let (header, content) =
-            out.get_mut(start..).and_then(|record| record.split_at_mut_checked(HEADER_LEN)).ok_or(KeyExhausted)?;
+        let (header, content) = out
+            .get_mut(start..)
+            .and_then(|record| record.split_at_mut_checked(HEADER_LEN))
+            .ok_or(KeyExhausted)?;
         let tag = writing.key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
         out.extend_from_slice(tag.as_ref());
         let record = out.get_mut(start..).ok_or(KeyExhausted)?;
@@ -124,7 +126,8 @@ impl Epochs {
         };
         let sequence = reconstruct(truncated, header.number_len, reading.expected);
         reading.replay.check(sequence)?;
-        let opened = reading.key.record.open(sequence.to_be_bytes(), clear, sealed).ok_or(Discard::BadRecord)?;
+        let opened =
+            reading.key.record.open(sequence.to_be_bytes(), clear, sealed).ok_or(Discard::BadRecord)?;
         reading.replay.accept(sequence);
         reading.expected = reading.expected.max(sequence.saturating_add(1));
         let number = RecordNumber { epoch: reading.epoch, sequence };

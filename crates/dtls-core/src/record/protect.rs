@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn every_suite_opens_what_it_sealed_and_nothing_else() {
-        for suite in CipherSuite::SUPPORTED {
+        let dtls12 = |suite: &CipherSuite| suite.parameters().is_some();
+        for suite in CipherSuite::SUPPORTED.into_iter().filter(dtls12) {
             let [mut ours, mut theirs] = pair(suite);
             let datagram = sealed(&mut ours, b"hello");
             for at in 0..datagram.len() {

@@ -25,7 +25,8 @@ fn rsa() -> Certificate {
 
 #[test]
 fn every_suite_connects_with_a_certificate_that_suits_it() {
-    for suite in CipherSuite::SUPPORTED {
+    let is_dtls12 = |suite: &CipherSuite| suite.0 >> 8 != 0x13;
+    for suite in CipherSuite::SUPPORTED.into_iter().filter(is_dtls12) {
         let server = if format!("{suite:?}").contains("RSA_") && !format!("{suite:?}").contains("ECDSA") {
             rsa()
         } else {

@@ -68,7 +68,7 @@ fn a_configuration_that_cannot_connect_is_refused_by_name() {
     assert_eq!(refused(nobody), Misconfigured::NoFingerprint);
     assert_eq!(refused(Config { suites: vec![], ..client_config() }), Misconfigured::NoSuite);
     assert_eq!(refused(Config { groups: vec![], ..client_config() }), Misconfigured::NoGroup);
-    let unknown = CipherSuite(0x1301);
+    let unknown = CipherSuite(0x1305);
     assert_eq!(
         refused(Config { suites: vec![unknown], ..client_config() }),
         Misconfigured::UnsupportedSuite(unknown)

@@ -8,6 +8,7 @@ mod close;
 mod commands;
 mod connect;
 mod data;
+mod dtls13;
 mod final_flight;
 mod flights;
 mod hello;

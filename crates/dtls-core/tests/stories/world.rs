@@ -325,11 +325,18 @@ impl World {
     }
 }
 
-/// The records of a datagram: content type, epoch, sequence number, content.
+/// The records of a datagram: content type, epoch, sequence number, content. Of a protected record of DTLS 1.3 only
+/// the first byte and the lowest bits of the epoch are to be seen.
 pub(crate) fn records(datagram: &[u8]) -> Vec<(u8, u16, u64, &[u8])> {
     let mut found = Vec::new();
     let mut rest = datagram;
     while rest.len() >= 13 {
+        if rest[0] >> 5 == 1 {
+            let len = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+            found.push((rest[0], u16::from(rest[0] & 3), 0, &rest[5..5 + len]));
+            rest = &rest[5 + len..];
+            continue;
+        }
         let epoch = u16::from_be_bytes([rest[3], rest[4]]);
         let sequence = rest[5..11].iter().fold(0, |sequence, byte| sequence << 8 | u64::from(*byte));
         let len = usize::from(u16::from_be_bytes([rest[11], rest[12]]));
@@ -349,6 +356,7 @@ fn describe(datagram: &[u8]) -> String {
     let mut text = format!("{} bytes", datagram.len());
     for (kind, epoch, sequence, content) in records(datagram) {
         let _ = match (kind, epoch) {
+            (32..=63, _) => write!(text, " [{epoch}.? {} bytes]", content.len()),
             (22, 0) => write!(text, " [{epoch}.{sequence} handshake {} seq {}]", content[0], content[5]),
             _ => write!(text, " [{epoch}.{sequence} type {kind}]"),
         };

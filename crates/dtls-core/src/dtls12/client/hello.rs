@@ -24,6 +24,7 @@ use crate::record::protect::Epoch;
 const MAX_COOKIES: u8 = 4;
 
 /// After step 1 or 3.
+#[derive(Default)]
 pub(crate) struct AwaitServerHello {
     cookies: u8,
 }
@@ -41,30 +42,35 @@ impl AwaitServerHello {
     }
 
     /// Steps 2 and 3.
-    pub(super) fn on_hello_verify_request(
-        mut self,
-        message: &Message<'_>,
-        cx: &mut Context<'_>,
-    ) -> Step<State> {
+    pub(super) fn on_hello_verify_request(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
         let Ok(request) = HelloVerifyRequest::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self), Discard::Malformed);
         };
-        if self.cookies >= MAX_COOKIES {
-            return Step::Stay(State::AwaitServerHello(self), Discard::UnexpectedMessage);
-        }
-        self.cookies += 1;
+        let cookies = self.cookies;
+        let Some(next) = self.take_cookie() else {
+            return Step::Stay(State::AwaitServerHello(Self { cookies }), Discard::UnexpectedMessage);
+        };
         cx.outgoing.transcript.restart();
         // The same random and offer as before: only the cookie may differ (RFC 6347 section 4.2.1).
-        send_client_hello(cx.config, &cx.local_random, request.cookie, cx.outgoing);
-        Step::Advance(State::AwaitServerHello(self))
+        send_client_hello(cx.config, cx.local_random, request.cookie, cx.outgoing);
+        Step::Advance(State::AwaitServerHello(next))
+    }
+
+    /// One more cookie, where there may be one.
+    pub(crate) fn take_cookie(mut self) -> Option<Self> {
+        if self.cookies >= MAX_COOKIES {
+            return None;
+        }
+        self.cookies += 1;
+        Some(self)
     }
 
     /// The first message of step 4.
-    pub(super) fn on_server_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+    pub(crate) fn on_server_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
         let Ok(hello) = ServerHello::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self), Discard::Malformed);
         };
-        let selected = check_selection(&hello, cx.config, &cx.local_random);
+        let selected = check_selection(&hello, cx.config, cx.local_random);
         if selected.is_ok() {
             *cx.remote_random = Some(hello.random);
             cx.outgoing.transcript.receive(message);
@@ -74,9 +80,10 @@ impl AwaitServerHello {
 }
 
 fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: &mut Outgoing) {
+    let suites: Vec<_> = config.suites.iter().filter(|suite| suite.parameters().is_some()).copied().collect();
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
-        ClientHello::write(writer, random, cookie, &config.suites, |writer| {
+        ClientHello::write(writer, random, cookie, &suites, |writer| {
             extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
             extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
             extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {

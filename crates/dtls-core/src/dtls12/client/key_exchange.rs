@@ -60,8 +60,8 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected } = self;
-        let (presented, judgement) =
-            authentication::judge(cx.config, chain)?.ok_or(Refusal::NoCertificate)?;
+        let (presented, judgement) = authentication::judge(cx.config, &chain.chain().collect::<Vec<_>>())?
+            .ok_or(Refusal::NoCertificate)?;
         if presented.key.kind() != selected.suite.authentication {
             return Err(Incompatible::CertificateKey.into());
         }

@@ -83,7 +83,7 @@ impl AwaitFinished {
         let Self { master, server, group } = self;
         let transcript = cx.outgoing.transcript.hash(master.selected().suite.hash);
         match master.verify_finished(DtlsRole::Server, &transcript, message.body) {
-            Ok(finished) => Step::Connect(Box::new(Connected::new(server, finished, master, group))),
+            Ok(finished) => Step::Connect(Box::new(Connected::new(server, finished, master, group)).into()),
             Err(failure) => Step::Fail(failure),
         }
     }

@@ -66,7 +66,7 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected, share } = self;
-        let client = match authentication::judge(cx.config, chain)? {
+        let client = match authentication::judge(cx.config, &chain.chain().collect::<Vec<_>>())? {
             Some((presented, Judgement::Accepted(accepted))) => Client::Certificate(presented, accepted),
             Some((presented, Judgement::Ask { chain })) => {
                 cx.events.push(Event::CertificateReceived { chain });
@@ -164,6 +164,6 @@ impl AwaitFinished {
         cx.outgoing.flight.begin();
         cx.outgoing.flight.push_change_cipher_spec();
         cx.outgoing.push(Epoch::Protected, HandshakeType::FINISHED, |writer| writer.bytes(&verify_data));
-        Step::Connect(Box::new(Connected::new(client, finished, master, group)))
+        Step::Connect(Box::new(Connected::new(client, finished, master, group)).into())
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct AwaitCertificate {
 }
 
 impl AwaitClientHello {
-    pub(super) fn on_client_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+    pub(crate) fn on_client_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
         let Ok(hello) = ClientHello::decode(message.body) else {
             return Step::Stay(State::AwaitClientHello(self), Discard::Malformed);
         };
@@ -43,7 +43,7 @@ fn answer(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Result<AwaitCertific
     let share = KeyShare::generate(choice.group, cx.random)?;
     let selected = Selected {
         client_random: hello.random,
-        server_random: cx.local_random,
+        server_random: *cx.local_random,
         suite: choice.suite,
         srtp_profile: choice.srtp_profile,
     };

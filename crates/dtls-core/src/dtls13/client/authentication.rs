@@ -12,9 +12,9 @@ use crate::dtls13::{Selected, begin_application_epoch, identity, log_application
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::{HandshakeType, Message};
+use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
-use crate::message::certificate_request13;
 use crate::record::protect::Epoch;
 
 /// What the handshake carries along.
@@ -30,7 +30,10 @@ enum Request {
     None,
     /// None of our certificates suits it.
     Unsuitable,
-    Certificate { own: Certificate, scheme: SignatureScheme },
+    Certificate {
+        own: Certificate,
+        scheme: SignatureScheme,
+    },
 }
 
 /// After EncryptedExtensions.
@@ -64,7 +67,11 @@ impl AwaitCertificate {
         Self(Course { selected, secrets, srtp_profile, request: Request::None })
     }
 
-    pub(super) fn on_certificate_request(mut self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+    pub(super) fn on_certificate_request(
+        mut self,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<Next> {
         let Request::None = self.0.request else {
             return Step::Fail(Misbehaved::UnexpectedMessage.into());
         };
@@ -133,12 +140,10 @@ impl AwaitFinished {
     pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let transcript = cx.outgoing.transcript.hash(self.course.selected.suite.hash);
         let server = &self.course.secrets.traffic.server;
-        let connected = server
-            .verify_finished(&transcript, message.body)
-            .and_then(|finished| {
-                cx.outgoing.transcript.receive(message);
-                self.answer(finished, cx)
-            });
+        let connected = server.verify_finished(&transcript, message.body).and_then(|finished| {
+            cx.outgoing.transcript.receive(message);
+            self.answer(finished, cx)
+        });
         match connected {
             Ok(connected) => Step::Connect(Box::new(connected).into()),
             Err(failure) => Step::Fail(failure),

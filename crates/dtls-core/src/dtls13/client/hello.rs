@@ -100,7 +100,11 @@ impl AwaitServerHello {
     }
 
     /// Step 2 in DTLS 1.3, or the first message of step 4.
-    pub(super) fn on_server_hello(self: Box<Self>, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
+    pub(super) fn on_server_hello(
+        self: Box<Self>,
+        message: &Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Step<Next> {
         let Ok(hello) = ServerHello::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
         };

@@ -19,8 +19,8 @@ use crate::event::CertificateVerdict;
 use crate::handshake::{HandshakeType, Message};
 
 use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
-pub(crate) use hello::AwaitServerHello;
 use hello::AwaitEncryptedExtensions;
+pub(crate) use hello::AwaitServerHello;
 
 /// What the client waits for.
 #[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]

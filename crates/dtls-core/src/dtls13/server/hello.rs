@@ -1,5 +1,6 @@
 //! Steps 1 to 4: a ClientHello, and our answer to it.
 
+use crate::codec::Width;
 use crate::config::DtlsRole;
 use crate::crypto::group::{KeyShare, NamedGroup};
 use crate::crypto::suite::CipherSuite;
@@ -18,7 +19,6 @@ use crate::extension::key_share::KeyShareEntry;
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{self, ExtensionType};
 use crate::failure::{Failure, Incompatible, Misbehaved};
-use crate::codec::Width;
 use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
@@ -32,7 +32,10 @@ use crate::record::protect::Epoch;
 pub(crate) enum AwaitClientHello {
     First,
     /// We have asked for a share of this group under this suite.
-    Retried { group: NamedGroup, suite: CipherSuite },
+    Retried {
+        group: NamedGroup,
+        suite: CipherSuite,
+    },
 }
 
 impl AwaitClientHello {
@@ -115,8 +118,7 @@ fn answer(
 ) -> Result<State, Failure> {
     let (suite, hash) = (choice.suite, choice.suite.hash);
     let ours = KeyShare::generate(group, cx.random)?;
-    let selected =
-        Selected { client_random: hello.random, server_random: *cx.local_random, suite, group };
+    let selected = Selected { client_random: hello.random, server_random: *cx.local_random, suite, group };
     let outgoing = &mut *cx.outgoing;
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO, |writer| {

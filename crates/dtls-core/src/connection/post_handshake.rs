@@ -1,0 +1,301 @@
+//! What goes on after a handshake of DTLS 1.3: acknowledgements, KeyUpdate, tickets (RFC 9147 sections 7 and 8).
+
+use super::Connection;
+use super::state::{Established, State};
+use crate::codec::Malformed;
+use crate::config::DtlsRole;
+use crate::connected::Connected;
+use crate::discard::Discard;
+use crate::dtls13::ack::{self, Received};
+use crate::error::Error;
+use crate::event::{Admitted, Event};
+use crate::failure::{Failure, Misbehaved, Operation};
+use crate::handshake::flight::Flight;
+use crate::handshake::reassembly::Reassembly;
+use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
+use crate::message::key_update::KeyUpdate;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::record::protect::Epoch;
+use crate::record::{ContentType, RecordNumber};
+use crate::timer::Timer;
+
+/// What both sides may still say to each other.
+pub(super) struct PostHandshake {
+    pub(super) reassembly: Reassembly,
+    pub(super) outgoing: Outgoing,
+    pub(super) received: Received,
+    pub(super) outstanding: Outstanding,
+    /// The peer asked for a KeyUpdate of ours while something else was outstanding.
+    update_wanted: bool,
+}
+
+/// What of ours is not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outstanding {
+    Nothing,
+    /// The client's last flight of the handshake.
+    FinalFlight,
+    KeyUpdate,
+}
+
+impl PostHandshake {
+    /// What the handshake leaves: the server's received records are to be acknowledged, the client's own are
+    /// outstanding.
+    pub(super) fn new(
+        role: DtlsRole,
+        reassembly: Reassembly,
+        mut outgoing: Outgoing,
+        received: Received,
+    ) -> Self {
+        outgoing.transcript.restart();
+        let (received, outstanding) = match role {
+            DtlsRole::Client => (Received::default(), Outstanding::FinalFlight),
+            DtlsRole::Server => (received, Outstanding::Nothing),
+        };
+        Self { reassembly, outgoing, received, outstanding, update_wanted: false }
+    }
+}
+
+impl Connection {
+    /// A handshake record of the peer was used.
+    pub(super) fn note_received(&mut self, number: RecordNumber) {
+        match &mut self.state {
+            State::Handshaking(handshaking) if handshaking.machine.is_dtls13_protected() => {
+                handshaking.received.note(number);
+            }
+            State::Connected(Established { post: Some(post), .. }) => post.received.note(number),
+            _ => {}
+        }
+    }
+
+    /// At the end of a datagram: is there something to acknowledge, now or soon? (RFC 9147 section 7.1)
+    pub(super) fn settle_acknowledgements(&mut self) {
+        match &self.state {
+            State::Handshaking(handshaking) if !handshaking.received.is_empty() => {
+                if handshaking.reassembly.is_disrupted() {
+                    self.send_ack();
+                } else if !self.timers.is_set(Timer::Acknowledge) {
+                    self.timers.set(Timer::Acknowledge, self.now, self.rto / 4);
+                }
+            }
+            State::Connected(Established { post: Some(post), .. }) if !post.received.is_empty() => {
+                self.send_ack();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn send_ack(&mut self) {
+        self.timers.stop(Timer::Acknowledge);
+        let (epoch, received) = match &mut self.state {
+            // The numbers are kept: a later ACK covers them again, in case this one is lost.
+            State::Handshaking(handshaking) => (Epoch::Handshake, &handshaking.received),
+            State::Connected(established) => {
+                let epoch = established.connected.epoch();
+                let Some(post) = &mut established.post else { return };
+                (epoch, &post.received)
+            }
+            _ => return,
+        };
+        let content = received.encode();
+        let out = self.outbox.datagram();
+        if self.records.write(epoch, ContentType::Ack, [&content, &[]], out).is_ok() {
+            self.finish_datagram();
+        } else {
+            self.outbox.abandon_datagram();
+        }
+        if let State::Connected(Established { post: Some(post), .. }) = &mut self.state {
+            post.received.clear();
+        }
+    }
+
+    /// An ACK that the peer protected.
+    pub(super) fn receive_ack(&mut self, content: &[u8]) {
+        let Ok(numbers) = ack::decode(content) else {
+            return self.fail(Misbehaved::Malformed.into());
+        };
+        let Some(flight) = self.flight_in_the_air() else { return };
+        let is_news = flight.acknowledge(numbers);
+        if flight.is_acknowledged() {
+            self.timers.stop(Timer::Retransmit);
+            self.complete_outstanding();
+        } else if is_news {
+            self.repeat_flight();
+        }
+    }
+
+    /// An ACK that anybody could have sent: it never suppresses anything.
+    pub(super) fn receive_plaintext_ack(&mut self) -> Admitted {
+        let rto = self.rto;
+        let now = self.now;
+        let may_repeat = match &self.state {
+            State::Handshaking(handshaking) => handshaking.outgoing.flight.may_repeat(now, rto),
+            _ => false,
+        };
+        if may_repeat {
+            self.repeat_flight();
+        }
+        self.discard(Discard::PlaintextAck)
+    }
+
+    fn flight_in_the_air(&mut self) -> Option<&mut Flight> {
+        match &mut self.state {
+            State::Handshaking(handshaking) => Some(&mut handshaking.outgoing.flight),
+            State::Connected(Established { post: Some(post), .. }) => Some(&mut post.outgoing.flight),
+            _ => None,
+        }
+    }
+
+    /// Everything of ours was acknowledged.
+    fn complete_outstanding(&mut self) {
+        let State::Connected(established) = &mut self.state else { return };
+        let Established { connected: Connected::Dtls13(connected), post: Some(post), .. } = established
+        else {
+            return;
+        };
+        post.outgoing.flight.begin();
+        match std::mem::replace(&mut post.outstanding, Outstanding::Nothing) {
+            Outstanding::Nothing => {}
+            Outstanding::FinalFlight => {
+                // The server has the whole handshake, so nothing of epoch 2 is sent any more by either side.
+                self.records.epochs().end_writing_below(FIRST_APPLICATION_EPOCH);
+                self.timers.stop(Timer::FinalFlight);
+                self.events.push(Event::FinalFlightReleased);
+            }
+            Outstanding::KeyUpdate => {
+                let Some((epoch, key)) = connected.advance_writing() else {
+                    return self.fail(Failure::Crypto(Operation::Seal));
+                };
+                let epochs = self.records.epochs();
+                epochs.begin_writing(epoch, key);
+                epochs.end_writing_below(epoch);
+            }
+        }
+        self.answer_update_request();
+    }
+
+    fn answer_update_request(&mut self) {
+        if let State::Connected(Established { post: Some(post), .. }) = &mut self.state
+            && post.update_wanted
+            && post.outstanding == Outstanding::Nothing
+        {
+            post.update_wanted = false;
+            self.begin_key_update(KeyUpdate::NotRequested);
+        }
+    }
+
+    /// The client's last flight is no longer repeated, although nobody acknowledged it.
+    pub(super) fn give_up_final_flight(&mut self) {
+        match (&mut self.state, self.role) {
+            (State::Connected(Established { post: Some(post), .. }), DtlsRole::Client)
+                if post.outstanding == Outstanding::FinalFlight =>
+            {
+                post.outstanding = Outstanding::Nothing;
+                post.outgoing.flight.begin();
+                self.timers.stop(Timer::Retransmit);
+                self.answer_update_request();
+            }
+            (State::Connected(Established { post: Some(_), .. }), DtlsRole::Server) => {
+                // Nobody repeats a handshake that is so old.
+                self.records.epochs().end_reading_below(FIRST_APPLICATION_EPOCH);
+            }
+            _ => {}
+        }
+    }
+
+    /// New keys for what we send, and by our wish for what the peer sends.
+    pub(super) fn request_key_update(&mut self) -> Result<(), Error> {
+        match &self.state {
+            State::Connected(Established { post: None, .. }) => Err(Error::NoKeyUpdate),
+            State::Connected(Established { post: Some(post), .. })
+                if post.outstanding != Outstanding::Nothing =>
+            {
+                Err(Error::WouldBlock)
+            }
+            State::Connected(_) => {
+                self.begin_key_update(KeyUpdate::Requested);
+                Ok(())
+            }
+            State::Idle { .. } | State::Handshaking(_) => Err(Error::NotConnected),
+            State::Closed | State::Failed => Err(Error::Closed),
+        }
+    }
+
+    /// Keys that have sealed much are replaced, one KeyUpdate at a time (RFC 9147 section 8).
+    pub(super) fn replace_worn_key(&mut self) {
+        if let State::Connected(Established { post: Some(post), .. }) = &self.state
+            && post.outstanding == Outstanding::Nothing
+            && self.records.epochs().is_worn()
+        {
+            self.begin_key_update(KeyUpdate::NotRequested);
+        }
+    }
+
+    fn begin_key_update(&mut self, request: KeyUpdate) {
+        let State::Connected(established) = &mut self.state else { return };
+        let epoch = established.connected.epoch();
+        let Some(post) = &mut established.post else { return };
+        post.outstanding = Outstanding::KeyUpdate;
+        post.outgoing.flight.begin();
+        post.outgoing.push(epoch, HandshakeType::KEY_UPDATE, |writer| request.write(writer));
+        post.outgoing.transcript.restart();
+        self.transmit_flight();
+    }
+
+    /// A handshake message under the keys of the application, or a repeated one under those of the handshake.
+    pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
+        let State::Connected(Established { post: Some(post), .. }) = &mut self.state else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        if fragment.sequence < post.reassembly.next() {
+            return self.discard(Discard::RepeatedMessage);
+        }
+        if let Err(reason) = post.reassembly.insert(fragment, true, &self.config.limits) {
+            return self.discard(reason);
+        }
+        while let State::Connected(Established { post: Some(post), .. }) = &mut self.state
+            && let Some(assembled) = post.reassembly.take_complete()
+        {
+            post.reassembly.advance();
+            self.handle_post_handshake(&assembled.message());
+        }
+        Admitted::Authenticated
+    }
+
+    fn handle_post_handshake(&mut self, message: &Message<'_>) {
+        match (message.kind, self.role) {
+            (HandshakeType::KEY_UPDATE, _) => match KeyUpdate::decode(message.body) {
+                Ok(request) => self.obey_key_update(request),
+                Err(Malformed) => self.fail(Misbehaved::Malformed.into()),
+            },
+            // Acknowledged like everything else, and not used: nothing is resumed.
+            (HandshakeType::NEW_SESSION_TICKET, DtlsRole::Client) => {}
+            _ => self.fail(Misbehaved::UnexpectedMessage.into()),
+        }
+    }
+
+    /// The peer sends under new keys from the moment that our ACK reaches it. The old ones read until something
+    /// under the new ones has arrived.
+    fn obey_key_update(&mut self, request: KeyUpdate) {
+        let State::Connected(Established { connected: Connected::Dtls13(connected), post, .. }) =
+            &mut self.state
+        else {
+            return;
+        };
+        let Some((epoch, key)) = connected.advance_reading() else {
+            return self.fail(Failure::Crypto(Operation::KeyExchange));
+        };
+        self.records.epochs().begin_reading(epoch, key);
+        if let (KeyUpdate::Requested, Some(post)) = (request, post) {
+            post.update_wanted = true;
+            self.answer_update_request();
+        }
+    }
+
+    /// A record of this epoch authenticated.
+    pub(super) fn note_epoch(&mut self, epoch: u16) {
+        if epoch > FIRST_APPLICATION_EPOCH {
+            self.records.epochs().end_reading_below(epoch);
+        }
+    }
+}

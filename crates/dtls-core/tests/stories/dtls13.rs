@@ -1,0 +1,360 @@
+//! DTLS 1.3: both roles, both versions on offer, loss, key updates.
+
+use crate::world::{Dice, Fate, LATENCY, Side, World, client_config, ms, server_config};
+use dtls_core::{
+    CipherSuite, Config, Discard, Error, Event, Failure, Incompatible, Misbehaved, NamedGroup,
+    ProtocolVersion, UseSrtp, Versions,
+};
+
+fn versions(config: Config, versions: Versions) -> Config {
+    Config { versions, ..config }
+}
+
+fn world() -> World {
+    World::with(versions(client_config(), Versions::Dtls13), versions(server_config(), Versions::Dtls13))
+}
+
+fn connected() -> World {
+    let mut world = world().started();
+    world.run_until(World::are_connected);
+    world.settle();
+    world
+}
+
+#[test]
+fn two_peers_connect_in_four_datagrams_and_the_last_is_an_ack() {
+    let mut world = connected();
+    assert_eq!(world.sent.len(), 4, "{}", world.trace());
+    assert!(world.client_events.contains(&Event::FinalFlightReleased), "{}", world.trace());
+    assert_eq!(world.client.negotiated().unwrap().version, ProtocolVersion::DTLS13);
+    assert_eq!(world.elapsed(), 4 * LATENCY);
+    world.assert_works();
+}
+
+#[test]
+fn after_the_ack_nothing_of_the_handshake_is_repeated() {
+    let mut world = connected();
+    let sent = world.sent.len();
+    world.pass(ms(300_000));
+    assert_eq!(world.sent.len(), sent, "{}", world.trace());
+    assert_eq!((world.client.poll_timeout(), world.server.poll_timeout()), (None, None));
+    world.assert_works();
+}
+
+#[test]
+fn every_suite_and_every_group_connects() {
+    for suite in [
+        CipherSuite::AES_128_GCM_SHA256,
+        CipherSuite::AES_256_GCM_SHA384,
+        CipherSuite::CHACHA20_POLY1305_SHA256,
+    ] {
+        for group in NamedGroup::SUPPORTED {
+            let only = |config: Config| Config { suites: vec![suite], groups: vec![group], ..config };
+            let mut world = World::with(
+                only(versions(client_config(), Versions::Dtls13)),
+                only(versions(server_config(), Versions::Dtls13)),
+            )
+            .started();
+            world.run_until(World::are_connected);
+            let negotiated = world.client.negotiated().unwrap();
+            assert_eq!((negotiated.suite, negotiated.group), (suite, group));
+            world.settle();
+            world.assert_works();
+        }
+    }
+}
+
+#[test]
+fn a_client_with_both_versions_meets_servers_of_each() {
+    for (server, expected) in [
+        (Versions::Dtls12, ProtocolVersion::DTLS12),
+        (Versions::Dtls13, ProtocolVersion::DTLS13),
+        (Versions::Auto, ProtocolVersion::DTLS13),
+    ] {
+        let mut world =
+            World::with(versions(client_config(), Versions::Auto), versions(server_config(), server))
+                .started();
+        world.run_until(World::are_connected);
+        assert_eq!(world.client.negotiated().unwrap().version, expected, "{server:?}\n{}", world.trace());
+        world.pass(ms(100));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn a_server_with_both_versions_takes_a_client_of_the_older_one() {
+    let mut world = World::with(client_config(), versions(server_config(), Versions::Auto)).started();
+    world.run_until(World::are_connected);
+    assert_eq!(world.server.negotiated().unwrap().version, ProtocolVersion::DTLS12);
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn peers_without_a_version_in_common_say_so() {
+    for (client, server) in [(Versions::Dtls13, Versions::Dtls12), (Versions::Dtls12, Versions::Dtls13)] {
+        let mut world =
+            World::with(versions(client_config(), client), versions(server_config(), server)).started();
+        world.run_until(|world| world.failure(Side::Server).is_some());
+        assert_eq!(world.failure(Side::Server), Some(Failure::NoOverlap(Incompatible::Version)));
+    }
+}
+
+#[test]
+fn a_downgrade_by_somebody_between_them_is_noticed() {
+    // Somebody takes 1.3 out of the ClientHello on its way: fe fc becomes a version that nobody knows.
+    let mut world =
+        World::with(versions(client_config(), Versions::Auto), versions(server_config(), Versions::Auto));
+    let now = world.now;
+    world.client.start(now, None).unwrap();
+    world.server.start(now, None).unwrap();
+    let mut hello = Vec::new();
+    assert!(world.client.poll_transmit(&mut hello).is_some());
+    let at = hello.windows(4).position(|bytes| bytes == [0xfe, 0xfc, 0xfe, 0xfd]).unwrap();
+    hello[at] = 0x7f;
+    world.server.handle_input(now, &mut hello);
+    let mut answer = Vec::new();
+    while world.server.poll_transmit(&mut answer).is_some() {
+        world.client.handle_input(now, &mut answer);
+        answer.clear();
+    }
+    world.collect();
+    assert_eq!(world.failure(Side::Client), Some(Failure::Peer(Misbehaved::Downgraded)), "{}", world.trace());
+}
+
+#[test]
+fn a_group_that_was_not_shared_costs_one_round_trip() {
+    let client = Config {
+        groups: vec![NamedGroup::SECP384R1, NamedGroup::SECP256R1],
+        ..versions(client_config(), Versions::Dtls13)
+    };
+    let server =
+        Config { groups: vec![NamedGroup::SECP256R1], ..versions(server_config(), Versions::Dtls13) };
+    let mut world = World::with(client, server).started();
+    world.run_until(World::are_connected);
+    assert_eq!(world.client.negotiated().unwrap().group, NamedGroup::SECP256R1);
+    assert_eq!(world.elapsed(), 5 * LATENCY, "{}", world.trace());
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn no_srtp_profile_in_common_is_refused_where_srtp_is_required() {
+    let client =
+        Config { use_srtp: UseSrtp::Required(vec![1]), ..versions(client_config(), Versions::Dtls13) };
+    let server =
+        Config { use_srtp: UseSrtp::Required(vec![7]), ..versions(server_config(), Versions::Dtls13) };
+    let mut world = World::with(client, server).started();
+    world.run_until(|world| world.failure(Side::Server).is_some());
+    assert_eq!(world.failure(Side::Server), Some(Failure::NoOverlap(Incompatible::SrtpProfile)));
+}
+
+#[test]
+fn another_fingerprint_is_refused_before_any_key_of_the_application_exists() {
+    let stranger = crate::world::certificate();
+    let policy = dtls_core::PeerPolicy::Fingerprints(vec![crate::world::fingerprint(&stranger)]);
+    for side in [Side::Client, Side::Server] {
+        let own = crate::world::identities();
+        let (client, server) = match side {
+            Side::Client => (crate::world::config(&own.client, policy.clone()), server_config()),
+            Side::Server => (client_config(), crate::world::config(&own.server, policy.clone())),
+        };
+        let mut world =
+            World::with(versions(client, Versions::Dtls13), versions(server, Versions::Dtls13)).started();
+        world.run_until(|world| world.failure(side).is_some());
+        assert!(matches!(world.failure(side), Some(Failure::Refused(_))));
+        assert!(world.connection(side).export("EXTRACTOR-dtls_srtp", None, &mut [0; 4]).is_err());
+        assert!(!world.connection(side).is_connected());
+    }
+}
+
+#[test]
+fn the_loss_of_any_one_datagram_costs_at_most_one_timeout() {
+    for mtu in [256, 1200] {
+        for lost in 0..10 {
+            let small = |config: Config| Config { mtu, ..versions(config, Versions::Dtls13) };
+            let mut world = World::with(small(client_config()), small(server_config()))
+                .network(move |packet| if packet.index == lost { Fate::Drop } else { Fate::Deliver })
+                .started();
+            world.run_until(World::are_connected);
+            assert!(world.elapsed() <= ms(400) + 5 * LATENCY, "datagram {lost}\n{}", world.trace());
+            world.set_network(|_| Fate::Deliver);
+            world.pass(ms(2000));
+            world.assert_works();
+        }
+    }
+}
+
+#[test]
+fn a_lost_ack_is_asked_for_again_and_given() {
+    let mut world =
+        world().network(|packet| if packet.index == 3 { Fate::Drop } else { Fate::Deliver }).started();
+    world.run_until(|world| world.client_events.contains(&Event::FinalFlightReleased));
+    assert!(world.elapsed() >= ms(400), "{}", world.trace());
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn only_the_lost_part_of_a_flight_is_sent_again() {
+    let small = |config: Config| Config { mtu: 256, ..versions(config, Versions::Dtls13) };
+    // The third datagram of the server's flight is lost.
+    let mut from_server = 0;
+    let mut world = World::with(small(client_config()), small(server_config()))
+        .network(move |packet| {
+            from_server += usize::from(packet.from == Side::Server);
+            if packet.from == Side::Server && from_server == 3 { Fate::Drop } else { Fate::Deliver }
+        })
+        .started();
+    world.run_until(World::are_connected);
+    let by_server = world.sent.iter().filter(|packet| packet.from == Side::Server).count();
+    assert!(world.elapsed() < ms(400), "no timeout was needed\n{}", world.trace());
+    let flight = by_server - 1;
+    assert!(flight <= 6, "{by_server} datagrams\n{}", world.trace());
+    world.pass(ms(1000));
+    world.assert_works();
+}
+
+#[test]
+fn heavy_loss_reordering_and_duplication_only_take_time() {
+    for seed in 0..100 {
+        for (mtu, offered) in [(256, Versions::Dtls13), (1200, Versions::Auto)] {
+            let mut dice = Dice::new(seed);
+            let small = |config: Config| Config { mtu, ..versions(config, offered) };
+            let mut world = World::with(small(client_config()), small(server_config()))
+                .network(move |_| match dice.roll(10) {
+                    0..=2 => Fate::Drop,
+                    3 => Fate::Duplicate,
+                    4 => Fate::Delay(ms(35)),
+                    _ => Fate::Deliver,
+                })
+                .started();
+            world.run_until(World::are_connected);
+            world.set_network(|_| Fate::Deliver);
+            world.pass(ms(60_000));
+            world.assert_works();
+            assert!(world.trace().len() > 10, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn keys_are_updated_in_both_directions_and_data_goes_on() {
+    let mut world = connected();
+    for round in 0..8 {
+        let side = if round % 2 == 0 { Side::Client } else { Side::Server };
+        let now = world.now;
+        world.connection(side).update_keys(now).unwrap();
+        assert_eq!(world.connection(side).update_keys(now), Err(Error::WouldBlock));
+        world.collect();
+        world.send(Side::Client, b"on the way");
+        world.pass(ms(200));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn key_updates_survive_loss() {
+    for seed in 0..50 {
+        let mut world = connected();
+        let mut dice = Dice::new(seed);
+        world.set_network(move |_| if dice.roll(10) < 3 { Fate::Drop } else { Fate::Deliver });
+        for side in [Side::Client, Side::Server, Side::Client] {
+            let now = world.now;
+            world.connection(side).update_keys(now).unwrap();
+            world.collect();
+            world.pass(ms(20_000));
+        }
+        world.set_network(|_| Fate::Deliver);
+        world.pass(ms(20_000));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn dtls_1_2_has_no_key_update() {
+    let mut world = World::connected();
+    let now = world.now;
+    assert_eq!(world.client.update_keys(now), Err(Error::NoKeyUpdate));
+}
+
+#[test]
+fn a_plaintext_ack_suppresses_nothing() {
+    let mut world = world().network(|packet| match packet.from {
+        Side::Server => Fate::Drop,
+        Side::Client => Fate::Deliver,
+    });
+    world = world.started();
+    world.pass(ms(50));
+    // ACK of the server's records 0 to 7 of epochs 0 and 2, by nobody.
+    let mut ack = vec![26, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 1, 0];
+    for epoch in [0_u64, 2] {
+        for sequence in 0_u64..8 {
+            ack.extend(epoch.to_be_bytes());
+            ack.extend(sequence.to_be_bytes());
+        }
+    }
+    assert_eq!(ack.len(), 13 + 2 + 256);
+    world.inject(Side::Server, &ack);
+    assert_eq!(world.server.stats().discarded(Discard::PlaintextAck), 1);
+    world.set_network(|_| Fate::Deliver);
+    world.run_until(World::are_connected);
+    world.pass(ms(1000));
+    world.assert_works();
+}
+
+#[test]
+fn forged_and_cut_datagrams_leave_the_handshake_alone_in_every_state() {
+    let recorded = connected().sent;
+    for upto in 0..=3 {
+        let mut world = world().started();
+        for _ in 0..upto {
+            world.step();
+        }
+        for packet in &recorded {
+            // A whole hello of somebody else is no junk but a lie, which costs an attempt.
+            let protected = packet.bytes.iter().position(|byte| byte >> 5 == 1).unwrap_or(packet.bytes.len());
+            let protected = if packet.bytes[0] == 22 { protected.min(90) } else { 0 };
+            for at in (0..packet.bytes.len()).step_by(3) {
+                let mut mutated = packet.bytes.clone();
+                mutated[at] ^= 0x41;
+                if protected == 0 {
+                    world.inject(packet.from.other(), &mutated);
+                    world.inject(packet.from, &mutated);
+                } else if at < protected {
+                    world.inject(packet.from.other(), &packet.bytes[..at]);
+                }
+            }
+        }
+        world.run_until(World::are_connected);
+        world.pass(ms(1000));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn after_connecting_no_junk_ends_or_slows_the_connection() {
+    let recorded = connected().sent;
+    let mut world = connected();
+    let sent = world.sent.len();
+    for packet in &recorded {
+        for at in 0..packet.bytes.len() {
+            let mut mutated = packet.bytes.clone();
+            mutated[at] ^= 0x41;
+            world.inject(Side::Server, &mutated);
+            world.inject(Side::Client, &mutated);
+        }
+    }
+    assert_eq!(world.sent.len(), sent, "nothing answers a forgery\n{}", world.trace());
+    world.assert_works();
+}
+
+#[test]
+fn a_close_is_heard_by_the_peer() {
+    let mut world = connected();
+    let now = world.now;
+    world.client.close(now);
+    world.collect();
+    world.settle();
+    assert!(world.server_events.iter().any(|event| matches!(event, Event::Closed(_))), "{}", world.trace());
+}
