@@ -6,7 +6,7 @@ use super::state::{Established, FinalFlight, Handshaking, Machine, State};
 use crate::config::{Config, DtlsRole};
 use crate::discard::Discard;
 use crate::dtls12::connected::Connected;
-use crate::dtls12::{Context, Judged, Step};
+use crate::dtls12::{Context, Judged, Step, server};
 use crate::error::Error;
 use crate::event::{Admitted, CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
@@ -195,6 +195,9 @@ impl Connection {
             return self.discard(reason);
         }
         let Some(hello) = handshaking.replacement.take_complete() else { return Admitted::Unauthenticated };
+        if let Err(reason) = server::would_answer(&hello.message(), &self.config) {
+            return self.discard(reason);
+        }
         let Some(local_random) = self.fresh_random() else {
             self.fail(Failure::Crypto(Operation::Random));
             return Admitted::Unauthenticated;
