@@ -3,13 +3,16 @@
 //! Each proof can be made only where its check is made: [`CertificateAccepted`] here, `SignatureVerified` in
 //! `crypto::verify`, `FinishedVerified` in the key schedule.
 
-use crate::config::{Authentication, Config, PeerPolicy};
+pub(crate) mod pki;
+
+use crate::config::{Authentication, Config, DtlsRole, PeerPolicy};
 use crate::crypto::verify::{PeerKey, SignatureVerified};
 use crate::event::CertificateVerdict;
 use crate::failure::{Failure, Refusal};
 use crate::fingerprint::Fingerprint;
 use crate::message::certificate::Certificate;
 use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
 
 /// Proof that the peer's certificate is one that we want.
 pub(crate) struct CertificateAccepted(());
@@ -60,10 +63,11 @@ pub(crate) enum Judgement {
     },
 }
 
-/// Judges a chain; `None` where it is empty.
+/// Judges a chain of the side in the role of `owner`; `None` where it is empty.
 pub(crate) fn judge(
     config: &Config,
     chain: Certificate<'_>,
+    owner: DtlsRole,
 ) -> Result<Option<(Presented, Judgement)>, Failure> {
     let Authentication::Certificates { peer, .. } = &config.authentication;
     let Some(leaf) = chain.chain().next() else { return Ok(None) };
@@ -73,6 +77,11 @@ pub(crate) fn judge(
             Judgement::Accepted(CertificateAccepted(()))
         }
         PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
+        PeerPolicy::Pki { roots, name, now } => {
+            let issuers: Vec<_> = chain.chain().skip(1).map(CertificateDer::from).collect();
+            pki::verify(leaf, &issuers, owner, roots, name.as_deref(), *now).map_err(Refusal::Pki)?;
+            Judgement::Accepted(CertificateAccepted(()))
+        }
         PeerPolicy::Application => {
             Judgement::Ask { chain: chain.chain().map(Bytes::copy_from_slice).collect() }
         }
@@ -92,9 +101,11 @@ pub(crate) fn judged_by_application(verdict: CertificateVerdict) -> Result<Certi
 /// A client without a certificate is nobody whom a fingerprint describes.
 pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepted, Failure> {
     match config.authentication {
-        Authentication::Certificates { peer: PeerPolicy::Application, require_peer: false, .. } => {
-            Ok(AnonymousAccepted(()))
-        }
+        Authentication::Certificates {
+            peer: PeerPolicy::Application | PeerPolicy::Pki { .. },
+            require_peer: false,
+            ..
+        } => Ok(AnonymousAccepted(())),
         Authentication::Certificates { .. } => Err(Failure::Refused(Refusal::NoCertificate)),
     }
 }

@@ -14,4 +14,5 @@ mod hello;
 mod hostile;
 mod identity;
 mod loss;
+mod pki;
 mod world;
