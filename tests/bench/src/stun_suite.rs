@@ -33,12 +33,12 @@ const TO_BARE: f64 = 2.00;
 
 pub(crate) fn run(effort: Effort, report: &mut Report) {
     let request = request();
-    let outcome = contest(effort, vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
+    let outcome = contest(effort, || vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
     let figure = format!("verify a check of {} B", request.len());
     report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 
     let response = response();
-    let outcome = contest(effort, vec![ours_respond(), bare(&response), peer_respond()]);
+    let outcome = contest(effort, || vec![ours_respond(), bare(&response), peer_respond()]);
     let figure = format!("build and sign a response of {} B", response.len());
     report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 
