@@ -28,7 +28,6 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "clippy", summary: "all targets, warnings denied", run: clippy },
     Step { name: "docs", summary: "cargo doc without a warning", run: docs },
     Step { name: "tests", summary: "cargo test --workspace, doctests included", run: tests },
-    Step { name: "scenarios", summary: "cargo xtask scenarios, with ten seeds", run: scenarios },
     Step { name: "demo", summary: "cargo xtask demo", run: demo },
     Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: interop_openssl },
     Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: interop_chromium },
@@ -91,12 +90,6 @@ fn tests(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     let count = TestCount::of(&run.output);
     let detail = format!("{} passed, {} failed, {} ignored", count.passed, count.failed, count.ignored);
     Ok(outcome(run.success, detail, run.output))
-}
-
-fn scenarios(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    // In the profile of the tests, whose build is there; ten seeds are not worth another one.
-    let run = ["run", "-p", "scenarios", "--bin", "scenarios", "--", "--seeds", "10"];
-    judged(project.cargo(&run), progress)
 }
 
 fn demo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
