@@ -12,11 +12,15 @@ pub(crate) const SCENARIOS: Command = Command {
     name: "scenarios",
     summary: "do two of ours connect through a bad network? stories over a virtual one, as a table",
     help: || {
-        "Usage: cargo xtask scenarios [--json PATH] [OPTIONS]
+        "Usage: cargo xtask scenarios [--seeds N] [--only TEXT] [--json PATH]
 
-Runs the stories of tests/scenarios over the virtual network of tests/sim, in virtual time. Options go to
-the program: `cargo xtask scenarios -- --help` lists them. A failed row names its seed; docs/TESTING.md
-says how to run that seed alone.
+  --seeds N      tells each story under so many seeds (100)
+  --only TEXT    only the stories whose row contains TEXT
+  --json PATH    writes the rows
+
+Tells the stories of tests/scenarios over the virtual network of tests/sim, in virtual time: an hour of
+network takes a moment. Built in the release profile, because it pays off from some hundred seeds on. A row
+that fell short names its first seed; docs/TESTING.md says how to repeat it.
 "
         .into()
     },
@@ -29,11 +33,14 @@ pub(crate) const BENCH: Command = Command {
     name: "bench",
     summary: "is it fast? side by side with other libraries and with the bare primitives, as ratios",
     help: || {
-        "Usage: cargo xtask bench [SUITE] [--json PATH] [OPTIONS]
+        "Usage: cargo xtask bench [SUITE..] [--rounds N] [--json PATH]
+
+  SUITE          srtp, stun or dtls; all of them by default
+  --rounds N     more rounds give calmer figures
+  --json PATH    writes the rows as {figure, subject, value, unit, goal, met}
 
 Runs tests/bench in the release profile. It is a workspace of its own, because it compiles other stacks;
-the first build takes minutes. Options go to the program: `cargo xtask bench -- --help` lists suites and
-options. Read the ratios: absolute times belong to the machine.
+the first build takes minutes. Read the ratios: absolute times belong to the machine.
 "
         .into()
     },
@@ -48,9 +55,9 @@ pub(crate) const FUZZ: Command = Command {
     help: || {
         "Usage: cargo xtask fuzz TARGET --minutes N
 
-Explores one target of tests/fuzz with new inputs. Arguments go to the program: `cargo xtask fuzz -- --help`
-lists the targets. What it finds is written as a file of the corpus, which `cargo test -p fuzz` replays
-from then on.
+Explores one target of tests/fuzz with libFuzzer, which needs a nightly toolchain and cargo-fuzz; where they
+are missing it says so. Each function of tests/fuzz/src that TARGETS lists is a target. What it finds becomes a
+file of the corpus, which `cargo test -p fuzz` replays from then on.
 "
         .into()
     },

@@ -28,14 +28,22 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     what: &'static str,
     programs: &'static [Program],
+    /// What is built beside the runner: the arguments of `cargo build`.
+    builds: &'static [&'static [&'static str]],
 }
 
 pub(crate) const PEERS: &[Peer] = &[
-    Peer { name: "openssl", what: "DTLS 1.2 with use_srtp, both roles", programs: &[program::OPENSSL] },
+    Peer {
+        name: "openssl",
+        what: "DTLS 1.2 with use_srtp, both roles",
+        programs: &[program::OPENSSL],
+        builds: &[],
+    },
     Peer {
         name: "chromium",
         what: "a browser's media, ICE restarts, revoked consent",
         programs: &[program::CHROMIUM],
+        builds: &[&["-p", "peer-transport-tokio", "--example", "whip"]],
     },
 ];
 
@@ -79,8 +87,12 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     if !missing.is_empty() {
         return Err(missing.join("\nxtask: "));
     }
-    if !process::passed_through(&mut build(project)).is_ok_and(|code| code == ExitCode::SUCCESS) {
-        return Err("the interop programs do not build".into());
+    for peer in &peers {
+        for mut build in peer.builds(project)? {
+            if process::passed_through(&mut build)? != ExitCode::SUCCESS {
+                return Err("the interop programs do not build".into());
+            }
+        }
     }
     let (mut short, mut rows) = (Vec::new(), Vec::new());
     for peer in &peers {
@@ -118,7 +130,19 @@ impl Peer {
         self.programs.iter().try_for_each(|program| program.provide(install))
     }
 
-    /// Runs the scenarios; [`build`] comes first.
+    /// Builds the runner and what this peer needs beside it, all into one folder, where the runner finds it.
+    pub(crate) fn builds(&self, project: &Project) -> Result<Vec<std_process::Command>, String> {
+        let target = project.target_directory()?;
+        let runner: &[&str] = &["-p", "interop", "--bin", "interop"];
+        let build = |arguments: &&[&str]| {
+            let mut command = project.cargo(&["build"]);
+            command.args(*arguments).arg("--target-dir").arg(&target);
+            command
+        };
+        Ok([runner].iter().chain(self.builds).map(build).collect())
+    }
+
+    /// Runs the scenarios; what [`Peer::builds`] names comes first.
     pub(crate) fn command(
         &self,
         project: &Project,
@@ -131,21 +155,6 @@ impl Peer {
         }
         Ok(command)
     }
-}
-
-/// Builds the runner, and the server that a browser talks to.
-pub(crate) fn build(project: &Project) -> std_process::Command {
-    project.cargo(&[
-        "build",
-        "-p",
-        "interop",
-        "--bin",
-        "interop",
-        "-p",
-        "peer-transport-tokio",
-        "--example",
-        "whip",
-    ])
 }
 
 /// `rows.json` becomes `rows.json.openssl`: each peer's rows, before they are joined.

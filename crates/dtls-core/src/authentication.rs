@@ -3,12 +3,15 @@
 //! Each proof can be made only where its check is made: [`CertificateAccepted`] here, `SignatureVerified` in
 //! `crypto::verify`, `FinishedVerified` in the key schedule.
 
-use crate::config::{Authentication, Config, PeerPolicy};
+pub(crate) mod pki;
+
+use crate::config::{Authentication, Config, DtlsRole, PeerPolicy};
 use crate::crypto::verify::{PeerKey, SignatureVerified};
 use crate::event::CertificateVerdict;
 use crate::failure::{Failure, Refusal};
 use crate::fingerprint::Fingerprint;
 use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
 
 /// Proof that the peer's certificate is one that we want.
 pub(crate) struct CertificateAccepted(());
@@ -59,8 +62,12 @@ pub(crate) enum Judgement {
     },
 }
 
-/// Judges a chain; `None` where it is empty.
-pub(crate) fn judge(config: &Config, chain: &[&[u8]]) -> Result<Option<(Presented, Judgement)>, Failure> {
+/// Judges a chain of the side in the role of `owner`; `None` where it is empty.
+pub(crate) fn judge(
+    config: &Config,
+    chain: &[&[u8]],
+    owner: DtlsRole,
+) -> Result<Option<(Presented, Judgement)>, Failure> {
     let Authentication::Certificates { peer, .. } = &config.authentication;
     let Some(leaf) = chain.first().copied() else { return Ok(None) };
     let judgement = match peer {
@@ -69,6 +76,11 @@ pub(crate) fn judge(config: &Config, chain: &[&[u8]]) -> Result<Option<(Presente
             Judgement::Accepted(CertificateAccepted(()))
         }
         PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
+        PeerPolicy::Pki { roots, name, now } => {
+            let issuers: Vec<_> = chain.iter().skip(1).map(|der| CertificateDer::from(*der)).collect();
+            pki::verify(leaf, &issuers, owner, roots, name.as_deref(), *now).map_err(Refusal::Pki)?;
+            Judgement::Accepted(CertificateAccepted(()))
+        }
         PeerPolicy::Application => {
             Judgement::Ask { chain: chain.iter().map(|der| Bytes::copy_from_slice(der)).collect() }
         }
@@ -88,9 +100,11 @@ pub(crate) fn judged_by_application(verdict: CertificateVerdict) -> Result<Certi
 /// A client without a certificate is nobody whom a fingerprint describes.
 pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepted, Failure> {
     match config.authentication {
-        Authentication::Certificates { peer: PeerPolicy::Application, require_peer: false, .. } => {
-            Ok(AnonymousAccepted(()))
-        }
+        Authentication::Certificates {
+            peer: PeerPolicy::Application | PeerPolicy::Pki { .. },
+            require_peer: false,
+            ..
+        } => Ok(AnonymousAccepted(())),
         Authentication::Certificates { .. } => Err(Failure::Refused(Refusal::NoCertificate)),
     }
 }

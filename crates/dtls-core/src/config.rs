@@ -2,6 +2,7 @@
 //!
 //! Plain values, shared by `Arc`. Knows nothing about any connection's state.
 
+use crate::authentication::pki;
 use crate::certificate::Certificate;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::CipherSuite;
@@ -9,7 +10,7 @@ use crate::error::Misconfigured;
 use crate::extension::use_srtp::srtp_profile;
 use crate::fingerprint::Fingerprint;
 use crate::message::version::ProtocolVersion;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The configuration of a [`crate::Connection`], given as `impl Into<Arc<Config>>` and shared between many.
 ///
@@ -116,6 +117,16 @@ pub enum PeerPolicy {
     /// strongest hash algorithm among them decides. Nothing but the public key is read out of the certificate;
     /// its dates, names and extensions are not judged.
     Fingerprints(Vec<Fingerprint>),
+    /// A public key infrastructure vouches for the certificate (RFC 5280, by webpki). Self-signed certificates
+    /// of version 1 and revocation are beyond it.
+    Pki {
+        /// Trust anchors as DER certificates.
+        roots: Vec<Vec<u8>>,
+        /// The DNS name or IP address that the certificate must bear; a server that judges clients has none.
+        name: Option<String>,
+        /// The calendar time to judge the dates by.
+        now: SystemTime,
+    },
     /// The application judges: [`crate::Event::CertificateReceived`] carries the chain, and the handshake
     /// waits for [`crate::Connection::judge_certificate`]. No key exists before the verdict.
     Application,
@@ -222,6 +233,14 @@ impl Config {
         }
         if matches!(peer, PeerPolicy::Fingerprints(fingerprints) if fingerprints.is_empty()) {
             return Err(Misconfigured::NoFingerprint);
+        }
+        if let PeerPolicy::Pki { roots, name, .. } = peer {
+            if roots.is_empty() || !roots.iter().all(|root| pki::is_root(root)) {
+                return Err(Misconfigured::UnreadableRoot);
+            }
+            if name.as_deref().is_some_and(|name| !pki::is_name(name)) {
+                return Err(Misconfigured::InvalidName);
+            }
         }
         if let Some(&suite) = self.suites.iter().find(|suite| !CipherSuite::SUPPORTED.contains(suite)) {
             return Err(Misconfigured::UnsupportedSuite(suite));

@@ -53,6 +53,12 @@ pub enum Misconfigured {
     /// `PeerPolicy::Fingerprints` is empty.
     #[error("no fingerprint of the peer is given, so every certificate would be refused")]
     NoFingerprint,
+    /// `PeerPolicy::Pki::roots` is empty, or one of them is no certificate.
+    #[error("the roots are not a list of certificates in DER")]
+    UnreadableRoot,
+    /// `PeerPolicy::Pki::name` is neither a DNS name nor an IP address.
+    #[error("the expected name is neither a DNS name nor an IP address")]
+    InvalidName,
     /// [`crate::Config::suites`] has none for a version that is allowed.
     #[error("no cipher suite is given for an allowed version")]
     NoSuite,

@@ -108,9 +108,32 @@ pub enum Refusal {
     /// The peer presented no certificate.
     #[error("it presented no certificate")]
     NoCertificate,
+    /// The public key infrastructure does not vouch for it.
+    #[error("its certificate is not trusted: {0}")]
+    Pki(Untrusted),
     /// The application said no.
     #[error("the application refused its certificate")]
     ByApplication,
+}
+
+/// Why the public key infrastructure does not vouch for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untrusted {
+    /// A certificate of the chain has expired at the given time.
+    #[error("expired")]
+    Expired,
+    /// A certificate of the chain is not valid yet at the given time.
+    #[error("not valid yet")]
+    NotYetValid,
+    /// The chain leads to none of the roots.
+    #[error("none of the roots is its issuer")]
+    UnknownIssuer,
+    /// The certificate is valid for other names.
+    #[error("not valid for the expected name")]
+    NotValidForName,
+    /// Everything else that RFC 5280 asks for: usage, constraints, signatures, versions.
+    #[error("not acceptable")]
+    Unacceptable,
 }
 
 /// Which operation of our own failed.
@@ -181,6 +204,11 @@ impl Refusal {
         match self {
             // RFC 8122 section 6.2 names bad_certificate.
             Self::FingerprintMismatch | Self::ByApplication => AlertDescription::BAD_CERTIFICATE,
+            Self::Pki(Untrusted::Expired) => AlertDescription::CERTIFICATE_EXPIRED,
+            Self::Pki(Untrusted::UnknownIssuer) => AlertDescription::UNKNOWN_CA,
+            Self::Pki(Untrusted::NotYetValid | Untrusted::NotValidForName | Untrusted::Unacceptable) => {
+                AlertDescription::BAD_CERTIFICATE
+            }
             // RFC 5246 section 7.4.6.
             Self::NoCertificate => AlertDescription::HANDSHAKE_FAILURE,
         }

@@ -96,7 +96,7 @@ pub use discard::Discard;
 pub use error::{Error, Misconfigured};
 pub use event::{Admitted, CertificateVerdict, ClosedBy, Event, Negotiated};
 pub use extension::use_srtp::srtp_profile;
-pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal};
+pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal, Untrusted};
 pub use fingerprint::{Fingerprint, HashAlgorithm, InvalidFingerprint};
 pub use key_log::KeyLogLine;
 pub use message::version::ProtocolVersion;

@@ -57,15 +57,10 @@ impl Outbound {
     /// # Errors
     /// See [`Error`]; `out` and the context are as they were.
     pub fn protect_rtp(&mut self, header: &[u8], payload: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
-        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
-        if parsed.len() != header.len() {
-            return Err(Error::Malformed);
-        }
         let start = out.len();
         out.reserve(header.len() + payload.len() + self.profile.rtp_tag_len());
         out.extend_from_slice(header);
-        out.extend_from_slice(payload);
-        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(start))
+        self.protect_rtp_payload(out, start, payload).inspect_err(|_| out.truncate(start))
     }
 
     /// Protects the RTP packet `out[start..]` in place, appends the tag, and returns the new length of the
@@ -191,6 +186,7 @@ impl Outbound {
     }
 
     /// Seals the packet `out[start..]`, whose header was parsed.
+    #[inline]
     fn seal_rtp(&mut self, header: &RtpHeader, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
         let len = protected_len(out.len() - start, self.profile.rtp_tag_len())?;
         let (slot, index) = place(&mut self.streams, self.rtp_use, header)?;
@@ -214,6 +210,7 @@ impl fmt::Debug for Outbound {
 }
 
 /// The index that a packet will be sealed under, and its place among the streams.
+#[inline]
 fn place<'s>(
     streams: &'s mut Streams,
     key_use: KeyUse,
@@ -227,6 +224,7 @@ fn place<'s>(
     Ok((slot, index))
 }
 
+#[inline]
 fn protected_len(len: usize, added: usize) -> Result<usize, Error> {
     let len = len + added;
     if len > MAX_PACKET { Err(too_large()) } else { Ok(len) }

@@ -36,14 +36,14 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
     let cast = Cast::new();
     // A handshake takes about as long as a turn of the other suites.
     let effort = Effort { rounds: effort.rounds.div_ceil(4) };
-    let outcome = contest(effort, vec![handshakes(&cast), public_keys()]);
+    let outcome = contest(effort, || vec![handshakes(&cast), public_keys()]);
     report.contest("DTLS 1.2 handshake, both sides", &outcome, Some(TO_BARE), None);
     let count = allocations::during(|| {
         black_box(cast.handshake());
     });
     report.exact("DTLS 1.2 handshake, both sides".to_owned(), count, "allocs", MOST_ALLOCATIONS);
 
-    let outcome = contest(effort, vec![data(&cast), seal_and_open()]);
+    let outcome = contest(effort, || vec![data(&cast), seal_and_open()]);
     report.contest(&format!("DTLS 1.2 data of {} B, sent and received", DATA.len()), &outcome, None, None);
 }
 

@@ -42,39 +42,36 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
     for (profile, name) in PROFILES {
         for (size, to_bare) in SIZES {
             let payload = vec![0x5a; size];
-            let outcome = contest(
-                effort,
+            let outcome = contest(effort, || {
                 vec![
                     ours::protect(profile, &payload),
                     bare::protect(profile, &payload),
                     rtc::protect(profile, &payload),
-                ],
-            );
+                ]
+            });
             let figure = format!("{name} protect {size} B");
             report.contest(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
 
-            let outcome = contest(
-                effort,
+            let outcome = contest(effort, || {
                 vec![
                     ours::unprotect(profile, &payload),
                     bare::unprotect(profile, &payload),
                     rtc::unprotect(profile, &payload),
-                ],
-            );
+                ]
+            });
             let figure = format!("{name} unprotect {size} B");
             report.contest(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
         }
     }
     for (profile, name) in PROFILES {
         let payload = vec![0x5a; 1_200];
-        let outcome = contest(
-            effort,
+        let outcome = contest(effort, || {
             vec![
                 ours::fan_out(profile, &payload),
                 bare::fan_out(profile, &payload),
                 rtc::fan_out(profile, &payload),
-            ],
-        );
+            ]
+        });
         let figure = format!("{name} 1200 B to each of {RECEIVERS} receivers");
         report.contest(&figure, &outcome, Some(1.15), Some((rtc::NAME, 1.0)));
     }

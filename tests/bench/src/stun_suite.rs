@@ -27,17 +27,18 @@ const PEER: &str = "stun-rs";
 /// Messages per turn.
 const BATCH: u32 = 64;
 
-/// What ours may take compared with the CRC and the HMAC alone: decoding, attributes, and bookkeeping.
-const TO_BARE: f64 = 1.60;
+/// What ours may take compared with the CRC and the HMAC alone. What we add is the same on every processor, and
+/// those with SHA instructions make the rest small; the best peer that was measured on one takes 2.3.
+const TO_BARE: f64 = 2.00;
 
 pub(crate) fn run(effort: Effort, report: &mut Report) {
     let request = request();
-    let outcome = contest(effort, vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
+    let outcome = contest(effort, || vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
     let figure = format!("verify a check of {} B", request.len());
     report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 
     let response = response();
-    let outcome = contest(effort, vec![ours_respond(), bare(&response), peer_respond()]);
+    let outcome = contest(effort, || vec![ours_respond(), bare(&response), peer_respond()]);
     let figure = format!("build and sign a response of {} B", response.len());
     report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 

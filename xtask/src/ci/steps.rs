@@ -107,9 +107,11 @@ fn interop_chromium(project: &Project, progress: Progress<'_>) -> Result<Outcome
 fn interop(project: &Project, progress: Progress<'_>, name: &str) -> Result<Outcome, String> {
     let peer = interop::PEERS.iter().find(|peer| peer.name == name).ok_or("no such peer")?;
     peer.provide(false)?;
-    let build = process::collected(&mut interop::build(project), LIMIT, progress)?;
-    if !build.success {
-        return Ok(outcome(false, "the interop programs do not build".into(), build.output));
+    for mut build in peer.builds(project)? {
+        let run = process::collected(&mut build, LIMIT, progress)?;
+        if !run.success {
+            return Ok(outcome(false, "the interop programs do not build".into(), run.output));
+        }
     }
     judged(peer.command(project, None)?, progress)
 }

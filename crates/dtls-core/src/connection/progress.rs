@@ -8,6 +8,7 @@ use crate::config::{Config, DtlsRole};
 use crate::connected::Connected;
 use crate::discard::Discard;
 use crate::dtls12::{Context, Judged, Step};
+use crate::dtls13;
 use crate::error::Error;
 use crate::event::{Admitted, CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
@@ -223,6 +224,9 @@ impl Connection {
             return self.discard(reason);
         }
         let Some(hello) = handshaking.replacement.take_complete() else { return Admitted::Unauthenticated };
+        if let Err(reason) = dtls13::server::would_answer(&hello.message(), &self.config) {
+            return self.discard(reason);
+        }
         let Some(local_random) = self.fresh_random() else {
             self.fail(Failure::Crypto(Operation::Random));
             return Admitted::Unauthenticated;

@@ -266,6 +266,25 @@ fn a_flood_of_hellos_costs_one_answer_per_timeout() {
 }
 
 #[test]
+fn a_hello_that_is_broken_or_that_we_would_refuse_replaces_nothing() {
+    let mut world = World::new().started();
+    world.run_until(|world| world.server.remote_random().is_some());
+    let attempt = world.server.local_random();
+    let mut broken = client_hello(&SUITES, &extensions());
+    broken.pop();
+    let refused = client_hello(&SUITES, &extensions()[1..]);
+    for (hello, reason) in [(broken, Discard::Malformed), (refused, Discard::FreshClientHello)] {
+        let admitted = world.inject(Side::Server, &message_record(1, 0, &hello));
+        assert_eq!(admitted, Admitted::Discarded(reason));
+        assert_eq!(world.server.local_random(), attempt);
+    }
+    world.run_until(World::are_connected);
+    assert_eq!(world.elapsed(), ms(40));
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
 fn a_replacement_may_come_in_fragments() {
     let mut world = World::new().network(|_| Fate::Drop);
     world.inject(Side::Server, &message_record(1, 0, &client_hello(&SUITES, &extensions())));

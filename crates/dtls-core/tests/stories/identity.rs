@@ -95,6 +95,22 @@ fn the_application_refuses() {
 }
 
 #[test]
+fn a_verdict_never_meets_another_certificate_than_the_one_it_was_asked_for() {
+    let mut world = World::with(client_config(), judging(&identities().server, true)).started();
+    world.run_until(|world| !world.server_events.is_empty());
+    let attempt = world.server.local_random();
+    // Another client's hello would begin another attempt, with another certificate to come.
+    let other = World::new().started();
+    world.inject(Side::Server, &other.sent[0].bytes);
+    assert_eq!(world.server.local_random(), attempt);
+    world.server.judge_certificate(world.now, CertificateVerdict::Accept).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
 fn a_verdict_that_nobody_asked_for_is_an_error() {
     let mut world = World::new().started();
     assert_eq!(world.client.judge_certificate(world.now, CertificateVerdict::Refuse), Err(Error::NotAsked));

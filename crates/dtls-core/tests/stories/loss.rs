@@ -2,6 +2,7 @@
 
 use crate::world::{Dice, Fate, LATENCY, Side, World, client_config, ms, server_config};
 use dtls_core::Config;
+use std::time::Duration;
 
 #[test]
 fn the_loss_of_any_one_datagram_costs_at_most_one_timeout() {
@@ -78,4 +79,36 @@ fn heavy_loss_reordering_and_duplication_only_take_time() {
             world.assert_works();
         }
     }
+}
+
+/// The 99th percentile over many handshakes at 50 ms one way, with the round trip time known.
+fn slowest_percent(loss_percent: u64) -> Duration {
+    let mut times: Vec<Duration> = (0..400)
+        .map(|seed| {
+            let mut dice = Dice::new(seed);
+            let mut world = World::new()
+                .network(move |_| if dice.roll(100) < loss_percent { Fate::Drop } else { Fate::Deliver });
+            world.latency = ms(50);
+            let mut world = world.started_with(Some(ms(100)));
+            world.run_until(World::are_connected);
+            world.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    println!(
+        "{loss_percent}% loss: median {:?}, p99 {:?}",
+        times[times.len() / 2],
+        times[times.len() * 99 / 100]
+    );
+    times[times.len() * 99 / 100]
+}
+
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_650_ms_at_10_percent_loss() {
+    assert!(slowest_percent(10) <= ms(650));
+}
+
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_1500_ms_at_30_percent_loss() {
+    assert!(slowest_percent(30) <= ms(1500));
 }

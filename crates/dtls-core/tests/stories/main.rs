@@ -15,4 +15,5 @@ mod hello;
 mod hostile;
 mod identity;
 mod loss;
+mod pki;
 mod world;

@@ -60,6 +60,7 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Packet>,
     flying: Vec<Packet>,
     network: Network,
+    pub(crate) latency: Duration,
     trace: String,
 }
 
@@ -115,6 +116,7 @@ impl World {
             sent: Vec::new(),
             flying: Vec::new(),
             network: Box::new(|_| Fate::Deliver),
+            latency: LATENCY,
             trace: String::new(),
         }
     }
@@ -128,9 +130,14 @@ impl World {
         self.network = Box::new(network);
     }
 
-    pub(crate) fn started(mut self) -> Self {
-        self.client.start(self.now, None).unwrap();
-        self.server.start(self.now, None).unwrap();
+    pub(crate) fn started(self) -> Self {
+        self.started_with(None)
+    }
+
+    /// With a round trip time that ICE has measured.
+    pub(crate) fn started_with(mut self, rtt: Option<Duration>) -> Self {
+        self.client.start(self.now, rtt).unwrap();
+        self.server.start(self.now, rtt).unwrap();
         self.collect();
         self
     }
@@ -219,7 +226,7 @@ impl World {
     }
 
     fn launch(&mut self, from: Side, bytes: Vec<u8>) {
-        let mut packet = Packet { from, index: self.sent.len(), bytes, arrives: self.now + LATENCY };
+        let mut packet = Packet { from, index: self.sent.len(), bytes, arrives: self.now + self.latency };
         let fate = (self.network)(&packet);
         let fate_name = match fate {
             Fate::Deliver => "",

@@ -17,7 +17,7 @@ use axum::serve::IncomingStream;
 use peer_transport::Role;
 use tokio::net::TcpListener;
 
-use crate::server::{Command, Handle, NextCertificate, Patch, Patched, Precondition, Refusal};
+use crate::command::{Command, Handle, NextCertificate, Patch, Patched, Precondition, Refusal};
 use crate::session::SessionId;
 
 /// The local address at which a connection arrived. The media are reachable there too.
@@ -211,7 +211,7 @@ impl IntoResponse for Problem {
                     Refusal::BadOffer(_) | Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
                     Refusal::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
                     Refusal::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-                    Refusal::Full => StatusCode::SERVICE_UNAVAILABLE,
+                    Refusal::Full { .. } => StatusCode::SERVICE_UNAVAILABLE,
                     Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 };
                 (status, refusal.to_string())

@@ -1,6 +1,6 @@
 //! The media server: one task that owns the driver and every session.
 //!
-//! HTTP handlers talk to it through [`Handle`]. It makes peers out of offers, sends their media back,
+//! HTTP handlers command it (`command`). It makes peers out of offers, sends their media back,
 //! restarts and revokes, and remembers what happened. Knows nothing about HTTP.
 
 use std::collections::HashMap;
@@ -15,95 +15,12 @@ use peer_transport::{
 use peer_transport_tokio::{Driver, Next, ReceiveBuffer};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use crate::command::{Command, Created, Handle, NextCertificate, Patch, Patched, Precondition, Refusal};
 use crate::echo::{Arrived, Echo};
-use crate::sdp::{self, BadOffer, Offer};
+use crate::sdp::{self, Offer};
 use crate::session::{Session, SessionId};
-
-/// What a client asks of the media server.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Create { offer: String, role: Role, reached: IpAddr, reply: oneshot::Sender<Result<Created, Refusal>> },
-    Patch { id: SessionId, patch: Patch, reply: oneshot::Sender<Result<Patched, Refusal>> },
-    RevokeConsent { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
-    End { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
-    Look { id: SessionId, reply: oneshot::Sender<Result<Value, Refusal>> },
-}
-
-/// A new session and its answer.
-#[derive(Debug)]
-pub(crate) struct Created {
-    pub(crate) id: SessionId,
-    pub(crate) etag: String,
-    pub(crate) answer: String,
-}
-
-/// An SDP fragment and which ICE session it is about.
-#[derive(Debug)]
-pub(crate) struct Patch {
-    pub(crate) fragment: String,
-    pub(crate) precondition: Precondition,
-    pub(crate) certificate: NextCertificate,
-}
-
-/// The `If-Match` header of a PATCH (RFC 9725 section 4.3.1).
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Precondition {
-    Missing,
-    Any,
-    Tags(Vec<String>),
-}
-
-/// Whose certificate a restart shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NextCertificate {
-    Same,
-    New,
-}
-
-/// What a PATCH did.
-#[derive(Debug)]
-pub(crate) enum Patched {
-    Trickled,
-    Restarted { fragment: String, etag: String },
-}
-
-/// Why a client does not get what it asked for.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("no such session")]
-    NoSuchSession,
-    #[error("{0}")]
-    BadOffer(#[from] BadOffer),
-    #[error("{0}")]
-    BadRequest(String),
-    #[error("say which ICE session is meant: If-Match with its ETag, or * to restart")]
-    PreconditionRequired,
-    #[error("the ETag belongs to an earlier ICE session")]
-    PreconditionFailed,
-    #[error("{MAX_SESSIONS} sessions are open, and no more are taken")]
-    Full,
-    #[error("{0}")]
-    Internal(String),
-}
-
-/// The way to the media server; cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle(mpsc::Sender<Command>);
-
-impl Handle {
-    /// Sends the command that `command` makes around the way back for its reply, and waits for it.
-    pub(crate) async fn ask<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
-    ) -> Result<T, Refusal> {
-        let gone = || Refusal::Internal("the media server has ended".into());
-        let (reply, answer) = oneshot::channel();
-        self.0.send(command(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
-    }
-}
 
 /// The task.
 #[derive(Debug)]
@@ -128,7 +45,7 @@ impl Server {
         let socket = UdpSocket::bind((any, port))?;
         let port = socket.local_addr()?.port();
         let driver = Driver::new(vec![socket], peer_transport_tokio::Config::default())?;
-        let (sender, commands) = mpsc::channel(64);
+        let (handle, commands) = Handle::new();
         let server = Self {
             driver,
             commands,
@@ -138,7 +55,7 @@ impl Server {
             port,
             random: SystemRandom::new(),
         };
-        Ok((server, Handle(sender)))
+        Ok((server, handle))
     }
 
     /// Serves until every handle is gone, and then parts from every peer.
@@ -249,7 +166,7 @@ impl Server {
     fn create(&mut self, sdp: &str, role: Role, reached: IpAddr) -> Result<Created, Refusal> {
         let now = Instant::now();
         if self.sessions.len() >= MAX_SESSIONS {
-            return Err(Refusal::Full);
+            return Err(Refusal::Full { max: MAX_SESSIONS });
         }
         let offer = Offer::read(sdp.as_bytes())?;
         let remote = Description::from_lines(sdp.lines()).map_err(|error| bad(&error))?;

@@ -12,9 +12,9 @@ use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 
+use crate::command::NextCertificate;
 use crate::echo::Echo;
 use crate::sdp::Section;
-use crate::server::NextCertificate;
 
 /// Names a session in its URL. Whoever knows it may end the session, so it cannot be guessed.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! The rest of step 4: who the server is, and its signed key share.
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::verify::VERIFIABLE;
@@ -60,8 +61,9 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected } = self;
-        let (presented, judgement) = authentication::judge(cx.config, &chain.chain().collect::<Vec<_>>())?
-            .ok_or(Refusal::NoCertificate)?;
+        let chain: Vec<&[u8]> = chain.chain().collect();
+        let (presented, judgement) =
+            authentication::judge(cx.config, &chain, DtlsRole::Server)?.ok_or(Refusal::NoCertificate)?;
         if presented.key.kind() != selected.suite.authentication {
             return Err(Incompatible::CertificateKey.into());
         }

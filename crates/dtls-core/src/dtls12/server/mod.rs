@@ -14,13 +14,21 @@ mod client_flight;
 mod hello;
 mod negotiate;
 
+use crate::config::Config;
 use crate::discard::Discard;
 use crate::dtls12::{Context, Judged, Step};
 use crate::event::CertificateVerdict;
 use crate::handshake::{HandshakeType, Message};
+use crate::message::client_hello::ClientHello;
 use client_flight::{AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict};
 use hello::AwaitCertificate;
 pub(crate) use hello::AwaitClientHello;
+
+/// Whether a server with this configuration would answer the ClientHello.
+pub(crate) fn would_answer(hello: &Message<'_>, config: &Config) -> Result<(), Discard> {
+    let hello = ClientHello::decode(hello.body).map_err(|_| Discard::Malformed)?;
+    negotiate::choose(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
+}
 
 /// What the server waits for.
 #[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
@@ -68,8 +76,14 @@ impl State {
         matches!(self, Self::AwaitVerdict(_))
     }
 
-    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet.
+    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt
+    /// whose certificate is being judged stays, so that the verdict cannot meet another certificate.
     pub(crate) const fn is_replaceable(&self) -> bool {
-        !matches!(self, Self::AwaitClientHello(_) | Self::AwaitFinished(_))
+        match self {
+            Self::AwaitCertificate(_) | Self::AwaitClientKeyExchange(_) | Self::AwaitCertificateVerify(_) => {
+                true
+            }
+            Self::AwaitClientHello(_) | Self::AwaitVerdict(_) | Self::AwaitFinished(_) => false,
+        }
     }
 }

@@ -15,10 +15,12 @@ mod authentication;
 mod hello;
 mod negotiate;
 
+use crate::config::Config;
 use crate::discard::Discard;
 use crate::dtls12::{self, Context, Judged, Step};
 use crate::event::CertificateVerdict;
 use crate::handshake::{HandshakeType, Message};
+use crate::message::client_hello::ClientHello;
 
 use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
 pub(crate) use hello::AwaitClientHello;
@@ -31,6 +33,18 @@ pub(crate) enum State {
     AwaitVerdict(AwaitVerdict),
     AwaitCertificateVerify(AwaitCertificateVerify),
     AwaitFinished(AwaitFinished),
+}
+
+/// Whether a ClientHello would be answered, by either version: what leads nowhere takes no attempt's place.
+pub(crate) fn would_answer(message: &Message<'_>, config: &Config) -> Result<(), Discard> {
+    let hello = ClientHello::decode(message.body).map_err(|_| Discard::Malformed)?;
+    match negotiate::offers_dtls13(&hello) {
+        Ok(true) if config.versions.allow_dtls13() => {
+            negotiate::choose(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
+        }
+        Ok(_) if config.versions.allow_dtls12() => dtls12::server::would_answer(message, config),
+        Ok(_) | Err(_) => Err(Discard::FreshClientHello),
+    }
 }
 
 /// Where a message leads.

@@ -42,7 +42,10 @@ function note(at, who, what, tone = toneOf(what)) {
   const row = document.createElement('li');
   const cells = [['time', `${(at / 1000).toFixed(2)} s`, ''], ['span', who, 'who'], ['span', what, tone]];
   row.append(...cells.map(([tag, text, style]) => Object.assign(document.createElement(tag), { textContent: text, className: style })));
-  $('timeline').append(row);
+  row.dataset.at = at;
+  // The server's lines arrive later than the browser's: each has its place by its time.
+  const later = [...$('timeline').children].find(other => Number(other.dataset.at) > at);
+  $('timeline').insertBefore(row, later ?? null);
 }
 
 function toneOf(what) {
@@ -77,7 +80,7 @@ async function refresh() {
     const find = direction => browser.tracks.find(row => row.direction === direction && row.kind === track.kind) ?? {};
     return [track.kind, find('out').packets, track.received, track.lost, track.echoed, find('in').packets, find('in').lost];
   }));
-  for (const { at_ms, what } of server.timeline.slice(serverEvents)) note(at_ms, 'server', what);
+  for (const { at_ms, what } of server.timeline.slice(serverEvents)) note(at_ms + shown.began - began, 'server', what);
   serverEvents = server.timeline.length;
 }
 setInterval(() => refresh().catch(() => {}), 500);

@@ -28,9 +28,12 @@ export class Session extends EventTarget {
   /** Offers, and applies the answer. Resolves when both descriptions are set. */
   async connect() {
     await this.pc.setLocalDescription(await this.pc.createOffer());
+    const asked = performance.now();
     const response = await request('POST', `/whip?setup=${this.setup}`, {
       type: 'application/sdp', body: this.pc.localDescription.sdp,
     });
+    /** When the server's clock of this session began, on the page's clock and as well as can be told. */
+    this.began = (asked + performance.now()) / 2;
     this.#location = response.headers.get('Location');
     this.#etag = response.headers.get('ETag');
     this.#answer = await response.text();

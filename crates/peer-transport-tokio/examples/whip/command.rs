@@ -1,0 +1,103 @@
+//! What HTTP may ask of the media server, and what it gets: values on their way between two tasks.
+
+use std::net::IpAddr;
+
+use peer_transport::Role;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::sdp::BadOffer;
+use crate::session::SessionId;
+
+/// What a client asks of the media server.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Create { offer: String, role: Role, reached: IpAddr, reply: oneshot::Sender<Result<Created, Refusal>> },
+    Patch { id: SessionId, patch: Patch, reply: oneshot::Sender<Result<Patched, Refusal>> },
+    RevokeConsent { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
+    End { id: SessionId, reply: oneshot::Sender<Result<(), Refusal>> },
+    Look { id: SessionId, reply: oneshot::Sender<Result<Value, Refusal>> },
+}
+
+/// A new session and its answer.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) id: SessionId,
+    pub(crate) etag: String,
+    pub(crate) answer: String,
+}
+
+/// An SDP fragment and which ICE session it is about.
+#[derive(Debug)]
+pub(crate) struct Patch {
+    pub(crate) fragment: String,
+    pub(crate) precondition: Precondition,
+    pub(crate) certificate: NextCertificate,
+}
+
+/// The `If-Match` header of a PATCH (RFC 9725 section 4.3.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    Missing,
+    Any,
+    Tags(Vec<String>),
+}
+
+/// Whose certificate a restart shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextCertificate {
+    Same,
+    New,
+}
+
+/// What a PATCH did.
+#[derive(Debug)]
+pub(crate) enum Patched {
+    Trickled,
+    Restarted { fragment: String, etag: String },
+}
+
+/// Why a client does not get what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("no such session")]
+    NoSuchSession,
+    #[error("{0}")]
+    BadOffer(#[from] BadOffer),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("say which ICE session is meant: If-Match with its ETag, or * to restart")]
+    PreconditionRequired,
+    #[error("the ETag belongs to an earlier ICE session")]
+    PreconditionFailed,
+    #[error("{max} sessions are open, and no more are taken")]
+    Full { max: usize },
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The way to the media server; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(mpsc::Sender<Command>);
+
+impl Handle {
+    /// A handle, and the other end of the way.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Sends the command that `command` makes around the way back for its reply, and waits for it.
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
+    ) -> Result<T, Refusal> {
+        let gone = || Refusal::Internal("the media server has ended".into());
+        let (reply, answer) = oneshot::channel();
+        self.0.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// Commands that wait; who comes later waits with its request.
+const MAX_WAITING: usize = 64;

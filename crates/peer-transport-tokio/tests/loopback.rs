@@ -1,0 +1,276 @@
+//! Drivers over real loopback sockets.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that breaks should stop")]
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use peer_transport::{Candidate, Config, DescriptionKind, Event, Media, PeerId, State};
+use peer_transport_tokio::{Driver, Next, ReceiveBuffer, SendError};
+
+/// A driver with one peer, and what it has seen.
+struct Side {
+    driver: Driver,
+    buffer: ReceiveBuffer,
+    peer: PeerId,
+    addresses: Vec<SocketAddr>,
+    events: Vec<Event>,
+    /// Sequence numbers of the RTP packets that arrived, in their order.
+    heard: Vec<u16>,
+    over: bool,
+}
+
+impl Side {
+    /// Binds `bound` and announces `announced` with the port that it got.
+    fn new(bound: &str, announced: &[&str]) -> Self {
+        let socket = UdpSocket::bind(bound).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let mut driver = Driver::new(vec![socket], peer_transport_tokio::Config::default()).unwrap();
+        let peer = driver.add_peer(Config::default(), Vec::new()).unwrap();
+        let addresses: Vec<SocketAddr> =
+            announced.iter().map(|ip| SocketAddr::new(ip.parse::<IpAddr>().unwrap(), port)).collect();
+        for address in &addresses {
+            let candidate = Candidate::host(*address).unwrap();
+            driver.peer_mut(peer).unwrap().add_local_candidate(Instant::now(), candidate).unwrap();
+        }
+        Self {
+            driver,
+            buffer: ReceiveBuffer::new(),
+            peer,
+            addresses,
+            events: Vec::new(),
+            heard: Vec::new(),
+            over: false,
+        }
+    }
+
+    fn state(&self) -> State {
+        self.driver.peer(self.peer).unwrap().state()
+    }
+
+    fn selected_remote(&self) -> SocketAddr {
+        self.driver.peer(self.peer).unwrap().selected_pair().unwrap().path.remote()
+    }
+
+    /// Hears from signalling what `other` has to say.
+    fn learn(&mut self, kind: DescriptionKind, other: &Side) {
+        let now = Instant::now();
+        let theirs = other.driver.peer(other.peer).unwrap().local_parameters();
+        let mut peer = self.driver.peer_mut(self.peer).unwrap();
+        peer.set_remote_parameters(now, kind, theirs).unwrap();
+        for address in &other.addresses {
+            peer.add_remote_candidate(now, Candidate::host(*address).unwrap(), None).unwrap();
+        }
+    }
+
+    fn send(&mut self, sequence_number: u16) -> Result<(), SendError> {
+        let [high, low] = sequence_number.to_be_bytes();
+        let header = [0x80, 96, high, low, 0, 0, 0, 1, 0, 0, 0, 7];
+        self.driver.send_rtp(self.peer, &header, &[0xab; 1000])
+    }
+
+    async fn turn(&mut self) {
+        match self.driver.next(&mut self.buffer).await.unwrap() {
+            Some(Next::Media(_, Media::Rtp(packet))) => self.heard.push(packet.header().sequence_number()),
+            Some(Next::Media(..)) => panic!("nothing but RTP is sent here"),
+            Some(Next::Event(_, event)) => self.events.push(event),
+            None => self.over = true,
+        }
+    }
+}
+
+/// Drives both until `done`.
+#[track_caller]
+fn until<'s>(
+    what: &'s str,
+    (one, other): (&'s mut Side, &'s mut Side),
+    done: impl Fn(&Side, &Side) -> bool + 's,
+) -> impl Future<Output = ()> + 's {
+    let caller = std::panic::Location::caller();
+    async move {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !done(one, other) {
+            let turn = async {
+                tokio::select! {
+                    () = one.turn(), if !one.over => {}
+                    () = other.turn(), if !other.over => {}
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(50), turn).await;
+            assert!(Instant::now() < deadline, "{caller}: {what}\n{:?}\n{:?}", one.events, other.events);
+        }
+    }
+}
+
+async fn connect(one: &mut Side, other: &mut Side) {
+    other.learn(DescriptionKind::Offer, one);
+    one.learn(DescriptionKind::Answer, other);
+    let connected = |one: &Side, other: &Side| {
+        [one, other].iter().all(|side| {
+            side.state() == State::Connected
+                && side.driver.peer(side.peer).unwrap().selected_pair().is_some()
+                && side.events.iter().any(|event| matches!(event, Event::KeysChanged { .. }))
+        })
+    };
+    until("both connect", (one, other), connected).await;
+}
+
+async fn connected() -> (Side, Side) {
+    let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    let mut other = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    connect(&mut one, &mut other).await;
+    (one, other)
+}
+
+#[tokio::test]
+async fn media_arrives_in_the_order_in_which_it_was_sent() {
+    let (mut one, mut other) = connected().await;
+    for sequence_number in 0..50 {
+        one.send(sequence_number).unwrap();
+        until("the packet", (&mut one, &mut other), |_, other| {
+            other.heard.len() > usize::from(sequence_number)
+        })
+        .await;
+    }
+    assert_eq!(other.heard, (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_burst_arrives_whole_and_needs_fewer_system_calls_than_packets() {
+    let (mut one, mut other) = connected().await;
+    let (before_one, before_other) = (one.driver.stats(), other.driver.stats());
+    for sequence_number in 0..150 {
+        one.send(sequence_number).unwrap();
+    }
+    until("the burst", (&mut one, &mut other), |_, other| other.heard.len() == 150).await;
+    assert_eq!(other.heard, (0..150).collect::<Vec<_>>());
+    let sent = one.driver.stats().sent.datagrams - before_one.sent.datagrams;
+    assert!(sent >= 150, "{sent}");
+    // Elsewhere there may be no offload.
+    if cfg!(target_os = "linux") {
+        let sends = one.driver.stats().send_calls - before_one.send_calls;
+        let receives = other.driver.stats().receive_calls - before_other.receive_calls;
+        assert!(sends < 50 && receives < 50, "{sends} calls to send, {receives} to receive");
+    }
+}
+
+#[tokio::test]
+async fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
+    let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    // All of 127/8 is this machine, on Linux; elsewhere only the first address is.
+    let asked = if cfg!(target_os = "linux") { "127.0.0.9" } else { "127.0.0.1" };
+    let mut other = Side::new("0.0.0.0:0", &[asked]);
+    connect(&mut one, &mut other).await;
+    assert_eq!(one.selected_remote(), other.addresses[0]);
+    one.send(1).unwrap();
+    other.send(2).unwrap();
+    until("a packet each way", (&mut one, &mut other), |one, other| one.heard == [2] && other.heard == [1])
+        .await;
+}
+
+#[tokio::test]
+async fn a_wildcard_socket_of_ipv6_serves_ipv4_too() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6");
+        return;
+    }
+    for ip in ["127.0.0.1", "::1"] {
+        let mut one = Side::new(&SocketAddr::new(ip.parse().unwrap(), 0).to_string(), &[ip]);
+        let mut other = Side::new("[::]:0", &["127.0.0.1", "::1"]);
+        connect(&mut one, &mut other).await;
+        assert_eq!(one.selected_remote().ip(), ip.parse::<IpAddr>().unwrap());
+        one.send(1).unwrap();
+        other.send(2).unwrap();
+        until("a packet each way", (&mut one, &mut other), |one, other| {
+            one.heard == [2] && other.heard == [1]
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_cancelled_next_has_not_handed_out_comes_with_a_later_one() {
+    let (mut one, mut other) = connected().await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut cancelled = 0;
+    for sequence_number in 0..100 {
+        one.send(sequence_number).unwrap();
+        if sequence_number % 10 == 9 {
+            one.driver.flush();
+        }
+        // Polled once, and dropped where it waits.
+        for _ in 0..2 {
+            let turn = tokio::time::timeout(Duration::ZERO, other.turn()).await;
+            cancelled += usize::from(turn.is_err());
+        }
+    }
+    while other.heard.len() < 100 {
+        let _ = tokio::time::timeout(Duration::from_millis(10), other.turn()).await;
+        assert!(Instant::now() < deadline, "{} of 100", other.heard.len());
+    }
+    assert!(cancelled > 10, "{cancelled}");
+    assert_eq!(other.heard, (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn addresses_that_nothing_can_be_sent_to_do_not_end_the_driver() {
+    let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    let mut other = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    // A documentation address, which a socket bound to loopback cannot reach, and a port where nobody listens.
+    other.addresses.insert(0, "192.0.2.1:9".parse().unwrap());
+    other.addresses.insert(1, "127.0.0.1:9".parse().unwrap());
+    connect(&mut one, &mut other).await;
+    one.send(1).unwrap();
+    until("the packet", (&mut one, &mut other), |_, other| other.heard == [1]).await;
+    let stats = one.driver.stats();
+    assert!(stats.unreachable + stats.refused > 0, "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_shutdown_is_heard_by_the_other_side_and_ends_next() {
+    let (mut one, mut other) = connected().await;
+    one.driver.shutdown();
+    until("the end", (&mut one, &mut other), |one, other| one.over && other.state() == State::Closed).await;
+    assert!(one.driver.next(&mut one.buffer).await.unwrap().is_none(), "and it stays over");
+    assert_eq!(one.send(1), Err(SendError::Refused(peer_transport::SendError::NotConnected)));
+}
+
+#[tokio::test]
+async fn a_packet_before_the_connection_is_refused_and_leaves_no_trace() {
+    let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
+    assert_eq!(one.send(1), Err(SendError::Refused(peer_transport::SendError::NotConnected)));
+    assert_eq!(one.driver.stats().sent.datagrams, 0);
+}
+
+#[tokio::test]
+async fn one_payload_for_many_goes_to_those_who_can_take_it() {
+    let (mut one, mut other) = connected().await;
+    let stranger = one.driver.add_peer(Config::default(), Vec::new()).unwrap();
+    let to = [one.peer, stranger];
+    let refused = one.driver.send_rtp_to_many(to, &[1; 100], |_, header| {
+        header.extend([0x80, 96, 0, 9, 0, 0, 0, 1, 0, 0, 0, 7]);
+    });
+    assert_eq!(refused, [(stranger, SendError::Refused(peer_transport::SendError::NotConnected))]);
+    until("the packet", (&mut one, &mut other), |_, other| other.heard == [9]).await;
+}
+
+#[test]
+fn outside_of_a_runtime_a_driver_is_refused_in_words() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let error = Driver::new(vec![socket], peer_transport_tokio::Config::default()).unwrap_err();
+    assert!(error.to_string().contains("runtime"), "{error}");
+}
+
+#[test]
+fn a_driver_and_what_it_waits_for_can_move_between_threads() {
+    fn types_are_send<T: Send>() {}
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    fn check(driver: &mut Driver, buffer: &mut ReceiveBuffer) {
+        drop(is_send(driver.next(buffer)));
+    }
+    let _: fn(&mut Driver, &mut ReceiveBuffer) = check;
+    types_are_send::<Driver>();
+    types_are_send::<ReceiveBuffer>();
+}
