@@ -3,12 +3,15 @@
 use crate::codec::Reader;
 use crate::discard::Discard;
 use crate::handshake::{Fragment, HandshakeType};
+use crate::record::epochs::HANDSHAKE_EPOCH;
+use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, first_record};
 
 /// What the first record of a datagram shows without any key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peek {
-    /// The epoch of the first record: 0 is plaintext, all others are protected.
+    /// The epoch of the first record: 0 is plaintext, all others are protected. A protected record of DTLS 1.3 shows
+    /// the two lowest bits alone; this is then the first epoch that has them, 2 to 5.
     pub epoch: u16,
     /// Where the first record holds what begins a handshake in plaintext, or a fragment of it.
     pub hello: Option<Hello>,
@@ -28,6 +31,11 @@ pub enum Hello {
 /// # Errors
 /// Why no connection would take it.
 pub fn peek(datagram: &[u8]) -> Result<Peek, Discard> {
+    if datagram.first().is_some_and(|first| unified::is_unified(*first)) {
+        let bits = u16::from(UnifiedHeader::read(datagram)?.epoch_bits);
+        let epoch = if bits < HANDSHAKE_EPOCH { bits + 4 } else { bits };
+        return Ok(Peek { epoch, hello: None });
+    }
     let (header, content) = first_record(datagram)?;
     let epoch = header.number.epoch;
     if epoch != 0 || header.content_type != ContentType::Handshake {
@@ -77,6 +85,14 @@ mod tests {
         assert_eq!(shown(&hello(1, 0, &body[..33])), Some(Hello::Client(None)));
         assert_eq!(shown(&hello(3, 0, &[0xfe, 0xff, 0])), Some(Hello::Server(None)));
         assert_eq!(shown(&hello(11, 0, &body)), None);
+    }
+
+    #[test]
+    fn protected_records_of_dtls_1_3_are_never_taken_for_plaintext() {
+        for (first, epoch) in [(0x2c, 4), (0x2d, 5), (0x2e, 2), (0x2f, 3)] {
+            assert_eq!(peek(&[first, 0, 0, 0, 1, 9]), Ok(Peek { epoch, hello: None }));
+        }
+        assert_eq!(peek(&[0x2f, 0, 0, 0, 2, 9]), Err(Discard::Truncated));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dtls_core::{Certificate, Schedule};
+use dtls_core::{Certificate, Schedule, Versions};
 use ice_agent::IceRole;
 use srtp_keys::Profile;
 
@@ -20,6 +20,8 @@ pub struct Config {
     pub ice_role: Option<IceRole>,
     /// Which DTLS role to take. [`Role::Auto`] follows the peer (RFC 8842 section 5).
     pub dtls_role: Role,
+    /// Which DTLS versions to negotiate.
+    pub dtls_versions: Versions,
     /// SRTP protection profiles in order of preference. None at all: no media, only data.
     pub srtp_profiles: Vec<Profile>,
     /// How SRTP contexts behave: replay window, streams, rollover.
@@ -53,6 +55,7 @@ impl Default for Config {
             ice: Arc::default(),
             ice_role: None,
             dtls_role: Role::Auto,
+            dtls_versions: Versions::default(),
             // Tags of 32 bits are for those who ask for them (RFC 3711 section 7.5).
             srtp_profiles: vec![Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::Aes128CmSha1_80],
             srtp: srtp::Options::default(),

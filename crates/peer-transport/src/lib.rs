@@ -106,12 +106,12 @@ pub use stats::{Count, Discard, Stats};
 pub use transport::PeerTransport;
 
 // What the signatures above are made of, so that one dependency is enough.
-pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule};
-pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
+pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule, Versions};
 pub use ice_agent::{
     Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, Generation, IceRole,
     Pair, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,
 };
+pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
 pub use srtp::RtpHeader;
 pub use srtp_keys::Profile;
 

@@ -6,7 +6,7 @@ mod pair;
 
 use std::time::Duration;
 
-use pair::{Alice, Bob, Pair, Who};
+use pair::{Alice, Bob, Pair, VERSIONS, Who};
 use peer_transport::{
     Applied, Config, DescriptionKind, DtlsRestart, Error, Event, RestartCertificates, RestartOptions,
     RestartOutcome, Role, State,
@@ -46,20 +46,22 @@ fn assert_nothing_lost(pair: &Pair) {
 
 #[test]
 fn a_restart_brings_new_keys_and_loses_nothing() {
-    for who in [Alice, Bob] {
-        let mut pair = Pair::connected();
-        pair.talk_for(Duration::from_millis(500));
-        let before = keys(&pair, Alice);
-        pair.restart(who, RestartOptions::default());
-        pair.talk_for(Duration::from_secs(2));
-        pair.run_for(Duration::from_millis(50));
-        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
-        assert_ne!(keys(&pair, Alice), before);
-        assert_eq!(keys(&pair, Alice), keys(&pair, Bob));
-        assert!(pair.both(State::Connected));
-        assert_nothing_lost(&pair);
-        for peer in &pair.peers {
-            assert_eq!(peer.heard.last().map(|(association, _)| *association), Some(2));
+    for versions in VERSIONS {
+        for who in [Alice, Bob] {
+            let mut pair = Pair::connected_over(versions);
+            pair.talk_for(Duration::from_millis(500));
+            let before = keys(&pair, Alice);
+            pair.restart(who, RestartOptions::default());
+            pair.talk_for(Duration::from_secs(2));
+            pair.run_for(Duration::from_millis(50));
+            assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
+            assert_ne!(keys(&pair, Alice), before);
+            assert_eq!(keys(&pair, Alice), keys(&pair, Bob));
+            assert!(pair.both(State::Connected));
+            assert_nothing_lost(&pair);
+            for peer in &pair.peers {
+                assert_eq!(peer.heard.last().map(|(association, _)| *association), Some(2));
+            }
         }
     }
 }
@@ -80,17 +82,19 @@ fn media_never_stops_while_the_answer_is_awaited() {
 
 #[test]
 fn a_rotated_certificate_is_verified_against_the_new_fingerprint() {
-    let mut pair = Pair::connected();
-    let rotated = pair::certificate();
-    let fingerprint = rotated.fingerprint(peer_transport::HashAlgorithm::Sha256);
-    let certificates = RestartCertificates::Rotate(vec![rotated.clone()]);
-    pair.restart(Alice, RestartOptions { certificates, ..RestartOptions::default() });
-    assert_eq!(pair.peer(Alice).transport.local_parameters().fingerprints, [fingerprint]);
-    pair.talk_for(Duration::from_secs(2));
-    pair.run_for(Duration::from_millis(50));
-    assert_nothing_lost(&pair);
-    let seen = pair.peer(Bob).transport.remote_certificate().unwrap();
-    assert_eq!(Some(seen), rotated.chain().next());
+    for versions in VERSIONS {
+        let mut pair = Pair::connected_over(versions);
+        let rotated = pair::certificate();
+        let fingerprint = rotated.fingerprint(peer_transport::HashAlgorithm::Sha256);
+        let certificates = RestartCertificates::Rotate(vec![rotated.clone()]);
+        pair.restart(Alice, RestartOptions { certificates, ..RestartOptions::default() });
+        assert_eq!(pair.peer(Alice).transport.local_parameters().fingerprints, [fingerprint]);
+        pair.talk_for(Duration::from_secs(2));
+        pair.run_for(Duration::from_millis(50));
+        assert_nothing_lost(&pair);
+        let seen = pair.peer(Bob).transport.remote_certificate().unwrap();
+        assert_eq!(Some(seen), rotated.chain().next());
+    }
 }
 
 #[test]
@@ -145,55 +149,63 @@ fn a_half_changed_ufrag_is_no_restart() {
 
 #[test]
 fn a_restart_opens_a_closed_transport() {
-    for closer in [Alice, Bob] {
-        let mut pair = Pair::connected();
-        let now = pair.now;
-        pair.transport(closer).close(now);
-        pair.run_until("both are closed", |pair| pair.both(State::Closed));
-        pair.restart(Alice, RestartOptions::default());
-        pair.run_until("both are connected again", |pair| pair.both(State::Connected));
-        pair.talk_for(Duration::from_millis(100));
-        pair.run_for(Duration::from_millis(50));
-        assert_nothing_lost(&pair);
+    for versions in VERSIONS {
+        for closer in [Alice, Bob] {
+            let mut pair = Pair::connected_over(versions);
+            let now = pair.now;
+            pair.transport(closer).close(now);
+            pair.run_until("both are closed", |pair| pair.both(State::Closed));
+            pair.restart(Alice, RestartOptions::default());
+            pair.run_until("both are connected again", |pair| pair.both(State::Connected));
+            pair.talk_for(Duration::from_millis(100));
+            pair.run_for(Duration::from_millis(50));
+            assert_nothing_lost(&pair);
+        }
     }
 }
 
 #[test]
 fn a_restart_opens_a_failed_transport() {
-    let mut pair = Pair::connected();
-    pair.tap = Box::new(|_, _| false);
-    pair.run_until("both have failed", |pair| pair.both(State::Failed));
-    pair.tap = Box::new(|_, _| true);
-    pair.restart(Bob, RestartOptions::default());
-    pair.run_until("both are connected again", |pair| pair.both(State::Connected));
-    assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
+    for versions in VERSIONS {
+        let mut pair = Pair::connected_over(versions);
+        pair.tap = Box::new(|_, _| false);
+        pair.run_until("both have failed", |pair| pair.both(State::Failed));
+        pair.tap = Box::new(|_, _| true);
+        pair.restart(Bob, RestartOptions::default());
+        pair.run_until("both are connected again", |pair| pair.both(State::Connected));
+        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
+    }
 }
 
 #[test]
 fn a_second_restart_replaces_the_first() {
-    let mut pair = Pair::connected();
-    pair.talk_for(Duration::from_millis(100));
-    let now = pair.now;
-    let first = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
-    let second = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
-    assert_ne!(first, second);
-    pair.signal(Alice);
-    pair.talk_for(Duration::from_secs(1));
-    pair.run_for(Duration::from_millis(50));
-    assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
-    assert_nothing_lost(&pair);
+    for versions in VERSIONS {
+        let mut pair = Pair::connected_over(versions);
+        pair.talk_for(Duration::from_millis(100));
+        let now = pair.now;
+        let first = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+        let second = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+        assert_ne!(first, second);
+        pair.signal(Alice);
+        pair.talk_for(Duration::from_secs(1));
+        pair.run_for(Duration::from_millis(50));
+        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
+        assert_nothing_lost(&pair);
+    }
 }
 
 #[test]
 fn ten_restarts_in_a_row_lose_nothing() {
-    let mut pair = Pair::connected();
-    for round in 0..10 {
-        pair.restart(if round % 2 == 0 { Alice } else { Bob }, RestartOptions::default());
-        pair.talk_for(Duration::from_millis(600));
+    for versions in VERSIONS {
+        let mut pair = Pair::connected_over(versions);
+        for round in 0..10 {
+            pair.restart(if round % 2 == 0 { Alice } else { Bob }, RestartOptions::default());
+            pair.talk_for(Duration::from_millis(600));
+        }
+        pair.run_for(Duration::from_millis(50));
+        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (10, 10));
+        assert_nothing_lost(&pair);
     }
-    pair.run_for(Duration::from_millis(50));
-    assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (10, 10));
-    assert_nothing_lost(&pair);
 }
 
 #[test]
@@ -322,18 +334,20 @@ fn roles_are_derived_anew() {
 
 #[test]
 fn a_restart_survives_loss_of_every_single_handshake_datagram() {
-    for lost in 0..12 {
-        let mut pair = Pair::connected();
-        pair.restart(Alice, RestartOptions::default());
-        let mut seen = 0;
-        pair.tap = Box::new(move |_, bytes| {
-            let handshake = bytes[0] == 22 || bytes[0] == 20;
-            seen += usize::from(handshake);
-            !(handshake && seen == lost + 1)
-        });
-        pair.talk_for(Duration::from_secs(3));
-        pair.run_for(Duration::from_millis(50));
-        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "datagram {lost}");
-        assert_nothing_lost(&pair);
+    for versions in VERSIONS {
+        for lost in 0..12 {
+            let mut pair = Pair::connected_over(versions);
+            pair.restart(Alice, RestartOptions::default());
+            let mut seen = 0;
+            pair.tap = Box::new(move |_, bytes| {
+                let handshake = (20..64).contains(&bytes[0]);
+                seen += usize::from(handshake);
+                !(handshake && seen == lost + 1)
+            });
+            pair.talk_for(Duration::from_secs(3));
+            pair.run_for(Duration::from_millis(50));
+            assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "datagram {lost}");
+            assert_nothing_lost(&pair);
+        }
     }
 }

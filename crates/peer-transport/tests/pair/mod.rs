@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use peer_transport::{
     Candidate, Certificate, Config, Datagram, DescriptionKind, Event, Media, Path, PeerTransport,
-    RestartOptions, Seed, State,
+    RestartOptions, Seed, State, Versions,
 };
 
 pub(crate) const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -33,6 +33,9 @@ pub(crate) fn today() -> SystemTime {
 pub(crate) fn start() -> Instant {
     Instant::now()
 }
+
+/// What both sides negotiate, one after the other.
+pub(crate) const VERSIONS: [Versions; 2] = [Versions::Dtls12, Versions::Auto];
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +150,12 @@ impl Pair {
     }
 
     pub(crate) fn connected() -> Self {
-        let mut pair = Self::new();
+        Self::connected_over(Versions::default())
+    }
+
+    pub(crate) fn connected_over(versions: Versions) -> Self {
+        let config = || Config { dtls_versions: versions, ..Config::default() };
+        let mut pair = Self::with(config(), config());
         pair.signal(Alice);
         pair.run_until("both are connected", |pair| pair.both(State::Connected));
         pair
