@@ -58,6 +58,26 @@ impl PeerTransport {
     ///
     /// It may be done in every state; the sender refuses packets until there is a connection.
     ///
+    /// ```
+    /// # use std::{net::UdpSocket, sync::mpsc, thread, time::Instant};
+    /// # use peer_transport::{Error, PeerTransport};
+    /// # fn run(transport: &mut PeerTransport, socket: UdpSocket) -> Result<mpsc::Sender<Vec<u8>>, Error> {
+    /// let mut sender = transport.detach_outbound(Instant::now())?;
+    /// let (queue, packets) = mpsc::channel::<Vec<u8>>();
+    /// thread::spawn(move || {
+    ///     let mut datagram = Vec::new();
+    ///     for packet in packets {
+    ///         let (header, payload) = packet.split_at(12);
+    ///         datagram.clear();
+    ///         if let Ok(sent) = sender.protect_rtp(Instant::now(), header, payload, &mut datagram) {
+    ///             let _ = socket.send_to(&datagram, sent.path.remote());
+    ///         }
+    ///     }
+    /// });
+    /// # Ok(queue)
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Detached`] where it was done before.
     pub fn detach_outbound(&mut self, now: Instant) -> Result<MediaSender, Error> {

@@ -38,7 +38,7 @@ use slots::Slots;
 /// The bounds of an [`Endpoint`].
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
-    /// How many peers there may be at once. 65,536 by default: about a gigabyte of them.
+    /// How many peers there may be at once. 65,536 by default: some 25 kB each.
     pub max_peers: usize,
     /// How many paths lead to one peer. A peer that is authenticated can come from as many
     /// addresses as it likes, and each takes a place in the index. 64 by default, more than a

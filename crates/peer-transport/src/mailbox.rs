@@ -56,4 +56,19 @@ mod tests {
         assert_eq!(mailbox.changed(&mut seen).as_deref(), Some(&2));
         assert!(mailbox.changed(&mut seen).is_none());
     }
+
+    #[test]
+    fn a_reader_on_another_thread_ends_with_the_last_facts() {
+        let mailbox = std::sync::Arc::new(Mailbox::<u32>::default());
+        let writer = std::sync::Arc::clone(&mailbox);
+        let writing = std::thread::spawn(move || (1..=10_000).for_each(|n| writer.post(|facts| *facts = n)));
+        let (mut seen, mut latest) = (Seen::default(), 0);
+        while latest < 10_000 {
+            if let Some(facts) = mailbox.changed(&mut seen) {
+                assert!(*facts >= latest, "{} after {latest}", *facts);
+                latest = *facts;
+            }
+        }
+        writing.join().unwrap();
+    }
 }

@@ -6,12 +6,9 @@ pub enum Error {
     /// Not RTP (or RTCP) of version 2, or a header whose lengths do not agree with the packet.
     #[error("not an RTP or RTCP packet of version 2")]
     Malformed,
-    /// Longer than a UDP datagram can carry.
-    #[error("the protected packet would be longer than {max} bytes")]
-    TooLarge {
-        /// The longest protected packet, in bytes.
-        max: usize,
-    },
+    /// The protected packet would be longer than [`MAX_PACKET_LEN`](crate::MAX_PACKET_LEN).
+    #[error("longer than a UDP datagram can carry")]
+    TooLarge,
     /// The index was sealed before, or is older than the window that remembers. Send the bytes that were
     /// sealed the first time.
     #[error("this sequence number was sealed before, or is too old to know")]

@@ -9,7 +9,7 @@ use crate::cipher::Cipher;
 use crate::key_use::KeyUse;
 use crate::rtcp::RtcpHeader;
 use crate::streams::Streams;
-use crate::{Discard, Error, MAX_PACKET, Options, RtpHeader};
+use crate::{Discard, Error, MAX_PACKET_LEN, Options, RtpHeader};
 
 /// Unprotects the packets of one direction of one association.
 ///
@@ -57,7 +57,7 @@ impl Inbound {
     /// it was [`Discard::Unauthenticated`]). Use [`Self::try_unprotect_rtp`] where somebody else may want it.
     pub fn unprotect_rtp(&mut self, header: &RtpHeader, packet: &mut [u8]) -> Result<Range<usize>, Discard> {
         let start = header.len();
-        if packet.len() < start + self.rtp.tag_len() || packet.len() > MAX_PACKET {
+        if packet.len() < start + self.rtp.tag_len() || packet.len() > MAX_PACKET_LEN {
             return Err(Discard::Malformed);
         }
         if self.rtp_use.is_exhausted() {
@@ -98,7 +98,7 @@ impl Inbound {
     /// As [`Self::unprotect_rtp`].
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<Range<usize>, Discard> {
         let header = RtcpHeader::parse(packet)?;
-        if packet.len() > MAX_PACKET {
+        if packet.len() > MAX_PACKET_LEN {
             return Err(Discard::Malformed);
         }
         let (word, end) = self.rtcp.read_index(packet)?;

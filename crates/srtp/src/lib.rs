@@ -71,4 +71,4 @@ const _: () = {
 
 /// The longest protected packet, in bytes: what the length of a UDP datagram can say. It also keeps AES-CM
 /// within the 2^16 blocks of one packet's keystream (RFC 3711 section 4.1.1).
-const MAX_PACKET: usize = 65_535;
+pub const MAX_PACKET_LEN: usize = 65_535;

@@ -4,12 +4,11 @@ use std::fmt;
 
 use srtp_keys::{MasterKey, Profile, SessionKeys};
 
-use crate::cipher::Cipher;
-use crate::index::Index;
+use crate::cipher::{Cipher, TooLong};
 use crate::key_use::KeyUse;
 use crate::rtcp::{EncryptedIndex, RtcpHeader};
-use crate::streams::{Slot, Streams};
-use crate::{Error, MAX_PACKET, Options, RtpHeader};
+use crate::streams::Streams;
+use crate::{Error, MAX_PACKET_LEN, Options, RtpHeader};
 
 /// Protects the packets of one direction of one association.
 ///
@@ -60,7 +59,8 @@ impl Outbound {
         let start = out.len();
         out.reserve(header.len() + payload.len() + self.profile.rtp_tag_len());
         out.extend_from_slice(header);
-        self.protect_rtp_payload(out, start, payload).inspect_err(|_| out.truncate(start))
+        self.seal_payload(out, start, payload).inspect_err(|_| out.truncate(start))?;
+        Ok(out.len() - start)
     }
 
     /// Protects the RTP packet `out[start..]` in place, appends the tag, and returns the new length of the
@@ -71,7 +71,8 @@ impl Outbound {
     pub fn protect_rtp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
         let packet = out.get(start..).ok_or(Error::Malformed)?;
         let header = RtpHeader::parse(packet).map_err(|_| Error::Malformed)?;
-        self.seal_rtp(&header, out, start)
+        self.seal_rtp(&header, out, start)?;
+        Ok(out.len() - start)
     }
 
     /// Seals `payload` behind a header that is in `out` already: `out[start..]` is the whole header, after which
@@ -105,15 +106,8 @@ impl Outbound {
         start: usize,
         payload: &[u8],
     ) -> Result<usize, Error> {
-        let header = out.get(start..).ok_or(Error::Malformed)?;
-        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
-        if parsed.len() != header.len() {
-            return Err(Error::Malformed);
-        }
-        let end = out.len();
-        out.reserve(payload.len() + self.profile.rtp_tag_len());
-        out.extend_from_slice(payload);
-        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
+        self.seal_payload(out, start, payload)?;
+        Ok(out.len() - start)
     }
 
     /// Appends the protected compound packet to `out` and returns its length in bytes: all of `compound` with
@@ -139,16 +133,16 @@ impl Outbound {
     pub fn protect_rtcp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
         let packet = out.get(start..).ok_or(Error::Malformed)?;
         let header = RtcpHeader::parse(packet).map_err(|_| Error::Malformed)?;
-        let len = protected_len(packet.len(), EncryptedIndex::LEN + self.profile.rtcp_tag_len())?;
+        check_len(packet.len() + EncryptedIndex::LEN + self.profile.rtcp_tag_len())?;
         if self.rtcp_use.is_exhausted() {
             return Err(Error::KeyExhausted);
         }
         let index = u32::try_from(self.rtcp_use.packets()).map_err(|_| Error::KeyExhausted)?;
         self.rtcp
             .seal_rtcp(header.sender_ssrc(), EncryptedIndex::new(index), out, start)
-            .map_err(|_| too_large())?;
+            .map_err(|TooLong| Error::TooLarge)?;
         self.rtcp_use.count();
-        Ok(len)
+        Ok(out.len() - start)
     }
 
     /// Ends the stream of an SSRC, which frees its window. The SSRC cannot be used again under this key:
@@ -185,15 +179,37 @@ impl Outbound {
         self.rtp_use.wears_out() || self.rtcp_use.wears_out()
     }
 
-    /// Seals the packet `out[start..]`, whose header was parsed.
+    /// Appends `payload` to the header `out[start..]` and seals the packet.
+    ///
+    /// What is private here returns nothing but an error of one byte, which stays in a register; a length beside it
+    /// would be written and read back at every level.
     #[inline]
-    fn seal_rtp(&mut self, header: &RtpHeader, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
-        let len = protected_len(out.len() - start, self.profile.rtp_tag_len())?;
-        let (slot, index) = place(&mut self.streams, self.rtp_use, header)?;
-        self.rtp.seal_rtp(header.ssrc(), index, out, start, header.len()).map_err(|_| too_large())?;
+    fn seal_payload(&mut self, out: &mut Vec<u8>, start: usize, payload: &[u8]) -> Result<(), Error> {
+        let header = out.get(start..).ok_or(Error::Malformed)?;
+        let parsed = RtpHeader::parse(header).map_err(|_| Error::Malformed)?;
+        if parsed.len() != header.len() {
+            return Err(Error::Malformed);
+        }
+        let end = out.len();
+        out.reserve(payload.len() + self.profile.rtp_tag_len());
+        out.extend_from_slice(payload);
+        self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
+    }
+
+    /// Seals the packet `out[start..]`, whose header was parsed.
+    fn seal_rtp(&mut self, header: &RtpHeader, out: &mut Vec<u8>, start: usize) -> Result<(), Error> {
+        check_len(out.len() - start + self.profile.rtp_tag_len())?;
+        if self.rtp_use.is_exhausted() {
+            return Err(Error::KeyExhausted);
+        }
+        let slot = self.streams.slot(header.ssrc())?;
+        let index = slot.index_of(header.sequence_number())?;
+        self.rtp
+            .seal_rtp(header.ssrc(), index, out, start, header.len())
+            .map_err(|TooLong| Error::TooLarge)?;
         slot.accept(index.number());
         self.rtp_use.count();
-        Ok(len)
+        Ok(())
     }
 }
 
@@ -209,29 +225,8 @@ impl fmt::Debug for Outbound {
     }
 }
 
-/// The index that a packet will be sealed under, and its place among the streams.
-#[inline]
-fn place<'s>(
-    streams: &'s mut Streams,
-    key_use: KeyUse,
-    header: &RtpHeader,
-) -> Result<(Slot<'s>, Index), Error> {
-    if key_use.is_exhausted() {
-        return Err(Error::KeyExhausted);
-    }
-    let slot = streams.slot(header.ssrc())?;
-    let index = slot.index_of(header.sequence_number())?;
-    Ok((slot, index))
-}
-
-#[inline]
-fn protected_len(len: usize, added: usize) -> Result<usize, Error> {
-    let len = len + added;
-    if len > MAX_PACKET { Err(too_large()) } else { Ok(len) }
-}
-
-fn too_large() -> Error {
-    Error::TooLarge { max: MAX_PACKET }
+fn check_len(protected: usize) -> Result<(), Error> {
+    if protected > MAX_PACKET_LEN { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 #[cfg(test)]

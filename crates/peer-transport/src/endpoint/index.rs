@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ice_agent::{Path, Ufrag};
 
-use super::keyed::Keyed;
+use super::keyed::{Keyed, PathKey};
 use super::{ForwardTag, PeerId};
 
 /// RFC 8489 section 6.2.1 gives a transaction up 39.5 s after its first transmission; what comes
@@ -23,9 +23,9 @@ pub(super) type TransactionId = [u8; 12];
 
 pub(super) struct Index {
     ufrags: HashMap<Ufrag, PeerId, Keyed>,
-    paths: HashMap<Path, Holders, Keyed>,
+    paths: HashMap<PathKey, Holders, Keyed>,
     transactions: HashMap<TransactionId, PeerId, Keyed>,
-    forwards: HashMap<Path, ForwardTag, Keyed>,
+    forwards: HashMap<PathKey, ForwardTag, Keyed>,
 }
 
 /// The peers that are bound to one path. The first keeps it until it lets go: otherwise a peer
@@ -66,12 +66,12 @@ impl Index {
 
     /// The peer that was authenticated on this path, before all others that are there still.
     pub(super) fn by_path(&self, path: &Path) -> Option<PeerId> {
-        self.paths.get(path).map(|holders| holders.holder)
+        self.paths.get(&PathKey(*path)).map(|holders| holders.holder)
     }
 
     /// Where the application sends this path.
     pub(super) fn forward(&self, path: &Path) -> Option<ForwardTag> {
-        self.forwards.get(path).copied()
+        self.forwards.get(&PathKey(*path)).copied()
     }
 
     /// The number of forwarded paths.
@@ -81,8 +81,8 @@ impl Index {
 
     pub(super) fn set_forward(&mut self, path: Path, tag: Option<ForwardTag>) {
         match tag {
-            Some(tag) => self.forwards.insert(path, tag),
-            None => self.forwards.remove(&path),
+            Some(tag) => self.forwards.insert(PathKey(path), tag),
+            None => self.forwards.remove(&PathKey(path)),
         };
     }
 
@@ -166,19 +166,19 @@ impl Index {
 
     fn bind(&mut self, id: PeerId, path: Path) {
         self.paths
-            .entry(path)
+            .entry(PathKey(path))
             .and_modify(|holders| holders.waiting.push(id))
             .or_insert_with(|| Holders { holder: id, waiting: Vec::new() });
     }
 
     fn release(&mut self, id: PeerId, path: &Path) {
-        let Some(holders) = self.paths.get_mut(path) else {
+        let Some(holders) = self.paths.get_mut(&PathKey(*path)) else {
             return;
         };
         if holders.holder != id {
             holders.waiting.retain(|waiting| *waiting != id);
         } else if holders.waiting.is_empty() {
-            self.paths.remove(path);
+            self.paths.remove(&PathKey(*path));
         } else {
             holders.holder = holders.waiting.remove(0);
         }

@@ -87,12 +87,12 @@ impl Play {
             }
             Step::Restart { pair, side, answered } => self.restart(pair, side, answered),
             Step::Junk { side, port, mut bytes } => {
-                let path = self.path(side, port);
+                let path = path_from(side, port);
                 let media = self.endpoint(side).handle_input(now, Datagram::new(path, &mut bytes));
                 assert!(media.is_none());
             }
             Step::Forward { side, port, tag } => {
-                let path = self.path(side, port);
+                let path = path_from(side, port);
                 // A path of a peer is not given away.
                 let _ = self.endpoint(side).set_forward(now, path, tag.map(ForwardTag));
             }
@@ -128,12 +128,6 @@ impl Play {
         self.network.endpoint(self.nodes[side])
     }
 
-    /// From a port of the other node's host.
-    fn path(&self, side: usize, port: u16) -> Path {
-        let hosts = [[192, 0, 2, 1], [192, 0, 2, 2]];
-        Path::udp((hosts[side], 5000).into(), (hosts[1 - side], port).into())
-    }
-
     fn check(&mut self) {
         for side in 0..2 {
             let endpoint = self.endpoint(side);
@@ -162,7 +156,7 @@ impl Play {
             }
 
             for port in [5000, 5001] {
-                let path = self.path(side, port);
+                let path = path_from(side, port);
                 let endpoint = self.endpoint(side);
                 let mut media = [0x80; 40];
                 let datagram = Datagram::new(path, &mut media);
@@ -175,6 +169,12 @@ impl Play {
             }
         }
     }
+}
+
+/// From a port of the other node's host.
+fn path_from(side: usize, port: u16) -> Path {
+    let hosts = [[192, 0, 2, 1], [192, 0, 2, 2]];
+    Path::udp((hosts[side], 5000).into(), (hosts[1 - side], port).into())
 }
 
 /// A Binding request with a USERNAME and nothing else (RFC 8489 sections 5 and 14.3).

@@ -31,8 +31,8 @@ fn connect(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
     expect("the browser's connection", &browser["connection"], "connected")?;
     expect("the browser's DTLS", &browser["dtls"], "connected")?;
     expect("our transport", &server["state"], "connected")?;
-    let theirs = bare_profile(text(&browser["srtp"])?);
-    let ours = bare_profile(text(&server["profile"])?);
+    let theirs = bare_profile(text("the browser's SRTP profile", &browser["srtp"])?);
+    let ours = bare_profile(text("our SRTP profile", &server["profile"])?);
     if theirs != ours {
         return Err(format!("the browser has the SRTP profile {theirs}, we {ours}"));
     }
@@ -102,7 +102,7 @@ fn rotate(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
 }
 
 fn revoke(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
-    let state = text(&step["after"]["browser"]["ice"])?;
+    let state = text("the browser's ICE", &step["after"]["browser"]["ice"])?;
     notes.push(format!("the browser is {state} after {} ms", step["took_ms"]));
     if matches!(state, "disconnected" | "failed") {
         Ok(())
@@ -177,8 +177,8 @@ fn within(what: &str, measured: u64, limit: u64) -> Result<(), String> {
     if measured <= limit { Ok(()) } else { Err(format!("{what} took {measured} ms, more than {limit}")) }
 }
 
-fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("{value} is no text"))
+fn text<'a>(what: &str, value: &'a Value) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| format!("{what} is {value}"))
 }
 
 fn number(value: &Value) -> Result<u64, String> {

@@ -47,7 +47,9 @@ const steps = {
   async connect(session) {
     await session.connect();
     await until(15, 'both sides to be connected', async () =>
-      session.pc.connectionState === 'connected' && (await session.server()).state === 'connected');
+      // Chromium's statistics name the SRTP profile a moment after its state says connected.
+      session.pc.connectionState === 'connected' && (await session.browser()).srtp
+        && (await session.server()).state === 'connected');
   },
 
   async media(session) {
