@@ -5,8 +5,7 @@ use crate::alert::AlertDescription;
 use crate::config::{Config, DtlsRole};
 use crate::discard::Discard;
 use crate::dtls12::connected::Connected;
-use crate::dtls12::{Context, Judged, Step, client, server};
-use crate::event::CertificateVerdict;
+use crate::dtls12::{Answer, Answered, Context, Step, client, server};
 use crate::handshake::early::EarlyRecords;
 use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
@@ -99,18 +98,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+    pub(super) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
         match self {
-            Self::Client(state) => state.on_verdict(verdict).map(Self::Client),
-            Self::Server(state) => state.on_verdict(verdict).map(Self::Server),
-            Self::Moved => Judged::NotAsked(Self::Moved),
+            Self::Client(state) => state.on_answer(answer, cx).map(Self::Client),
+            Self::Server(state) => state.on_answer(answer, cx).map(Self::Server),
+            Self::Moved => Answered::NotAsked(Self::Moved),
         }
     }
 
-    pub(super) const fn awaits_verdict(&self) -> bool {
+    /// Whether the application was asked something, so that messages wait.
+    pub(super) const fn awaits_answer(&self) -> bool {
         match self {
-            Self::Client(state) => state.awaits_verdict(),
-            Self::Server(state) => state.awaits_verdict(),
+            Self::Client(state) => state.awaits_answer(),
+            Self::Server(state) => state.awaits_answer(),
             Self::Moved => false,
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod certificate_verify;
 pub(crate) mod client_hello;
 pub(crate) mod client_key_exchange;
 pub(crate) mod hello_verify_request;
+pub(crate) mod psk_key_exchange;
 pub(crate) mod server_hello;
 pub(crate) mod server_key_exchange;
 pub(crate) mod version;

@@ -25,7 +25,7 @@ fn rsa() -> Certificate {
 
 #[test]
 fn every_suite_connects_with_a_certificate_that_suits_it() {
-    for suite in CipherSuite::SUPPORTED {
+    for suite in CipherSuite::SUPPORTED.into_iter().filter(|suite| *suite != CipherSuite::PSK_AES128_CCM_8) {
         let server = if format!("{suite:?}").contains("RSA_") && !format!("{suite:?}").contains("ECDSA") {
             rsa()
         } else {
@@ -43,7 +43,7 @@ fn every_group_connects() {
     for group in NamedGroup::SUPPORTED {
         let client = Config { groups: vec![group], ..client_config() };
         let mut world = World::connected_with(client, server_config());
-        assert_eq!(world.server.negotiated().unwrap().group, group);
+        assert_eq!(world.server.negotiated().unwrap().group, Some(group));
         world.assert_works();
     }
 }

@@ -15,4 +15,5 @@ mod hostile;
 mod identity;
 mod loss;
 mod pki;
+mod psk;
 mod world;

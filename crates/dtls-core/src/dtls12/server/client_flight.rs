@@ -51,7 +51,7 @@ pub(crate) struct AwaitCertificateVerify {
 /// After everything in plaintext.
 pub(crate) struct AwaitFinished {
     master: MasterSecret,
-    group: NamedGroup,
+    group: Option<NamedGroup>,
     client: PeerAuthenticated,
 }
 
@@ -107,7 +107,7 @@ impl AwaitClientKeyExchange {
                 Ok(State::AwaitCertificateVerify(state))
             }
             Client::Anonymous(accepted) => {
-                AwaitFinished::begin(master, group, PeerAuthenticated::anonymous(accepted), cx)
+                AwaitFinished::begin(master, Some(group), PeerAuthenticated::anonymous(accepted), cx)
             }
         }
     }
@@ -131,15 +131,15 @@ impl AwaitCertificateVerify {
         let verified =
             presented.key.verify(verify.scheme, cx.outgoing.transcript.bytes(), verify.signature)?;
         let client = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
-        AwaitFinished::begin(master, group, client, cx)
+        AwaitFinished::begin(master, Some(group), client, cx)
     }
 }
 
 impl AwaitFinished {
     /// The keys of epoch 1 open the client's Finished from here on, and nothing else yet.
-    fn begin(
+    pub(super) fn begin(
         master: MasterSecret,
-        group: NamedGroup,
+        group: Option<NamedGroup>,
         client: PeerAuthenticated,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
