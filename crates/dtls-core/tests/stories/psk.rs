@@ -94,6 +94,30 @@ fn an_unknown_identity_looks_like_a_wrong_key() {
 }
 
 #[test]
+fn a_client_that_begins_anew_gets_in_after_one_with_a_wrong_key_or_identity() {
+    for answer in [None, Some(psk(b"another key"))] {
+        let mut world = until_server_asks(None, b"key");
+        world.server.provide_psk(world.now, answer).unwrap();
+        world.collect();
+        world.pass(ms(100));
+        world.client = dtls_core::Connection::client(world.now, config(None)).unwrap();
+        (world.client_events, world.server_events) = (Vec::new(), Vec::new());
+        world.client.start(world.now, None).unwrap();
+        world.collect();
+        for side in [Side::Client, Side::Server] {
+            world.run_until(|world| asked(world, side).is_some());
+            let now = world.now;
+            world.connection(side).provide_psk(now, Some(psk(b"key"))).unwrap();
+            world.collect();
+        }
+        world.run_until(World::are_connected);
+        assert_eq!(world.elapsed(), ms(30 + 100 + 40), "{}", world.trace());
+        world.settle();
+        world.assert_works();
+    }
+}
+
+#[test]
 fn a_client_without_a_key_gives_up_at_once() {
     let mut world = World::with(config(None), config(None)).started();
     world.run_until(|world| asked(world, Side::Client).is_some());

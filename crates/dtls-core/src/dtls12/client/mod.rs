@@ -8,9 +8,9 @@
 //!       ServerKeyExchange, CertificateRequest, ServerHelloDone
 //! ```
 //!
-//! Steps 2 and 3 happen where the server wants them. With a pre-shared key there are no certificates, and step 4 is
-//! ServerHello, ServerKeyExchange (where there is a hint), ServerHelloDone. A ChangeCipherSpec says nothing that the epoch of a record
-//! does not say, so none is waited for.
+//! Steps 2 and 3 happen where the server wants them. With a pre-shared key there are no certificates, and step
+//! 4 is ServerHello, ServerKeyExchange (where there is a hint), ServerHelloDone. A ChangeCipherSpec says nothing
+//! that the epoch of a record does not say, so none is waited for.
 
 mod hello;
 mod key_exchange;

@@ -148,6 +148,11 @@ impl AwaitFinished {
         Ok(State::AwaitFinished(Self { master, group, client }))
     }
 
+    /// Whether the client has proven who it is before its Finished.
+    pub(super) const fn has_signature(&self) -> bool {
+        matches!(self.client, PeerAuthenticated::Certificate { .. })
+    }
+
     pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
         let Self { master, group, client } = self;
         let hash = master.selected().suite.hash;

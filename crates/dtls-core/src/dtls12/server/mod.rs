@@ -7,9 +7,9 @@
 //! 3. <- Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished
 //! ```
 //!
-//! With a pre-shared key there are no certificates, and step 2 is ServerHello, ServerKeyExchange (where there is a
-//! hint), ServerHelloDone. A client without a certificate omits its CertificateVerify. Application data may follow step 4 at once: by
-//! then the client has proven all that it ever will.
+//! With a pre-shared key there are no certificates, and step 2 is ServerHello, ServerKeyExchange (where there is
+//! a hint), ServerHelloDone. A client without a certificate omits its CertificateVerify. Application data may
+//! follow step 4 at once: by then the client has proven all that it ever will.
 
 mod client_flight;
 mod hello;
@@ -93,10 +93,8 @@ impl State {
             | Self::AwaitCertificateVerify(_)
             | Self::AwaitPskIdentity(_)
             | Self::UnknownIdentity(_) => true,
-            Self::AwaitClientHello(_)
-            | Self::AwaitVerdict(_)
-            | Self::AwaitPsk(_)
-            | Self::AwaitFinished(_) => false,
+            Self::AwaitFinished(state) => !state.has_signature(),
+            Self::AwaitClientHello(_) | Self::AwaitVerdict(_) | Self::AwaitPsk(_) => false,
         }
     }
 }
