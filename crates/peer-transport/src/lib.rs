@@ -107,13 +107,23 @@ pub use transport::PeerTransport;
 
 // What the signatures above are made of, so that one dependency is enough.
 pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule};
-pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
 pub use ice_agent::{
     Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, Generation, IceRole,
     Pair, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,
 };
+pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
 pub use srtp::RtpHeader;
 pub use srtp_keys::Profile;
+
+const _: () = {
+    const fn assert_send<T: Send>() {}
+    assert_send::<PeerTransport>();
+    assert_send::<Endpoint>();
+    assert_send::<MediaSender>();
+    assert_send::<MediaReceiver>();
+    assert_send::<Media<'_>>();
+    assert_send::<Event>();
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
