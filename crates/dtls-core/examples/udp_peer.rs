@@ -10,7 +10,7 @@
 
 use dtls_core::{
     Authentication, Certificate, CertificateVerdict, Config, Connection, Event, Fingerprint, HashAlgorithm,
-    PeerPolicy, UseSrtp, srtp_profile,
+    PeerPolicy, Psk, UseSrtp, srtp_profile,
 };
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
@@ -23,6 +23,8 @@ const USAGE: &str = "udp_peer client|server [options]
   --accept-any         accept any certificate of the peer, and on a server none
   --cert-pem PATH      our certificate and PKCS#8 key; else one is generated
   --cert-out PATH      write our certificate as DER
+  --psk IDENTITY=HEX   a pre-shared key instead of certificates
+  --psk-hint TEXT      what a server tells about it
   --profiles LIST      SRTP profile ids, comma separated (7,8,1,2)
   --mtu BYTES          largest datagram (1200)
   --send TEXT          send this, with a newline, once connected
@@ -41,6 +43,8 @@ struct Options {
     accept_any: bool,
     cert_pem: Option<String>,
     cert_out: Option<String>,
+    psk: Option<Psk>,
+    psk_hint: Option<String>,
     profiles: Option<Vec<u16>>,
     mtu: Option<usize>,
     send: Option<String>,
@@ -79,6 +83,8 @@ fn options() -> Anything<Options> {
             "--fingerprint" => options.fingerprints.push(value.parse()?),
             "--cert-pem" => options.cert_pem = Some(std::fs::read_to_string(value)?),
             "--cert-out" => options.cert_out = Some(value),
+            "--psk" => options.psk = Some(psk(&value)?),
+            "--psk-hint" => options.psk_hint = Some(value),
             "--profiles" => {
                 options.profiles = Some(value.split(',').map(str::parse).collect::<Result<_, _>>()?);
             }
@@ -91,6 +97,15 @@ fn options() -> Anything<Options> {
         }
     }
     Ok(options)
+}
+
+fn psk(text: &str) -> Anything<Psk> {
+    let (identity, hex) = text.split_once('=').ok_or("--psk needs IDENTITY=HEX")?;
+    let digits: Vec<u32> =
+        hex.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>().ok_or("not hex")?;
+    let bytes: Result<Vec<u8>, _> =
+        digits.as_chunks().0.iter().map(|[high, low]| u8::try_from(high << 4 | low)).collect();
+    Ok(Psk::new(identity.as_bytes(), &bytes?)?)
 }
 
 fn run(options: &Options) -> Anything<bool> {
@@ -115,10 +130,13 @@ fn run(options: &Options) -> Anything<bool> {
         srtp_profile::AES128_CM_SHA1_32,
     ];
     let config = Config {
-        authentication: Authentication::Certificates {
-            own: vec![certificate],
-            peer,
-            require_peer: !options.accept_any,
+        authentication: match &options.psk {
+            Some(_) => Authentication::Psk { hint: options.psk_hint.clone().map(String::into_bytes) },
+            None => Authentication::Certificates {
+                own: vec![certificate],
+                peer,
+                require_peer: !options.accept_any,
+            },
         },
         use_srtp: UseSrtp::Offered(options.profiles.clone().unwrap_or(default_profiles)),
         mtu: options.mtu.unwrap_or(1200),
@@ -195,8 +213,14 @@ impl Peer<'_> {
                 }
                 self.connection.judge_certificate(Instant::now(), CertificateVerdict::Accept)?;
             }
+            Event::PskRequested(request) => {
+                println!("psk-requested {request:?}");
+                self.connection.provide_psk(Instant::now(), self.options.psk.clone())?;
+            }
             Event::Connected(negotiated) => {
-                println!("connected {:?} {:?} {:?}", negotiated.version, negotiated.suite, negotiated.group);
+                print!("connected {:?} {:?}", negotiated.version, negotiated.suite);
+                negotiated.group.iter().for_each(|group| print!(" {group:?}"));
+                println!();
                 println!("srtp-profile {:?}", negotiated.srtp_profile);
                 let mut exported = [0; 60];
                 self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported)?;

@@ -6,10 +6,12 @@
 pub(crate) mod pki;
 
 use crate::config::{Authentication, Config, DtlsRole, PeerPolicy};
+use crate::crypto::shared_secret::SharedSecret;
 use crate::crypto::verify::{PeerKey, SignatureVerified};
 use crate::event::CertificateVerdict;
-use crate::failure::{Failure, Refusal};
+use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::fingerprint::Fingerprint;
+use crate::psk::Psk;
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 
@@ -19,10 +21,15 @@ pub(crate) struct CertificateAccepted(());
 /// Proof that our policy does without a certificate of the peer.
 pub(crate) struct AnonymousAccepted(());
 
+/// Proof that the key schedule was fed with a pre-shared key of the application's, so that a Finished which
+/// verifies proves that the peer holds it too.
+pub(crate) struct PskHeld(());
+
 /// Proof of who the peer is.
 pub(crate) enum PeerAuthenticated {
     Certificate { _accepted: CertificateAccepted, _signed: SignatureVerified, leaf: Bytes },
     Anonymous { _accepted: AnonymousAccepted },
+    Psk { _held: PskHeld },
 }
 
 impl PeerAuthenticated {
@@ -38,11 +45,15 @@ impl PeerAuthenticated {
         Self::Anonymous { _accepted: accepted }
     }
 
+    pub(crate) const fn by_psk(held: PskHeld) -> Self {
+        Self::Psk { _held: held }
+    }
+
     /// The certificate that the peer proved to own.
     pub(crate) fn into_leaf(self) -> Option<Bytes> {
         match self {
             Self::Certificate { leaf, .. } => Some(leaf),
-            Self::Anonymous { .. } => None,
+            Self::Anonymous { .. } | Self::Psk { .. } => None,
         }
     }
 }
@@ -68,7 +79,9 @@ pub(crate) fn judge(
     chain: &[&[u8]],
     owner: DtlsRole,
 ) -> Result<Option<(Presented, Judgement)>, Failure> {
-    let Authentication::Certificates { peer, .. } = &config.authentication;
+    let Authentication::Certificates { peer, .. } = &config.authentication else {
+        return Err(Misbehaved::UnexpectedMessage.into());
+    };
     let Some(leaf) = chain.first().copied() else { return Ok(None) };
     let judgement = match peer {
         // Before anything else is read out of it.
@@ -97,6 +110,11 @@ pub(crate) fn judged_by_application(verdict: CertificateVerdict) -> Result<Certi
     }
 }
 
+/// A pre-shared key, ready for the key schedule.
+pub(crate) fn hold(psk: &Psk) -> (SharedSecret, PskHeld) {
+    (SharedSecret::pre_shared(psk), PskHeld(()))
+}
+
 /// A client without a certificate is nobody whom a fingerprint describes.
 pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepted, Failure> {
     match config.authentication {
@@ -105,6 +123,8 @@ pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepte
             require_peer: false,
             ..
         } => Ok(AnonymousAccepted(())),
-        Authentication::Certificates { .. } => Err(Failure::Refused(Refusal::NoCertificate)),
+        Authentication::Certificates { .. } | Authentication::Psk { .. } => {
+            Err(Failure::Refused(Refusal::NoCertificate))
+        }
     }
 }

@@ -5,7 +5,7 @@
 use crate::authentication::pki;
 use crate::certificate::Certificate;
 use crate::crypto::group::NamedGroup;
-use crate::crypto::suite::CipherSuite;
+use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
 use crate::error::Misconfigured;
 use crate::extension::use_srtp::srtp_profile;
 use crate::fingerprint::Fingerprint;
@@ -22,7 +22,8 @@ pub struct Config {
     pub versions: Versions,
     /// Who we are and whom we accept.
     pub authentication: Authentication,
-    /// Cipher suites in preference order. A client offers them, a server picks its first one in common.
+    /// Cipher suites in preference order. A client offers those that suit the authentication, a server picks its
+    /// first one in common.
     pub suites: Vec<CipherSuite>,
     /// Key exchange groups in preference order. A client offers them, a server picks its first one in common.
     pub groups: Vec<NamedGroup>,
@@ -77,14 +78,6 @@ pub enum Versions {
 }
 
 impl Versions {
-    pub(crate) const fn allow_dtls12(self) -> bool {
-        matches!(self, Self::Dtls12 | Self::Auto)
-    }
-
-    pub(crate) const fn allow_dtls13(self) -> bool {
-        matches!(self, Self::Dtls13 | Self::Auto)
-    }
-
     /// What a ClientHello lists, the newest first.
     pub(crate) const fn offered(self) -> &'static [ProtocolVersion] {
         match self {
@@ -107,6 +100,12 @@ pub enum Authentication {
         /// Whether a server refuses a client that presents no certificate. Under
         /// [`PeerPolicy::Fingerprints`] such a client is refused in any case.
         require_peer: bool,
+    },
+    /// A pre-shared key on both sides, and no certificates (RFC 4279). The key is asked for by
+    /// [`crate::Event::PskRequested`].
+    Psk {
+        /// What a server tells its clients, so that they know which key to use. Sent in plaintext.
+        hint: Option<Vec<u8>>,
     },
 }
 
@@ -225,21 +224,31 @@ impl Config {
     /// The smallest [`Config::mtu`]: a record and a piece of a handshake message of useful size.
     pub const MIN_MTU: usize = 256;
 
+    pub(crate) const fn allows_dtls12(&self) -> bool {
+        matches!(self.versions, Versions::Dtls12 | Versions::Auto)
+    }
+
+    /// With a pre-shared key only DTLS 1.2 is spoken.
+    pub(crate) const fn allows_dtls13(&self) -> bool {
+        matches!(self.versions, Versions::Dtls13 | Versions::Auto)
+            && matches!(self.authentication, Authentication::Certificates { .. })
+    }
+
+    /// The suites of DTLS 1.2 that suit the authentication, in preference order.
+    pub(crate) fn suites(&self) -> impl Iterator<Item = &'static SuiteParameters> {
+        let with_psk = matches!(self.authentication, Authentication::Psk { .. });
+        let suites = self.suites.iter().filter_map(|suite| suite.parameters());
+        suites.filter(move |suite| (suite.key_exchange == KeyExchange::Psk) == with_psk)
+    }
+
     /// Refuses what could never connect, before anything was sent.
     pub(crate) fn check(&self) -> Result<(), Misconfigured> {
-        let Authentication::Certificates { own, peer, .. } = &self.authentication;
-        if own.is_empty() {
-            return Err(Misconfigured::NoCertificate);
-        }
-        if matches!(peer, PeerPolicy::Fingerprints(fingerprints) if fingerprints.is_empty()) {
-            return Err(Misconfigured::NoFingerprint);
-        }
-        if let PeerPolicy::Pki { roots, name, .. } = peer {
-            if roots.is_empty() || !roots.iter().all(|root| pki::is_root(root)) {
-                return Err(Misconfigured::UnreadableRoot);
-            }
-            if name.as_deref().is_some_and(|name| !pki::is_name(name)) {
-                return Err(Misconfigured::InvalidName);
+        match &self.authentication {
+            Authentication::Certificates { own, peer, .. } => check_certificates(own, peer)?,
+            Authentication::Psk { hint } => {
+                if hint.as_ref().is_some_and(|hint| hint.len() > usize::from(u16::MAX)) {
+                    return Err(Misconfigured::HintTooLong);
+                }
             }
         }
         if let Some(&suite) = self.suites.iter().find(|suite| !CipherSuite::SUPPORTED.contains(suite)) {
@@ -248,9 +257,9 @@ impl Config {
         if let Some(&group) = self.groups.iter().find(|group| !NamedGroup::SUPPORTED.contains(group)) {
             return Err(Misconfigured::UnsupportedGroup(group));
         }
-        let has = |allowed: bool, is_of: fn(&CipherSuite) -> bool| !allowed || self.suites.iter().any(is_of);
-        if !has(self.versions.allow_dtls12(), |suite| suite.parameters().is_some())
-            || !has(self.versions.allow_dtls13(), |suite| suite.dtls13().is_some())
+        if (self.allows_dtls12() && self.suites().next().is_none())
+            || (self.allows_dtls13() && self.suites.iter().all(|suite| suite.dtls13().is_none()))
+            || !(self.allows_dtls12() || self.allows_dtls13())
         {
             return Err(Misconfigured::NoSuite);
         }
@@ -264,5 +273,21 @@ impl Config {
             return Err(Misconfigured::MtuTooSmall { min: Self::MIN_MTU });
         }
         Ok(())
+    }
+}
+
+fn check_certificates(own: &[Certificate], peer: &PeerPolicy) -> Result<(), Misconfigured> {
+    if own.is_empty() {
+        return Err(Misconfigured::NoCertificate);
+    }
+    match peer {
+        PeerPolicy::Fingerprints(fingerprints) if fingerprints.is_empty() => {
+            Err(Misconfigured::NoFingerprint)
+        }
+        PeerPolicy::Pki { roots, .. } if roots.is_empty() || !roots.iter().all(|root| pki::is_root(root)) => {
+            Err(Misconfigured::UnreadableRoot)
+        }
+        PeerPolicy::Pki { name: Some(name), .. } if !pki::is_name(name) => Err(Misconfigured::InvalidName),
+        PeerPolicy::Fingerprints(_) | PeerPolicy::Pki { .. } | PeerPolicy::Application => Ok(()),
     }
 }

@@ -12,12 +12,14 @@ mod state;
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
 use crate::discard::Discard;
+use crate::dtls12::Answer;
 use crate::dtls12::key_schedule::RESERVED_LABELS;
 use crate::error::Error;
 use crate::event::{Admitted, CertificateVerdict, Event, Negotiated};
 use crate::events::Events;
 use crate::message::Random;
 use crate::outbox::Outbox;
+use crate::psk::Psk;
 use crate::record::protect::{Epoch, RecordLayer};
 use crate::record::{ContentType, MAX_CONTENT_LEN};
 use crate::stats::Stats;
@@ -170,7 +172,18 @@ impl Connection {
     /// [`Error::NotAsked`] where no certificate waits.
     pub fn judge_certificate(&mut self, now: Instant, verdict: CertificateVerdict) -> Result<(), Error> {
         self.catch_up(now);
-        self.apply_verdict(verdict)
+        self.apply_answer(Answer::Verdict(verdict))
+    }
+
+    /// Answers [`Event::PskRequested`]. Without a key a client fails with [`crate::Refusal::UnknownPsk`]; a
+    /// server goes on as if the client's key was wrong, until the deadline, so that nobody can find out which
+    /// identities exist.
+    ///
+    /// # Errors
+    /// [`Error::NotAsked`] where no key was requested.
+    pub fn provide_psk(&mut self, now: Instant, psk: Option<Psk>) -> Result<(), Error> {
+        self.catch_up(now);
+        self.apply_answer(Answer::Psk(psk))
     }
 
     /// Ends the connection: queues a close_notify and emits [`Event::Closed`]. Without effect on one that has

@@ -24,8 +24,8 @@ pub enum Error {
     /// The connection has failed or was closed by either side.
     #[error("the connection is closed")]
     Closed,
-    /// No certificate waits for a verdict.
-    #[error("nothing was asked: no certificate waits for a verdict")]
+    /// No certificate waits for a verdict, or no pre-shared key was requested.
+    #[error("nothing was asked: no certificate waits for a verdict, no pre-shared key was requested")]
     NotAsked,
     /// The keys have protected as many records as they may: make a new connection.
     #[error("the keys are worn out: make a new connection")]
@@ -59,8 +59,11 @@ pub enum Misconfigured {
     /// `PeerPolicy::Pki::name` is neither a DNS name nor an IP address.
     #[error("the expected name is neither a DNS name nor an IP address")]
     InvalidName,
-    /// [`crate::Config::suites`] has none for a version that is allowed.
-    #[error("no cipher suite is given for an allowed version")]
+    /// `Authentication::Psk::hint` is longer than 2^16-1 bytes.
+    #[error("the identity hint is longer than 65535 bytes")]
+    HintTooLong,
+    /// [`crate::Config::suites`] holds none that suits the authentication, for a version that is allowed.
+    #[error("no cipher suite is given that suits the authentication and an allowed version")]
     NoSuite,
     /// [`crate::Config::groups`] is empty.
     #[error("no key exchange group is given")]

@@ -19,6 +19,8 @@ pub enum Event {
         /// The certificates as DER, the peer's own first. Never empty.
         chain: Vec<Bytes>,
     },
+    /// Under [`crate::Authentication::Psk`]: answer with [`crate::Connection::provide_psk`].
+    PskRequested(PskRequest),
     /// Application data that authenticated.
     Data(Bytes),
     /// The last flight of a DTLS 1.2 handshake is no longer kept: the peer proved that it is connected, or
@@ -44,8 +46,8 @@ pub struct Negotiated {
     pub version: ProtocolVersion,
     /// The cipher suite.
     pub suite: CipherSuite,
-    /// The key exchange group.
-    pub group: NamedGroup,
+    /// The key exchange group; `None` where a pre-shared key made one unnecessary.
+    pub group: Option<NamedGroup>,
     /// The SRTP protection profile (RFC 5764), see [`crate::srtp_profile`].
     pub srtp_profile: Option<u16>,
 }
@@ -57,6 +59,15 @@ pub enum ClosedBy {
     Us,
     /// A close_notify arrived.
     Peer,
+}
+
+/// Which pre-shared key is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PskRequest {
+    /// The client's: the one that suits the server's hint, where there is one.
+    ForHint(Option<Bytes>),
+    /// The server's: the one of this identity.
+    ForIdentity(Bytes),
 }
 
 /// The application's answer to [`Event::CertificateReceived`].

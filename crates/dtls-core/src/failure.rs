@@ -111,6 +111,9 @@ pub enum Refusal {
     /// The public key infrastructure does not vouch for it.
     #[error("its certificate is not trusted: {0}")]
     Pki(Untrusted),
+    /// The application has no pre-shared key for this server.
+    #[error("there is no pre-shared key for it")]
+    UnknownPsk,
     /// The application said no.
     #[error("the application refused its certificate")]
     ByApplication,
@@ -210,7 +213,7 @@ impl Refusal {
                 AlertDescription::BAD_CERTIFICATE
             }
             // RFC 5246 section 7.4.6.
-            Self::NoCertificate => AlertDescription::HANDSHAKE_FAILURE,
+            Self::NoCertificate | Self::UnknownPsk => AlertDescription::HANDSHAKE_FAILURE,
         }
     }
 }

@@ -49,6 +49,43 @@
 //! # }
 //! ```
 //!
+//! # Who the peer is
+//! [`PeerPolicy`] says how its certificate is judged: by announced fingerprints, by a public key infrastructure,
+//! or by the application, which is asked by [`Event::CertificateReceived`]. Devices without certificates share a
+//! key instead:
+//!
+//! ```
+//! use dtls_core::{Authentication, Config, Connection, Event, Psk};
+//! use std::time::Instant;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config { authentication: Authentication::Psk { hint: None }, ..Config::default() };
+//! let now = Instant::now();
+//! let mut sensor = Connection::client(now, config.clone())?;
+//! let mut gateway = Connection::server(now, config)?;
+//! sensor.start(now, None)?;
+//! gateway.start(now, None)?;
+//!
+//! let mut datagram = Vec::new();
+//! while !(sensor.is_connected() && gateway.is_connected()) {
+//!     for [from, to] in [[0, 1], [1, 0]] {
+//!         let mut ends = [&mut sensor, &mut gateway];
+//!         while ends[from].poll_transmit(&mut datagram).is_some() {
+//!             ends[to].handle_input(now, &mut datagram);
+//!             datagram.clear();
+//!         }
+//!         while let Some(event) = ends[to].poll_event() {
+//!             // The client is asked for a hint's key, the server for an identity's: here there is one key.
+//!             if let Event::PskRequested(_) = event {
+//!                 ends[to].provide_psk(now, Some(Psk::new(b"sensor-7", b"a key of good length")?))?;
+//!             }
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What it refuses
 //! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
 //! A peer without the extended master secret (RFC 7627) is refused.
@@ -80,6 +117,7 @@ mod key_log;
 mod message;
 mod outbox;
 mod peek;
+mod psk;
 mod record;
 mod stats;
 mod timer;
@@ -94,13 +132,14 @@ pub use crypto::sign::SignatureScheme;
 pub use crypto::suite::CipherSuite;
 pub use discard::Discard;
 pub use error::{Error, Misconfigured};
-pub use event::{Admitted, CertificateVerdict, ClosedBy, Event, Negotiated};
+pub use event::{Admitted, CertificateVerdict, ClosedBy, Event, Negotiated, PskRequest};
 pub use extension::use_srtp::srtp_profile;
 pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal, Untrusted};
 pub use fingerprint::{Fingerprint, HashAlgorithm, InvalidFingerprint};
 pub use key_log::KeyLogLine;
 pub use message::version::ProtocolVersion;
 pub use peek::{Hello, Peek, peek};
+pub use psk::{InvalidPsk, Psk};
 pub use stats::Stats;
 pub use timer::Timer;
 pub use transmit::Transmit;

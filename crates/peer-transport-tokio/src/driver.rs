@@ -12,7 +12,8 @@ use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 use peer_transport::{
-    Certificate, Datagram, Endpoint, Error, Event, Media, PeerId, PeerMut, PeerTransport, Seed, Transmit,
+    Certificate, Datagram, Endpoint, Error, Event, Media, PeerId, PeerMut, PeerTransport, Protocol, Seed,
+    Transmit,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Sleep;
@@ -76,8 +77,8 @@ pub enum SendError {
     /// The socket takes no more and [`Config::max_queued`] bytes wait already.
     #[error("the socket is full and so is its queue")]
     Congested,
-    /// No socket has the local address of the selected pair.
-    #[error("no socket has the local address of the selected pair")]
+    /// No UDP socket has the local address of the selected pair.
+    #[error("no UDP socket has the local address of the selected pair")]
     NoSocket,
 }
 
@@ -108,7 +109,8 @@ impl Driver {
         })
     }
 
-    /// Adds a peer. Without certificates one is generated, dated by the system's calendar.
+    /// Adds a peer. Without certificates one is generated, dated by the system's calendar; an application
+    /// with many peers generates one and gives it to all.
     ///
     /// # Errors
     /// As [`Endpoint::add_peer`].
@@ -118,7 +120,8 @@ impl Driver {
         certificates: Vec<Certificate>,
     ) -> Result<PeerId, Error> {
         let mut config: Arc<peer_transport::Config> = config.into();
-        if config.wall_clock.is_none() {
+        // A configuration that many peers share is not copied for those who bring their certificates.
+        if certificates.is_empty() && config.wall_clock.is_none() {
             Arc::make_mut(&mut config).wall_clock = Some(SystemTime::now());
         }
         self.endpoint.add_peer(Instant::now(), config, certificates)
@@ -147,7 +150,13 @@ impl Driver {
         self.endpoint.peer_mut(id)
     }
 
-    /// The peers, in the order in which they were added.
+    /// The endpoint, to look at: what it dropped, and where it routes.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The peers, in an order that does not depend on what they do.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.endpoint.peers()
     }
@@ -380,7 +389,9 @@ impl Port {
 /// Queues a datagram at the socket that has its local address.
 fn queue(ports: &mut [Port], stats: &mut Stats, transmit: &Transmit, bytes: &[u8]) -> Result<(), SendError> {
     let to = Destination { local: transmit.path.local(), remote: transmit.path.remote(), ecn: transmit.ecn };
-    let best = ports
+    // What goes over TCP goes over a connection of the application's.
+    let sockets = if transmit.path.protocol() == Protocol::Udp { ports } else { &mut [] };
+    let best = sockets
         .iter_mut()
         .map(|port| (port.socket.claim(to.local), port))
         .filter(|(claim, _)| *claim != Claim::No)
@@ -407,4 +418,41 @@ fn seed() -> io::Result<Seed> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no entropy"))?;
     Ok(Seed::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peer_transport::Path;
+
+    fn port(address: &str) -> Port {
+        Port::new(UdpSocket::bind(address).unwrap(), &Config::default()).unwrap()
+    }
+
+    fn queued(ports: &mut [Port], path: Path) -> Result<usize, SendError> {
+        let bytes = [1; 10];
+        queue(ports, &mut Stats::default(), &Transmit::new(path, bytes.len()), &bytes)?;
+        Ok(ports.iter().position(|port| !port.egress.is_empty()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_socket_that_is_bound_to_the_address_is_preferred_to_the_one_bound_to_all() {
+        let mut ports = [port("0.0.0.0:0"), port("127.0.0.1:0")];
+        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
+        let exact = ports[1].socket.local();
+        assert_eq!(queued(&mut ports, Path::udp(exact, remote)), Ok(1));
+        let mut ports = [port("0.0.0.0:0"), port("127.0.0.1:0")];
+        let any = SocketAddr::from(([127, 0, 0, 1], ports[0].socket.local().port()));
+        assert_eq!(queued(&mut ports, Path::udp(any, remote)), Ok(0));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_no_socket_and_a_path_over_tcp_are_refused() {
+        let mut ports = [port("127.0.0.1:0")];
+        let own = ports[0].socket.local();
+        let remote = SocketAddr::from(([127, 0, 0, 1], 9));
+        let elsewhere = SocketAddr::from(([127, 0, 0, 1], own.port().wrapping_add(1)));
+        assert_eq!(queued(&mut ports, Path::udp(elsewhere, remote)), Err(SendError::NoSocket));
+        assert_eq!(queued(&mut ports, Path::new(own, remote, Protocol::Tcp)), Err(SendError::NoSocket));
+    }
 }

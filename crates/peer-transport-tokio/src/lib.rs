@@ -52,8 +52,8 @@
 //! destination that are sent while a batch of input is worked off leave together, and nothing ever waits
 //! for more to come.
 //!
-//! ECN marks are carried both ways. DSCP is not: set it on the socket before handing it over
-//! (`IP_TOS`), where the system honours that beside per-packet ECN.
+//! ECN marks are carried both ways. DSCP is not: ECN is set packet by packet in the field that both share,
+//! and the code point that a [`Transmit`](peer_transport::Transmit) asks for is left at zero.
 //!
 //! # What can go wrong
 //!

@@ -13,7 +13,7 @@ use crate::error::{Error, SendError};
 use crate::event::Event;
 use crate::mailbox::Mailbox;
 use crate::media_receiver::{Evidence, MediaReceiver, ReceiverFacts};
-use crate::media_sender::{KeyChange, Keys, MediaSender, SenderFacts};
+use crate::media_sender::{Keys, MediaSender, SenderFacts};
 use crate::reception::Slot;
 use crate::transport::PeerTransport;
 
@@ -29,13 +29,17 @@ pub(crate) struct Detached {
 struct SenderEnd {
     mailbox: Arc<Mailbox<SenderFacts>>,
     permission: Option<Permission>,
-    association: Option<Association>,
+    sending: Option<Association>,
+    live: Live,
 }
 
 struct ReceiverEnd {
     mailbox: Arc<Mailbox<ReceiverFacts>>,
-    live: [Option<Association>; 3],
+    live: Live,
 }
+
+/// The associations that have SRTP keys, by their slots.
+type Live = [Option<Association>; 3];
 
 impl Detached {
     /// Whether received media belongs to somebody else.
@@ -87,7 +91,8 @@ impl PeerTransport {
         }
         let mailbox = Arc::new(Mailbox::default());
         let sender = MediaSender::new(now, Arc::clone(&mailbox));
-        self.detached.sender = Some(SenderEnd { mailbox, permission: None, association: None });
+        let end = SenderEnd { mailbox, permission: None, sending: None, live: [None; 3] };
+        self.detached.sender = Some(end);
         self.route(now);
         Ok(sender)
     }
@@ -144,55 +149,54 @@ impl PeerTransport {
     }
 
     fn tell_sender(&mut self, now: Instant) {
-        let permission = self.ice.permission(now);
-        let sending = self.current.established_mut().filter(|association| association.carries_media());
-        let association = sending.as_ref().map(|sending| sending.identity.number);
-        let Some(end) = &mut self.detached.sender else { return };
-        if (end.permission, end.association) == (permission, association) {
+        let (permission, live) = (self.ice.permission(now), self.live());
+        let sending = self.current.established().filter(|association| association.carries_media());
+        let sending = sending.map(|association| association.identity.number);
+        if let Some(end) = &self.detached.sender
+            && (end.permission, end.sending, end.live) == (permission, sending, live)
+        {
             return;
         }
-        let keys = if end.association == association {
-            KeyChange::None
-        } else {
-            sending
-                .and_then(|sending| Some((sending.identity.number, sending.take_outbound()?)))
-                .map_or(KeyChange::Withdrawn, |(association, outbound)| {
-                    KeyChange::New(Box::new(Keys { association, outbound }))
-                })
-        };
-        end.permission = permission;
-        end.association = association;
+        let new = Slot::ALL.into_iter().filter_map(|slot| {
+            let association = self.established_mut(slot)?;
+            let outbound = association.take_outbound()?;
+            Some(Keys { association: association.identity.number, outbound })
+        });
+        let new: Vec<_> = new.collect();
+        let Some(end) = &mut self.detached.sender else { return };
+        (end.permission, end.sending, end.live) = (permission, sending, live);
         end.mailbox.post(|facts| {
             facts.permission = permission;
-            match keys {
-                // What the sender has not fetched yet stays for it.
-                KeyChange::None => {}
-                KeyChange::Withdrawn | KeyChange::New(_) => facts.keys = keys,
-            }
+            facts.sending = sending;
+            facts.live = live.into_iter().flatten().collect();
+            facts.new.extend(new);
+            facts.new.retain(|keys| facts.live.contains(&keys.association));
         });
     }
 
     fn tell_receiver(&mut self) {
-        let live = Slot::ALL.map(|slot| {
-            let association = self.established(slot).filter(|association| association.carries_media());
-            association.map(|association| association.identity.number)
-        });
-        let unknown: Vec<_> = Slot::ALL
-            .into_iter()
-            .filter_map(|slot| {
-                let association = self.established_mut(slot)?;
-                Some((association.identity.number, association.take_inbound()?))
-            })
-            .collect();
-        let Some(end) = &mut self.detached.receiver else { return };
-        if end.live == live && unknown.is_empty() {
+        let live = self.live();
+        if self.detached.receiver.as_ref().is_some_and(|end| end.live == live) {
             return;
         }
+        let new = Slot::ALL.into_iter().filter_map(|slot| {
+            let association = self.established_mut(slot)?;
+            Some((association.identity.number, association.take_inbound()?))
+        });
+        let new: Vec<_> = new.collect();
+        let Some(end) = &mut self.detached.receiver else { return };
         end.live = live;
         end.mailbox.post(|facts| {
             facts.live = live.into_iter().flatten().collect();
-            facts.new.extend(unknown);
+            facts.new.extend(new);
             facts.new.retain(|(association, _)| facts.live.contains(association));
         });
+    }
+
+    fn live(&self) -> Live {
+        Slot::ALL.map(|slot| {
+            let association = self.established(slot).filter(|association| association.carries_media());
+            association.map(|association| association.identity.number)
+        })
     }
 }

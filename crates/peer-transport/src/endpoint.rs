@@ -3,6 +3,7 @@
 //! Three questions with one index each, so that a datagram costs the same among ten peers and ten
 //! thousand. What a peer is and does is in [`PeerTransport`]; nothing here looks into it.
 
+mod config;
 mod deadlines;
 mod index;
 mod indexes;
@@ -13,6 +14,7 @@ mod ready;
 mod route;
 mod slots;
 
+pub use config::EndpointConfig;
 pub use peer_id::PeerId;
 pub use peer_mut::PeerMut;
 pub use route::{ForwardTag, Route};
@@ -34,25 +36,6 @@ use indexes::{Indexes, Peer};
 use keyed::Keyed;
 use ready::Mark;
 use slots::Slots;
-
-/// The bounds of an [`Endpoint`].
-#[derive(Clone, Debug)]
-pub struct EndpointConfig {
-    /// How many peers there may be at once. 65,536 by default: some 25 kB each.
-    pub max_peers: usize,
-    /// How many paths lead to one peer. A peer that is authenticated can come from as many
-    /// addresses as it likes, and each takes a place in the index. 64 by default, more than a
-    /// host with IPv4, IPv6 and relays on every interface uses.
-    pub max_paths_per_peer: usize,
-    /// How many paths [`Endpoint::set_forward`] may give away. 65,536 by default.
-    pub max_forwards: usize,
-}
-
-impl Default for EndpointConfig {
-    fn default() -> Self {
-        Self { max_peers: 65_536, max_paths_per_peer: 64, max_forwards: 65_536 }
-    }
-}
 
 /// Many [`PeerTransport`]s behind any number of local addresses.
 ///

@@ -115,6 +115,16 @@ pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceStat
 pub use srtp::RtpHeader;
 pub use srtp_keys::Profile;
 
+const _: () = {
+    const fn assert_send<T: Send>() {}
+    assert_send::<PeerTransport>();
+    assert_send::<Endpoint>();
+    assert_send::<MediaSender>();
+    assert_send::<MediaReceiver>();
+    assert_send::<Media<'_>>();
+    assert_send::<Event>();
+};
+
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct ReadmeDoctests;

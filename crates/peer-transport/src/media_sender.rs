@@ -26,25 +26,21 @@ pub struct MediaSender {
     seen: Seen,
     now: Instant,
     permission: Option<Permission>,
-    keys: Option<Keys>,
+    sending: Option<Association>,
+    /// Of every association that lives, because the one before may be returned to.
+    keys: Vec<Keys>,
 }
 
 /// What the transport tells its sender.
 #[derive(Default)]
 pub(crate) struct SenderFacts {
     pub(crate) permission: Option<Permission>,
-    pub(crate) keys: KeyChange,
-}
-
-/// What happened to the keys since the sender looked.
-#[derive(Default)]
-pub(crate) enum KeyChange {
-    #[default]
-    None,
-    /// The association is over and no other has taken its place.
-    Withdrawn,
-    /// Everything is to be protected under these from now on.
-    New(Box<Keys>),
+    /// Under whose keys everything is to be protected.
+    pub(crate) sending: Option<Association>,
+    /// The associations whose keys are to be kept.
+    pub(crate) live: Vec<Association>,
+    /// Contexts that the sender has not fetched yet.
+    pub(crate) new: Vec<Keys>,
 }
 
 /// The keys of an association, with the state of its streams.
@@ -55,7 +51,7 @@ pub(crate) struct Keys {
 
 impl MediaSender {
     pub(crate) fn new(now: Instant, mailbox: Arc<Mailbox<SenderFacts>>) -> Self {
-        Self { mailbox, seen: Seen::default(), now, permission: None, keys: None }
+        Self { mailbox, seen: Seen::default(), now, permission: None, sending: None, keys: Vec::new() }
     }
 
     /// Protects one RTP packet and appends it to `out`: the header as bytes, with its contributing
@@ -90,24 +86,25 @@ impl MediaSender {
         Ok(Transmit::new(permission.path, len))
     }
 
-    /// The association whose keys protected the last packet, or will protect the first one.
+    /// The association whose keys protect the next packet.
     pub fn association(&mut self) -> Option<Association> {
         self.refresh();
-        self.keys.as_ref().map(|keys| keys.association)
+        self.sending
     }
 
     /// Whether three quarters of what the keys may protect are used up (RFC 3711 section 9.2): time
     /// for a restart.
     #[must_use]
     pub fn key_wears_out(&self) -> bool {
-        self.keys.as_ref().is_some_and(|keys| keys.outbound.key_wears_out())
+        self.keys.iter().any(|keys| Some(keys.association) == self.sending && keys.outbound.key_wears_out())
     }
 
     /// What it takes to send: a permission that has not ended, and keys.
     fn ready(&mut self, now: Instant) -> Result<(Permission, &mut Outbound), SendError> {
         self.now = self.now.max(now);
         self.refresh();
-        let keys = self.keys.as_mut().ok_or(SendError::NotConnected)?;
+        let is_sending = |keys: &&mut Keys| Some(keys.association) == self.sending;
+        let keys = self.keys.iter_mut().find(is_sending).ok_or(SendError::NotConnected)?;
         let permission = self
             .permission
             .filter(|permission| permission.until.is_none_or(|until| self.now < until))
@@ -118,10 +115,8 @@ impl MediaSender {
     fn refresh(&mut self) {
         let Some(mut facts) = self.mailbox.changed(&mut self.seen) else { return };
         self.permission = facts.permission;
-        match std::mem::take(&mut facts.keys) {
-            KeyChange::None => {}
-            KeyChange::Withdrawn => self.keys = None,
-            KeyChange::New(keys) => self.keys = Some(*keys),
-        }
+        self.sending = facts.sending;
+        self.keys.append(&mut facts.new);
+        self.keys.retain(|keys| facts.live.contains(&keys.association));
     }
 }

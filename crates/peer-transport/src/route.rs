@@ -115,7 +115,7 @@ impl PeerTransport {
             dtls_core::Event::Closed(by) => self.association_closed(now, slot, by),
             dtls_core::Event::Failed(failure) => self.association_failed(now, slot, failure),
             // Certificates are judged by their fingerprints, so nobody is asked.
-            dtls_core::Event::CertificateReceived { .. } => {}
+            dtls_core::Event::CertificateReceived { .. } | dtls_core::Event::PskRequested(_) => {}
         }
     }
 

@@ -7,10 +7,10 @@ use super::state::{Established, FinalFlight, Handshaking, Machine, State};
 use crate::config::{Config, DtlsRole};
 use crate::connected::Connected;
 use crate::discard::Discard;
-use crate::dtls12::{Context, Judged, Step};
+use crate::dtls12::{Answer, Answered, Context, Step};
 use crate::dtls13;
 use crate::error::Error;
-use crate::event::{Admitted, CertificateVerdict, Event};
+use crate::event::{Admitted, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
 use crate::handshake::{Fragment, HandshakeType, Message};
 use crate::peek::hello_random;
@@ -48,7 +48,7 @@ impl Connection {
         if fragment.sequence < next {
             return self.receive_repeat(fragment, protected);
         }
-        let waits = handshaking.machine.awaits_verdict();
+        let waits = handshaking.machine.awaits_answer();
         if let Some(message) = fragment.whole(protected).filter(|message| message.sequence == next && !waits)
         {
             if message.body.len() > self.config.limits.handshake_message {
@@ -70,19 +70,17 @@ impl Connection {
     /// Delivers what has been put together, in order.
     fn deliver_complete(&mut self) {
         while let State::Handshaking(handshaking) = &mut self.state
-            && !handshaking.machine.awaits_verdict()
+            && !handshaking.machine.awaits_answer()
             && let Some(assembled) = handshaking.reassembly.take_complete()
         {
             self.deliver(&assembled.message());
         }
     }
 
-    /// Gives the next message to the machine.
-    fn deliver(&mut self, message: &Message<'_>) -> Admitted {
-        let State::Handshaking(handshaking) = &mut self.state else {
-            return self.discard(Discard::UnexpectedMessage);
-        };
-        let mut cx = Context {
+    /// The machine, and what it may touch.
+    fn machine(&mut self) -> Option<(&mut Machine, Context<'_>)> {
+        let State::Handshaking(handshaking) = &mut self.state else { return None };
+        let cx = Context {
             config: &self.config,
             random: &self.random,
             local_random: &mut handshaking.local_random,
@@ -91,13 +89,21 @@ impl Connection {
             records: &mut self.records,
             events: &mut self.events,
         };
-        match mem::replace(&mut handshaking.machine, Machine::Moved).handle(message, &mut cx) {
+        Some((&mut handshaking.machine, cx))
+    }
+
+    /// Gives the next message to the machine.
+    fn deliver(&mut self, message: &Message<'_>) -> Admitted {
+        let Some((machine, mut cx)) = self.machine() else {
+            return self.discard(Discard::UnexpectedMessage);
+        };
+        match mem::replace(machine, Machine::Moved).handle(message, &mut cx) {
             Step::Advance(next) => {
-                handshaking.machine = next;
+                *machine = next;
                 self.note_progress();
             }
             Step::Stay(same, reason) => {
-                handshaking.machine = same;
+                *machine = same;
                 if !message.protected {
                     return self.discard(reason);
                 }
@@ -117,10 +123,17 @@ impl Connection {
         handshaking.reassembly.advance();
         handshaking.alert_hint = None;
         self.timers.stop(Timer::AlertHint);
-        if handshaking.machine.awaits_verdict() {
+        if handshaking.machine.awaits_answer() {
             // The application takes its time; the peer repeats its flight meanwhile.
             self.timers.stop(Timer::Retransmit);
         }
+        self.begin_deadline();
+        self.follow_up();
+    }
+
+    /// Sends what the machine left to be sent, and looks again at what was too early for it.
+    fn follow_up(&mut self) {
+        let State::Handshaking(handshaking) = &mut self.state else { return };
         if handshaking.outgoing.flight.is_new() {
             let next = handshaking.reassembly.next();
             handshaking.outgoing.flight.answers(next);
@@ -131,7 +144,6 @@ impl Connection {
         } else if handshaking.outgoing.flight.is_empty() {
             self.timers.stop(Timer::Retransmit);
         }
-        self.begin_deadline();
         self.receive_early();
     }
 
@@ -201,7 +213,7 @@ impl Connection {
             return self.receive_replacement(fragment);
         }
         let flight = &handshaking.outgoing.flight;
-        let missed = flight.was_missed_by(fragment.sequence) && !handshaking.machine.awaits_verdict();
+        let missed = flight.was_missed_by(fragment.sequence) && !handshaking.machine.awaits_answer();
         if missed && flight.may_repeat(self.now, self.rto) {
             self.repeat_flight();
         }
@@ -239,18 +251,22 @@ impl Connection {
         self.deliver(&hello.message())
     }
 
-    pub(super) fn apply_verdict(&mut self, verdict: CertificateVerdict) -> Result<(), Error> {
-        let State::Handshaking(handshaking) = &mut self.state else { return Err(Error::NotAsked) };
-        match mem::replace(&mut handshaking.machine, Machine::Moved).on_verdict(verdict) {
-            Judged::NotAsked(same) => {
-                handshaking.machine = same;
+    /// The application answers what an event has asked.
+    pub(super) fn apply_answer(&mut self, answer: Answer) -> Result<(), Error> {
+        let Some((machine, mut cx)) = self.machine() else { return Err(Error::NotAsked) };
+        match mem::replace(machine, Machine::Moved).on_answer(answer, &mut cx) {
+            Answered::NotAsked(same) => {
+                *machine = same;
                 return Err(Error::NotAsked);
             }
-            Judged::Fail(failure) => self.fail(failure),
-            Judged::Advance(next) => {
-                handshaking.machine = next;
-                let pause = timeout(&self.config, self.rto, handshaking.outgoing.flight.transmissions());
+            Answered::Fail(failure) => self.fail(failure),
+            Answered::Advance(next) => {
+                *machine = next;
+                // The timer stood still meanwhile; a new flight sets it again by itself.
+                let transmissions = cx.outgoing.flight.transmissions();
+                let pause = timeout(&self.config, self.rto, transmissions);
                 self.timers.set(Timer::Retransmit, self.now, pause);
+                self.follow_up();
                 self.deliver_complete();
             }
         }

@@ -76,7 +76,7 @@ impl Connection {
             // It overtook what makes its keys.
             State::Handshaking(handshaking) if !self.records.can_read(header.epoch_bits) => {
                 let limit = self.config.limits.early_records;
-                return if !self.config.versions.allow_dtls13() {
+                return if !self.config.allows_dtls13() {
                     self.discard(Discard::UnknownEpoch)
                 } else if handshaking.early.keep_unified(header, record, limit) {
                     Admitted::Unauthenticated

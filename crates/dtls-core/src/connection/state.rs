@@ -7,10 +7,9 @@ use crate::config::{Config, DtlsRole};
 use crate::connected::{Connected, Randoms};
 use crate::crypto::backend::rand::SystemRandom;
 use crate::discard::Discard;
-use crate::dtls12::{Context, Judged, Step, client, server};
+use crate::dtls12::{Answer, Answered, Context, Step, client, server};
 use crate::dtls13;
 use crate::dtls13::ack::Received;
-use crate::event::CertificateVerdict;
 use crate::failure::Failure;
 use crate::handshake::early::EarlyRecords;
 use crate::handshake::flight::Flight;
@@ -64,7 +63,7 @@ pub(super) struct Handshaking {
 
 impl Handshaking {
     pub(super) fn server(local_random: Random, config: &Config) -> Self {
-        let machine = if config.versions.allow_dtls13() {
+        let machine = if config.allows_dtls13() {
             Machine::Server13(dtls13::server::State::AwaitClientHello(
                 dtls13::server::AwaitClientHello::First,
             ))
@@ -80,7 +79,7 @@ impl Handshaking {
         random: &SystemRandom,
     ) -> Result<Self, Failure> {
         let mut outgoing = Outgoing::default();
-        let machine = if config.versions.allow_dtls13() {
+        let machine = if config.allows_dtls13() {
             let begun =
                 dtls13::client::AwaitServerHello::begin(config, &local_random, random, &mut outgoing)?;
             Machine::Client13(dtls13::client::State::AwaitServerHello(Box::new(begun)))
@@ -136,22 +135,23 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
+    pub(super) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
         match self {
-            Self::Client(state) => state.on_verdict(verdict).map(Self::Client),
-            Self::Server(state) => state.on_verdict(verdict).map(Self::Server),
-            Self::Client13(state) => state.on_verdict(verdict).map(Self::Client13),
-            Self::Server13(state) => state.on_verdict(verdict).map(Self::Server13),
-            Self::Moved => Judged::NotAsked(Self::Moved),
+            Self::Client(state) => state.on_answer(answer, cx).map(Self::Client),
+            Self::Server(state) => state.on_answer(answer, cx).map(Self::Server),
+            Self::Client13(state) => state.on_answer(answer).map(Self::Client13),
+            Self::Server13(state) => state.on_answer(answer).map(Self::Server13),
+            Self::Moved => Answered::NotAsked(Self::Moved),
         }
     }
 
-    pub(super) const fn awaits_verdict(&self) -> bool {
+    /// Whether the application was asked something, so that messages wait.
+    pub(super) const fn awaits_answer(&self) -> bool {
         match self {
-            Self::Client(state) => state.awaits_verdict(),
-            Self::Server(state) => state.awaits_verdict(),
-            Self::Client13(state) => state.awaits_verdict(),
-            Self::Server13(state) => state.awaits_verdict(),
+            Self::Client(state) => state.awaits_answer(),
+            Self::Server(state) => state.awaits_answer(),
+            Self::Client13(state) => state.awaits_answer(),
+            Self::Server13(state) => state.awaits_answer(),
             Self::Moved => false,
         }
     }

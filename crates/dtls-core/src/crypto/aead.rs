@@ -4,34 +4,89 @@
 
 use crate::crypto::backend::aead;
 use crate::crypto::suite::{NonceForm, SuiteParameters};
+use aes::Aes128;
+use ccm::Ccm;
+use ccm::aead::{AeadInOut as _, KeyInit as _};
+use ccm::consts::{U8, U12};
 
-/// Every AEAD of ours has the same tag length.
-pub(crate) const TAG_LEN: usize = 16;
+/// No AEAD of ours has a longer tag.
+pub(crate) const MAX_TAG_LEN: usize = 16;
 /// What a record carries of its nonce where the form is explicit.
 pub(crate) const EXPLICIT_NONCE_LEN: usize = 8;
 
+const NONCE_LEN: usize = 12;
+const CCM_8_TAG_LEN: usize = 8;
+type Ccm8 = Ccm<Aes128, U8, U12>;
+
+/// An AEAD algorithm.
+#[derive(Clone, Copy)]
+pub(crate) enum Aead {
+    Backend(&'static aead::Algorithm),
+    /// `AEAD_AES_128_CCM_8` (RFC 6655 section 3), which the backend does not have.
+    Aes128Ccm8,
+}
+
+impl Aead {
+    pub(crate) fn key_len(self) -> usize {
+        match self {
+            Self::Backend(algorithm) => algorithm.key_len(),
+            Self::Aes128Ccm8 => 16,
+        }
+    }
+}
+
+enum Key {
+    Backend(aead::LessSafeKey),
+    Ccm8(Ccm8),
+}
+
 /// A key with the fixed part of its nonces.
 pub(crate) struct RecordKey {
-    key: aead::LessSafeKey,
+    key: Key,
     form: NonceForm,
     /// Under [`NonceForm::Explicit`] only the first four bytes count.
-    fixed: [u8; aead::NONCE_LEN],
+    fixed: [u8; NONCE_LEN],
+}
+
+/// What proves that a record is authentic.
+pub(crate) struct Tag {
+    bytes: [u8; MAX_TAG_LEN],
+    len: usize,
+}
+
+impl Tag {
+    fn new(tag: &[u8]) -> Self {
+        let mut bytes = [0; MAX_TAG_LEN];
+        bytes.iter_mut().zip(tag).for_each(|(slot, byte)| *slot = *byte);
+        Self { bytes, len: tag.len() }
+    }
+}
+
+impl AsRef<[u8]> for Tag {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl RecordKey {
     /// How many bytes of the key block the fixed part takes.
     pub(crate) const fn fixed_len(form: NonceForm) -> usize {
         match form {
-            NonceForm::Explicit => aead::NONCE_LEN - EXPLICIT_NONCE_LEN,
-            NonceForm::Implicit => aead::NONCE_LEN,
+            NonceForm::Explicit => NONCE_LEN - EXPLICIT_NONCE_LEN,
+            NonceForm::Implicit => NONCE_LEN,
         }
     }
 
     /// `None` where the key has not the length that the suite asks for.
     pub(crate) fn new(suite: &SuiteParameters, key: &[u8], fixed_part: &[u8]) -> Option<Self> {
-        let mut fixed = [0; aead::NONCE_LEN];
+        let mut fixed = [0; NONCE_LEN];
         fixed.get_mut(..Self::fixed_len(suite.nonce))?.copy_from_slice(fixed_part);
-        let key = aead::LessSafeKey::new(aead::UnboundKey::new(suite.aead, key).ok()?);
+        let key = match suite.aead {
+            Aead::Backend(algorithm) => {
+                Key::Backend(aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).ok()?))
+            }
+            Aead::Aes128Ccm8 => Key::Ccm8(Ccm8::new_from_slice(key).ok()?),
+        };
         Some(Self { key, form: suite.nonce, fixed })
     }
 
@@ -41,7 +96,7 @@ impl RecordKey {
         key: &[u8],
         fixed: [u8; aead::NONCE_LEN],
     ) -> Option<Self> {
-        let key = aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).ok()?);
+        let key = Key::Backend(aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).ok()?));
         Some(Self { key, form: NonceForm::Implicit, fixed })
     }
 
@@ -49,28 +104,59 @@ impl RecordKey {
         self.form
     }
 
+    pub(crate) const fn tag_len(&self) -> usize {
+        match self.key {
+            Key::Backend(_) => MAX_TAG_LEN,
+            Key::Ccm8(_) => CCM_8_TAG_LEN,
+        }
+    }
+
     /// Bytes that protection adds to a record beyond its header.
     pub(crate) const fn overhead(&self) -> usize {
         match self.form {
-            NonceForm::Explicit => EXPLICIT_NONCE_LEN + TAG_LEN,
-            NonceForm::Implicit => TAG_LEN,
+            NonceForm::Explicit => EXPLICIT_NONCE_LEN + self.tag_len(),
+            NonceForm::Implicit => self.tag_len(),
         }
     }
 
     /// Seals in place and returns the tag. `number` must never repeat under one key.
-    pub(crate) fn seal(&self, number: [u8; 8], aad: &[u8], in_out: &mut [u8]) -> Option<aead::Tag> {
-        self.key.seal_in_place_separate_tag(self.nonce(number), aead::Aad::from(aad), in_out).ok()
+    pub(crate) fn seal(&self, number: [u8; 8], aad: &[u8], in_out: &mut [u8]) -> Option<Tag> {
+        let nonce = self.nonce(number);
+        match &self.key {
+            Key::Backend(key) => {
+                let nonce = aead::Nonce::assume_unique_for_key(nonce);
+                let tag = key.seal_in_place_separate_tag(nonce, aead::Aad::from(aad), in_out).ok()?;
+                Some(Tag::new(tag.as_ref()))
+            }
+            Key::Ccm8(key) => {
+                let tag = key.encrypt_inout_detached(&nonce.into(), aad, in_out.into()).ok()?;
+                Some(Tag::new(tag.as_slice()))
+            }
+        }
     }
 
-    /// Opens in place. `None` where it does not authenticate; the bytes are destroyed then.
+    /// Opens in place what ends with its tag. `None` where it does not authenticate; the bytes are destroyed
+    /// then.
     pub(crate) fn open<'a>(&self, number: [u8; 8], aad: &[u8], in_out: &'a mut [u8]) -> Option<&'a mut [u8]> {
-        self.key.open_in_place(self.nonce(number), aead::Aad::from(aad), in_out).ok()
+        let nonce = self.nonce(number);
+        match &self.key {
+            Key::Backend(key) => {
+                let nonce = aead::Nonce::assume_unique_for_key(nonce);
+                key.open_in_place(nonce, aead::Aad::from(aad), in_out).ok()
+            }
+            Key::Ccm8(key) => {
+                let (content, tag) = in_out.split_last_chunk_mut::<CCM_8_TAG_LEN>()?;
+                let tag = (*tag).into();
+                key.decrypt_inout_detached(&nonce.into(), aad, (&mut *content).into(), &tag).ok()?;
+                Some(content)
+            }
+        }
     }
 
-    fn nonce(&self, number: [u8; 8]) -> aead::Nonce {
+    fn nonce(&self, number: [u8; 8]) -> [u8; NONCE_LEN] {
         let mut nonce = self.fixed;
         // The last eight bytes are zero under the explicit form, so that combining is setting.
         nonce.iter_mut().rev().zip(number.iter().rev()).for_each(|(slot, byte)| *slot ^= byte);
-        aead::Nonce::assume_unique_for_key(nonce)
+        nonce
     }
 }

@@ -1,9 +1,9 @@
 //! Key exchange groups: making a share, and agreeing on a secret.
 
 use crate::crypto::backend::{agreement, rand};
+use crate::crypto::shared_secret::SharedSecret;
 use crate::failure::{Failure, Misbehaved, Operation};
 use std::fmt;
-use zeroize::Zeroizing;
 
 /// A key exchange group by its registered number. Unknown values are ordinary values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,9 +48,6 @@ pub(crate) struct KeyShare {
     public: agreement::PublicKey,
 }
 
-/// What both sides have agreed upon, and nobody else knows.
-pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
-
 impl KeyShare {
     pub(crate) fn generate(group: NamedGroup, random: &rand::SystemRandom) -> Result<Self, Failure> {
         let failed = Failure::Crypto(Operation::KeyExchange);
@@ -72,16 +69,8 @@ impl KeyShare {
     /// The peer's share is refused where it is no valid point of the group.
     pub(crate) fn agree(self, peer: &[u8]) -> Result<SharedSecret, Failure> {
         let peer = agreement::UnparsedPublicKey::new(self.private.algorithm(), peer);
-        agreement::agree_ephemeral(self.private, &peer, |secret| {
-            SharedSecret(Zeroizing::new(secret.to_vec()))
-        })
-        .map_err(|_| Failure::Peer(Misbehaved::InvalidKeyShare))
-    }
-}
-
-impl SharedSecret {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        agreement::agree_ephemeral(self.private, &peer, SharedSecret::agreed)
+            .map_err(|_| Failure::Peer(Misbehaved::InvalidKeyShare))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod aead;
 pub(crate) mod backend;
 pub(crate) mod group;
+pub(crate) mod shared_secret;
 pub(crate) mod sign;
 pub(crate) mod suite;
 pub(crate) mod suite13;

@@ -1,5 +1,6 @@
 //! Cipher suites: their numbers, and what each of them stands for.
 
+use crate::crypto::aead::Aead;
 use crate::crypto::backend::{aead, digest, hmac};
 use std::fmt;
 
@@ -21,11 +22,15 @@ impl CipherSuite {
     /// RFC 7905.
     pub const ECDHE_ECDSA_CHACHA20_POLY1305_SHA256: Self = Self(0xcca9);
 
+    /// RFC 6655: a pre-shared key, without certificates.
+    pub const PSK_AES128_CCM_8: Self = Self(0xc0a8);
+
     /// RFC 5746 section 3.3: no suite, but the request for secure renegotiation in its place.
     pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: Self = Self(0x00ff);
 
-    /// What is implemented, in the preference order of [`crate::Config::default`].
-    pub const SUPPORTED: [Self; 9] = [
+    /// What is implemented, in the preference order of [`crate::Config::default`]. Those count that suit
+    /// [`crate::Authentication`] and [`crate::Versions`].
+    pub const SUPPORTED: [Self; 10] = [
         Self::AES_128_GCM_SHA256,
         Self::AES_256_GCM_SHA384,
         Self::CHACHA20_POLY1305_SHA256,
@@ -35,6 +40,7 @@ impl CipherSuite {
         Self::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
         Self::ECDHE_ECDSA_AES256_GCM_SHA384,
         Self::ECDHE_RSA_AES256_GCM_SHA384,
+        Self::PSK_AES128_CCM_8,
     ];
 
     /// `None` for a suite that is none of DTLS 1.2, or not implemented.
@@ -60,6 +66,15 @@ pub(crate) enum KeyKind {
     Rsa,
 }
 
+/// How a suite agrees on keys and proves who the peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyExchange {
+    /// An ephemeral exchange, signed with a certificate's key of this kind.
+    Ecdhe(KeyKind),
+    /// A key that both sides have already.
+    Psk,
+}
+
 /// Where a record's nonce comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonceForm {
@@ -73,8 +88,8 @@ pub(crate) enum NonceForm {
 pub(crate) struct SuiteParameters {
     pub(crate) suite: CipherSuite,
     pub(crate) name: &'static str,
-    pub(crate) authentication: KeyKind,
-    pub(crate) aead: &'static aead::Algorithm,
+    pub(crate) key_exchange: KeyExchange,
+    pub(crate) aead: Aead,
     pub(crate) nonce: NonceForm,
     /// Hash of the transcript.
     pub(crate) hash: &'static digest::Algorithm,
@@ -82,12 +97,12 @@ pub(crate) struct SuiteParameters {
     pub(crate) prf: hmac::Algorithm,
 }
 
-static PARAMETERS: [SuiteParameters; 6] = [
+static PARAMETERS: [SuiteParameters; 7] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
         name: "ECDHE_ECDSA_AES128_GCM_SHA256",
-        authentication: KeyKind::Ecdsa,
-        aead: &aead::AES_128_GCM,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Ecdsa),
+        aead: Aead::Backend(&aead::AES_128_GCM),
         nonce: NonceForm::Explicit,
         hash: &digest::SHA256,
         prf: hmac::HMAC_SHA256,
@@ -95,8 +110,8 @@ static PARAMETERS: [SuiteParameters; 6] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
         name: "ECDHE_ECDSA_AES256_GCM_SHA384",
-        authentication: KeyKind::Ecdsa,
-        aead: &aead::AES_256_GCM,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Ecdsa),
+        aead: Aead::Backend(&aead::AES_256_GCM),
         nonce: NonceForm::Explicit,
         hash: &digest::SHA384,
         prf: hmac::HMAC_SHA384,
@@ -104,8 +119,8 @@ static PARAMETERS: [SuiteParameters; 6] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_RSA_AES128_GCM_SHA256,
         name: "ECDHE_RSA_AES128_GCM_SHA256",
-        authentication: KeyKind::Rsa,
-        aead: &aead::AES_128_GCM,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Rsa),
+        aead: Aead::Backend(&aead::AES_128_GCM),
         nonce: NonceForm::Explicit,
         hash: &digest::SHA256,
         prf: hmac::HMAC_SHA256,
@@ -113,8 +128,8 @@ static PARAMETERS: [SuiteParameters; 6] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_RSA_AES256_GCM_SHA384,
         name: "ECDHE_RSA_AES256_GCM_SHA384",
-        authentication: KeyKind::Rsa,
-        aead: &aead::AES_256_GCM,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Rsa),
+        aead: Aead::Backend(&aead::AES_256_GCM),
         nonce: NonceForm::Explicit,
         hash: &digest::SHA384,
         prf: hmac::HMAC_SHA384,
@@ -122,8 +137,8 @@ static PARAMETERS: [SuiteParameters; 6] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256,
         name: "ECDHE_RSA_CHACHA20_POLY1305_SHA256",
-        authentication: KeyKind::Rsa,
-        aead: &aead::CHACHA20_POLY1305,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Rsa),
+        aead: Aead::Backend(&aead::CHACHA20_POLY1305),
         nonce: NonceForm::Implicit,
         hash: &digest::SHA256,
         prf: hmac::HMAC_SHA256,
@@ -131,9 +146,18 @@ static PARAMETERS: [SuiteParameters; 6] = [
     SuiteParameters {
         suite: CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
         name: "ECDHE_ECDSA_CHACHA20_POLY1305_SHA256",
-        authentication: KeyKind::Ecdsa,
-        aead: &aead::CHACHA20_POLY1305,
+        key_exchange: KeyExchange::Ecdhe(KeyKind::Ecdsa),
+        aead: Aead::Backend(&aead::CHACHA20_POLY1305),
         nonce: NonceForm::Implicit,
+        hash: &digest::SHA256,
+        prf: hmac::HMAC_SHA256,
+    },
+    SuiteParameters {
+        suite: CipherSuite::PSK_AES128_CCM_8,
+        name: "PSK_AES128_CCM_8",
+        key_exchange: KeyExchange::Psk,
+        aead: Aead::Aes128Ccm8,
+        nonce: NonceForm::Explicit,
         hash: &digest::SHA256,
         prf: hmac::HMAC_SHA256,
     },

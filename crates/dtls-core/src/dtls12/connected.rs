@@ -10,7 +10,7 @@ use bytes::Bytes;
 /// What remains of a handshake.
 pub(crate) struct Connected {
     master: MasterSecret,
-    group: NamedGroup,
+    group: Option<NamedGroup>,
     remote_certificate: Option<Bytes>,
 }
 
@@ -20,7 +20,7 @@ impl Connected {
         peer: PeerAuthenticated,
         _finished: FinishedVerified,
         master: MasterSecret,
-        group: NamedGroup,
+        group: Option<NamedGroup>,
     ) -> Self {
         Self { master, group, remote_certificate: peer.into_leaf() }
     }

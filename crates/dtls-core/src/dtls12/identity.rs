@@ -12,7 +12,10 @@ pub(crate) fn choose<'c>(
     schemes: SignatureAlgorithms<'_>,
     welcome: impl Fn(KeyKind) -> bool,
 ) -> Option<(&'c Certificate, SignatureScheme)> {
-    let Authentication::Certificates { own, .. } = &config.authentication;
+    let own = match &config.authentication {
+        Authentication::Certificates { own, .. } => own.as_slice(),
+        Authentication::Psk { .. } => &[],
+    };
     own.iter().filter(|certificate| welcome(certificate.key().kind())).find_map(|certificate| {
         let scheme = certificate.key().schemes().iter().find(|scheme| schemes.contains(**scheme))?;
         Some((certificate, *scheme))

@@ -5,7 +5,7 @@ use crate::config::DtlsRole;
 use crate::crypto::aead::RecordKey;
 use crate::crypto::backend::digest::Digest;
 use crate::crypto::backend::hmac;
-use crate::crypto::group::SharedSecret;
+use crate::crypto::shared_secret::SharedSecret;
 use crate::dtls12::Selected;
 use crate::failure::{Failure, Misbehaved};
 use crate::key_log::KeyLogLine;

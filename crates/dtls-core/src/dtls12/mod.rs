@@ -14,10 +14,12 @@ use crate::connected::Connected;
 use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::suite::SuiteParameters;
 use crate::discard::Discard;
+use crate::event::CertificateVerdict;
 use crate::events::Events;
 use crate::failure::Failure;
 use crate::handshake::Outgoing;
 use crate::message::Random;
+use crate::psk::Psk;
 use crate::record::protect::RecordLayer;
 
 /// What a state may touch while it handles a message.
@@ -63,22 +65,29 @@ impl<S> Step<S> {
     }
 }
 
-/// What the application's verdict did.
-pub(crate) enum Judged<S> {
+/// What the application answers to a question of the handshake.
+pub(crate) enum Answer {
+    Verdict(CertificateVerdict),
+    /// `None` where there is none.
+    Psk(Option<Psk>),
+}
+
+/// What the application's answer did.
+pub(crate) enum Answered<S> {
     /// The handshake goes on.
     Advance(S),
-    /// The certificate is refused.
+    /// It ends the connection.
     Fail(Failure),
-    /// No verdict is waited for.
+    /// Nothing was asked.
     NotAsked(S),
 }
 
-impl<S> Judged<S> {
-    pub(crate) fn map<T>(self, into: impl FnOnce(S) -> T) -> Judged<T> {
+impl<S> Answered<S> {
+    pub(crate) fn map<T>(self, into: impl FnOnce(S) -> T) -> Answered<T> {
         match self {
-            Self::Advance(state) => Judged::Advance(into(state)),
-            Self::Fail(failure) => Judged::Fail(failure),
-            Self::NotAsked(state) => Judged::NotAsked(into(state)),
+            Self::Advance(state) => Answered::Advance(into(state)),
+            Self::Fail(failure) => Answered::Fail(failure),
+            Self::NotAsked(state) => Answered::NotAsked(into(state)),
         }
     }
 

@@ -62,7 +62,7 @@ impl Connected {
         Negotiated {
             version: ProtocolVersion::DTLS13,
             suite: self.selected.suite.suite,
-            group: self.selected.group,
+            group: Some(self.selected.group),
             srtp_profile: self.srtp_profile,
         }
     }

@@ -10,7 +10,7 @@ pub(crate) fn choose<'c>(
     config: &'c Config,
     schemes: SignatureAlgorithms<'_>,
 ) -> Option<(&'c Certificate, SignatureScheme)> {
-    let Authentication::Certificates { own, .. } = &config.authentication;
+    let Authentication::Certificates { own, .. } = &config.authentication else { return None };
     own.iter().find_map(|certificate| {
         let mut ours = certificate.key().schemes().iter();
         let scheme = ours.find(|scheme| scheme.is_dtls13() && schemes.contains(**scheme))?;

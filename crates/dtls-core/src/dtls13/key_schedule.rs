@@ -8,7 +8,7 @@ use crate::config::DtlsRole;
 use crate::crypto::aead::RecordKey;
 use crate::crypto::backend::digest::{self, Digest};
 use crate::crypto::backend::{aead, hmac};
-use crate::crypto::group::SharedSecret;
+use crate::crypto::shared_secret::SharedSecret;
 use crate::crypto::suite13::Suite13;
 use crate::failure::{Failure, Misbehaved};
 use subtle::ConstantTimeEq as _;

@@ -52,7 +52,7 @@ impl<'a> ClientHello<'a> {
         writer: &mut Writer<'_>,
         random: &Random,
         cookie: &[u8],
-        suites: &[CipherSuite],
+        suites: impl Iterator<Item = CipherSuite>,
         extensions: impl FnOnce(&mut Writer<'_>),
     ) {
         writer.u16(ProtocolVersion::DTLS12.0);
@@ -77,8 +77,8 @@ mod tests {
 
     fn written() -> Vec<u8> {
         let mut body = Vec::new();
-        let suites = [CipherSuite(0xc02b), CipherSuite(0xcca9)];
-        ClientHello::write(&mut Writer::new(&mut body), &[7; 32], b"cookie", &suites, |writer| {
+        let suites = [CipherSuite(0xc02b), CipherSuite(0xcca9)].into_iter();
+        ClientHello::write(&mut Writer::new(&mut body), &[7; 32], b"cookie", suites, |writer| {
             crate::extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
         });
         body

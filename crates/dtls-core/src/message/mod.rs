@@ -12,6 +12,7 @@ pub(crate) mod client_key_exchange;
 pub(crate) mod encrypted_extensions;
 pub(crate) mod hello_verify_request;
 pub(crate) mod key_update;
+pub(crate) mod psk_key_exchange;
 pub(crate) mod server_hello;
 pub(crate) mod server_key_exchange;
 pub(crate) mod version;

@@ -2,7 +2,7 @@
 //!
 //! Knows no message. Knows nothing about when an epoch begins or ends beyond what it is told.
 
-use crate::crypto::aead::TAG_LEN;
+use crate::crypto::aead::MAX_TAG_LEN;
 use crate::discard::Discard;
 use crate::dtls13::key_schedule::EpochKey;
 use crate::record::replay::ReplayWindow;
@@ -16,7 +16,7 @@ pub(crate) const HANDSHAKE_EPOCH: u16 = 2;
 pub(crate) const FIRST_APPLICATION_EPOCH: u16 = 3;
 
 /// What a record adds to its content: header, inner content type and tag.
-pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + TAG_LEN;
+pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + MAX_TAG_LEN;
 
 /// RFC 9147 section 4.5.3 forbids more than 2^24.5 records of full size under AES-GCM; at half of it new keys
 /// are asked for.
@@ -88,7 +88,7 @@ impl Epochs {
         out: &mut Vec<u8>,
     ) -> Result<RecordNumber, KeyExhausted> {
         let writing = self.writing.iter_mut().find(|writing| writing.epoch == epoch).ok_or(KeyExhausted)?;
-        let len = head.len() + body.len() + 1 + TAG_LEN;
+        let len = head.len() + body.len() + 1 + MAX_TAG_LEN;
         let length = u16::try_from(len).map_err(|_| KeyExhausted)?;
         let sequence = writing.sequence.next()?;
         let start = out.len();

@@ -7,14 +7,14 @@ pub(crate) mod sequence;
 pub(crate) mod unified;
 
 use crate::codec::{Malformed, Reader};
-use crate::crypto::aead::{EXPLICIT_NONCE_LEN, TAG_LEN};
+use crate::crypto::aead::{EXPLICIT_NONCE_LEN, MAX_TAG_LEN};
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
 
 /// Content type, version, epoch, sequence number and length.
 pub(crate) const HEADER_LEN: usize = 13;
 /// What the costliest suite adds to the content of a record.
-pub(crate) const MAX_RECORD_OVERHEAD: usize = HEADER_LEN + EXPLICIT_NONCE_LEN + TAG_LEN;
+pub(crate) const MAX_RECORD_OVERHEAD: usize = HEADER_LEN + EXPLICIT_NONCE_LEN + MAX_TAG_LEN;
 /// RFC 6347 section 4.1: the content of a record holds at most 2^14 bytes.
 pub(crate) const MAX_CONTENT_LEN: usize = 1 << 14;
 

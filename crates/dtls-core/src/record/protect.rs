@@ -3,7 +3,7 @@
 //!
 //! Knows epochs. Knows nothing about what the content means.
 
-use crate::crypto::aead::{EXPLICIT_NONCE_LEN, RecordKey, TAG_LEN};
+use crate::crypto::aead::{EXPLICIT_NONCE_LEN, RecordKey};
 use crate::crypto::suite::NonceForm;
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
@@ -184,7 +184,7 @@ impl RecordLayer {
             }
             NonceForm::Implicit => (number.to_bytes(), record.content),
         };
-        let len = sealed.len().checked_sub(TAG_LEN).ok_or(Discard::BadRecord)?;
+        let len = sealed.len().checked_sub(keys.read.tag_len()).ok_or(Discard::BadRecord)?;
         if len > MAX_CONTENT_LEN {
             return Err(Discard::BadRecord);
         }

@@ -25,8 +25,9 @@ fn rsa() -> Certificate {
 
 #[test]
 fn every_suite_connects_with_a_certificate_that_suits_it() {
-    let is_dtls12 = |suite: &CipherSuite| suite.0 >> 8 != 0x13;
-    for suite in CipherSuite::SUPPORTED.into_iter().filter(is_dtls12) {
+    let with_certificate =
+        |suite: &CipherSuite| suite.0 >> 8 != 0x13 && *suite != CipherSuite::PSK_AES128_CCM_8;
+    for suite in CipherSuite::SUPPORTED.into_iter().filter(with_certificate) {
         let server = if format!("{suite:?}").contains("RSA_") && !format!("{suite:?}").contains("ECDSA") {
             rsa()
         } else {
@@ -44,7 +45,7 @@ fn every_group_connects() {
     for group in NamedGroup::SUPPORTED {
         let client = Config { groups: vec![group], ..client_config() };
         let mut world = World::connected_with(client, server_config());
-        assert_eq!(world.server.negotiated().unwrap().group, group);
+        assert_eq!(world.server.negotiated().unwrap().group, Some(group));
         world.assert_works();
     }
 }

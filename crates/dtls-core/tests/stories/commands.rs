@@ -67,6 +67,8 @@ fn a_configuration_that_cannot_connect_is_refused_by_name() {
     let nobody = config(&identities().client, PeerPolicy::Fingerprints(Vec::new()));
     assert_eq!(refused(nobody), Misconfigured::NoFingerprint);
     assert_eq!(refused(Config { suites: vec![], ..client_config() }), Misconfigured::NoSuite);
+    let psk = vec![CipherSuite::PSK_AES128_CCM_8];
+    assert_eq!(refused(Config { suites: psk, ..client_config() }), Misconfigured::NoSuite);
     assert_eq!(refused(Config { groups: vec![], ..client_config() }), Misconfigured::NoGroup);
     let unknown = CipherSuite(0x1305);
     assert_eq!(

@@ -14,7 +14,7 @@ fn two_peers_connect_in_two_round_trips_and_agree_on_everything() {
     let expected = Negotiated {
         version: ProtocolVersion::DTLS12,
         suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
-        group: NamedGroup::X25519,
+        group: Some(NamedGroup::X25519),
         srtp_profile: Some(srtp_profile::AEAD_AES_128_GCM),
     };
     for side in [Side::Client, Side::Server] {

@@ -16,4 +16,5 @@ mod hostile;
 mod identity;
 mod loss;
 mod pki;
+mod psk;
 mod world;

@@ -234,6 +234,31 @@ fn both_halves_follow_a_restart_to_its_new_keys() {
 }
 
 #[test]
+fn both_halves_follow_restarts_that_overtake_each_other() {
+    for gap in [0, 5, 20, 45, 100] {
+        let mut scene = Scene::new(31);
+        let before = scene.alice_sends().unwrap();
+        for _ in 0..4 {
+            scene.restart();
+            scene.network.run(Duration::from_millis(gap));
+            assert!(scene.alice_sends().is_some(), "{gap} ms apart\n{}", scene.network.trace());
+            assert!(scene.alice_receives().is_ok(), "{gap} ms apart\n{}", scene.network.trace());
+            scene.hand_over_evidence();
+        }
+        for _ in 0..100 {
+            scene.network.run(Duration::from_millis(20));
+            assert!(scene.alice_sends().is_some(), "{gap} ms apart\n{}", scene.network.trace());
+            assert!(scene.alice_receives().is_ok(), "{gap} ms apart\n{}", scene.network.trace());
+            scene.hand_over_evidence();
+        }
+        let after = scene.alice_sends().unwrap();
+        assert!(after > before);
+        assert_eq!(scene.alice_receives(), Ok(after));
+        assert_eq!(scene.sender.association(), Some(after));
+    }
+}
+
+#[test]
 fn packets_of_the_old_keys_are_read_until_the_old_keys_are_erased() {
     let mut scene = Scene::new(28);
     let before = scene.alice_receives().unwrap();

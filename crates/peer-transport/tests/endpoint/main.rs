@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the tests' own functions")]
 
+mod contract;
 mod detached;
 mod invariants;
 mod many_peers;

@@ -1,9 +1,11 @@
 //! Steps 1 to 4: what we offer, and whether the server chose from it.
 
-use crate::config::{Config, UseSrtp};
+use crate::config::{Authentication, Config, UseSrtp};
+use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::client::State;
+use crate::dtls12::client::psk::AwaitPskHint;
 use crate::dtls12::{Context, Selected, Step};
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
@@ -75,24 +77,28 @@ impl AwaitServerHello {
             *cx.remote_random = Some(hello.random);
             cx.outgoing.transcript.receive(message);
         }
-        Step::from_result(selected.map(|selected| State::AwaitCertificate(AwaitCertificate { selected })))
+        Step::from_result(selected.map(|selected| match selected.suite.key_exchange {
+            KeyExchange::Ecdhe(_) => State::AwaitCertificate(AwaitCertificate { selected }),
+            KeyExchange::Psk => State::AwaitPskHint(AwaitPskHint { selected }),
+        }))
     }
 }
 
 fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: &mut Outgoing) {
-    let suites: Vec<_> = config.suites.iter().filter(|suite| suite.parameters().is_some()).copied().collect();
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
-        ClientHello::write(writer, random, cookie, &suites, |writer| {
+        ClientHello::write(writer, random, cookie, config.suites().map(|suite| suite.suite), |writer| {
             extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
             extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
-            extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
-                SupportedGroups::write(writer, &config.groups);
-            });
-            extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
-            extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
-                SignatureAlgorithms::write(writer, &VERIFIABLE);
-            });
+            if matches!(config.authentication, Authentication::Certificates { .. }) {
+                extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
+                    SupportedGroups::write(writer, &config.groups);
+                });
+                extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
+                extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
+                    SignatureAlgorithms::write(writer, &VERIFIABLE);
+                });
+            }
             let profiles = config.use_srtp.profiles();
             if !profiles.is_empty() {
                 extension::write(writer, ExtensionType::USE_SRTP, |writer| {
@@ -112,7 +118,7 @@ fn check_selection(
     if hello.version != ProtocolVersion::DTLS12 {
         return Err(Incompatible::Version.into());
     }
-    let suite = hello.suite.parameters().filter(|suite| config.suites.contains(&suite.suite));
+    let suite = config.suites().find(|suite| suite.suite == hello.suite);
     let suite = suite.ok_or(Misbehaved::SelectedUnoffered)?;
     if hello.compression != 0 {
         return Err(Misbehaved::SelectedUnoffered.into());

@@ -4,6 +4,7 @@ use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthentica
 use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
+use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::client::State;
@@ -64,7 +65,7 @@ impl AwaitCertificate {
         let chain: Vec<&[u8]> = chain.chain().collect();
         let (presented, judgement) =
             authentication::judge(cx.config, &chain, DtlsRole::Server)?.ok_or(Refusal::NoCertificate)?;
-        if presented.key.kind() != selected.suite.authentication {
+        if KeyExchange::Ecdhe(presented.key.kind()) != selected.suite.key_exchange {
             return Err(Incompatible::CertificateKey.into());
         }
         Ok(match judgement {

@@ -8,21 +8,23 @@
 //!       ServerKeyExchange, CertificateRequest, ServerHelloDone
 //! ```
 //!
-//! Steps 2 and 3 happen where the server wants them. A ChangeCipherSpec says nothing that the epoch of a record
-//! does not say, so none is waited for.
+//! Steps 2 and 3 happen where the server wants them. With a pre-shared key there are no certificates, and step
+//! 4 is ServerHello, ServerKeyExchange (where there is a hint), ServerHelloDone. A ChangeCipherSpec says nothing
+//! that the epoch of a record does not say, so none is waited for.
 
 mod hello;
 mod key_exchange;
+mod psk;
 mod reply;
 
 use crate::discard::Discard;
-use crate::dtls12::{Context, Judged, Step};
-use crate::event::CertificateVerdict;
+use crate::dtls12::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 
 use hello::AwaitCertificate;
 pub(crate) use hello::AwaitServerHello;
 use key_exchange::{AwaitServerHelloDone, AwaitServerKeyExchange, AwaitVerdict};
+use psk::{AwaitPsk, AwaitPskHelloDone, AwaitPskHint};
 use reply::AwaitFinished;
 
 /// What the client waits for.
@@ -33,6 +35,9 @@ pub(crate) enum State {
     AwaitVerdict(AwaitVerdict),
     AwaitServerKeyExchange(AwaitServerKeyExchange),
     AwaitServerHelloDone(AwaitServerHelloDone),
+    AwaitPskHint(AwaitPskHint),
+    AwaitPskHelloDone(AwaitPskHelloDone),
+    AwaitPsk(AwaitPsk),
     AwaitFinished(AwaitFinished),
 }
 
@@ -58,23 +63,35 @@ impl State {
             (Self::AwaitServerHelloDone(state), HandshakeType::SERVER_HELLO_DONE, false) => {
                 state.on_server_hello_done(message, cx)
             }
+            (Self::AwaitPskHint(state), HandshakeType::SERVER_KEY_EXCHANGE, false) => {
+                state.on_server_key_exchange(message, cx)
+            }
+            (Self::AwaitPskHint(state), HandshakeType::SERVER_HELLO_DONE, false) => {
+                state.on_server_hello_done(message, cx)
+            }
+            (Self::AwaitPskHelloDone(state), HandshakeType::SERVER_HELLO_DONE, false) => {
+                state.on_server_hello_done(message, cx)
+            }
             (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
             (state, _, _) => Step::Stay(state, Discard::UnexpectedMessage),
         }
     }
 
-    /// The application's verdict.
-    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
-        match self {
-            Self::AwaitVerdict(state) => {
-                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitServerKeyExchange))
+    /// The application answers what it was asked.
+    pub(crate) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
+        match (self, answer) {
+            (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
+                Answered::from_result(state.on_verdict(verdict).map(Self::AwaitServerKeyExchange))
             }
-            other => Judged::NotAsked(other),
+            (Self::AwaitPsk(state), Answer::Psk(psk)) => {
+                Answered::from_result(state.on_psk(psk, cx).map(Self::AwaitFinished))
+            }
+            (other, _) => Answered::NotAsked(other),
         }
     }
 
-    pub(crate) const fn awaits_verdict(&self) -> bool {
-        matches!(self, Self::AwaitVerdict(_))
+    pub(crate) const fn awaits_answer(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_) | Self::AwaitPsk(_))
     }
 
     /// Whether our Finished has been sent, so that what follows is protected.

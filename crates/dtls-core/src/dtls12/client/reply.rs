@@ -20,7 +20,7 @@ use crate::record::protect::Epoch;
 pub(crate) struct AwaitFinished {
     master: MasterSecret,
     server: PeerAuthenticated,
-    group: NamedGroup,
+    group: Option<NamedGroup>,
 }
 
 impl AwaitServerHelloDone {
@@ -36,7 +36,7 @@ impl AwaitServerHelloDone {
     fn reply(self, cx: &mut Context<'_>) -> Result<AwaitFinished, Failure> {
         let Self { selected, server, group, share, request } = self;
         let ours = KeyShare::generate(group, cx.random)?;
-        let Context { outgoing, records, .. } = cx;
+        let outgoing = &mut *cx.outgoing;
         outgoing.flight.begin();
 
         match &request {
@@ -67,14 +67,24 @@ impl AwaitServerHelloDone {
             });
         }
 
-        let keys = master.record_keys(DtlsRole::Client).ok_or(Failure::Crypto(Operation::KeyExchange))?;
-        records.install(keys.write, keys.read);
-        outgoing.flight.push_change_cipher_spec();
-        let transcript = outgoing.transcript.hash(selected.suite.hash);
-        let verify_data = master.verify_data(DtlsRole::Client, &transcript);
-        outgoing.push(Epoch::Protected, HandshakeType::FINISHED, |writer| writer.bytes(&verify_data));
-        Ok(AwaitFinished { master, server, group })
+        finish(master, server, Some(group), cx)
     }
+}
+
+/// The end of step 5, whatever proves who the server is.
+pub(super) fn finish(
+    master: MasterSecret,
+    server: PeerAuthenticated,
+    group: Option<NamedGroup>,
+    cx: &mut Context<'_>,
+) -> Result<AwaitFinished, Failure> {
+    let keys = master.record_keys(DtlsRole::Client).ok_or(Failure::Crypto(Operation::KeyExchange))?;
+    cx.records.install(keys.write, keys.read);
+    cx.outgoing.flight.push_change_cipher_spec();
+    let transcript = cx.outgoing.transcript.hash(master.selected().suite.hash);
+    let verify_data = master.verify_data(DtlsRole::Client, &transcript);
+    cx.outgoing.push(Epoch::Protected, HandshakeType::FINISHED, |writer| writer.bytes(&verify_data));
+    Ok(AwaitFinished { master, server, group })
 }
 
 impl AwaitFinished {

@@ -51,7 +51,7 @@ pub(crate) struct AwaitCertificateVerify {
 /// After everything in plaintext.
 pub(crate) struct AwaitFinished {
     master: MasterSecret,
-    group: NamedGroup,
+    group: Option<NamedGroup>,
     client: PeerAuthenticated,
 }
 
@@ -108,7 +108,7 @@ impl AwaitClientKeyExchange {
                 Ok(State::AwaitCertificateVerify(state))
             }
             Client::Anonymous(accepted) => {
-                AwaitFinished::begin(master, group, PeerAuthenticated::anonymous(accepted), cx)
+                AwaitFinished::begin(master, Some(group), PeerAuthenticated::anonymous(accepted), cx)
             }
         }
     }
@@ -132,21 +132,26 @@ impl AwaitCertificateVerify {
         let verified =
             presented.key.verify(verify.scheme, cx.outgoing.transcript.bytes(), verify.signature)?;
         let client = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
-        AwaitFinished::begin(master, group, client, cx)
+        AwaitFinished::begin(master, Some(group), client, cx)
     }
 }
 
 impl AwaitFinished {
     /// The keys of epoch 1 open the client's Finished from here on, and nothing else yet.
-    fn begin(
+    pub(super) fn begin(
         master: MasterSecret,
-        group: NamedGroup,
+        group: Option<NamedGroup>,
         client: PeerAuthenticated,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
         let keys = master.record_keys(DtlsRole::Server).ok_or(Failure::Crypto(Operation::KeyExchange))?;
         cx.records.install(keys.write, keys.read);
         Ok(State::AwaitFinished(Self { master, group, client }))
+    }
+
+    /// Whether the client has proven who it is before its Finished.
+    pub(super) const fn has_signature(&self) -> bool {
+        matches!(self.client, PeerAuthenticated::Certificate { .. })
     }
 
     pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {

@@ -2,17 +2,21 @@
 
 use crate::codec::Writer;
 use crate::crypto::group::KeyShare;
+use crate::crypto::sign::SignatureScheme;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
-use crate::dtls12::server::{State, negotiate};
+use crate::dtls12::server::State;
+use crate::dtls12::server::negotiate::{self, Answer, Credentials};
+use crate::dtls12::server::psk::AwaitPskIdentity;
 use crate::dtls12::{Context, Selected, Step};
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{self, ExtensionType, ec_point_formats, renegotiation_info};
 use crate::failure::Failure;
-use crate::handshake::{HandshakeType, Message};
+use crate::handshake::{HandshakeType, Message, Outgoing};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_request::CertificateRequest;
 use crate::message::client_hello::ClientHello;
+use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::message::server_hello::ServerHello;
 use crate::message::server_key_exchange::ServerKeyExchange;
 use crate::record::protect::Epoch;
@@ -33,30 +37,48 @@ impl AwaitClientHello {
         };
         *cx.remote_random = Some(hello.random);
         cx.outgoing.transcript.receive(message);
-        Step::from_result(answer(&hello, cx).map(State::AwaitCertificate))
+        Step::from_result(answer(&hello, cx))
     }
 }
 
 /// Step 2.
-fn answer(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Result<AwaitCertificate, Failure> {
+fn answer(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
     let choice = negotiate::choose(hello, cx.config)?;
-    let share = KeyShare::generate(choice.group, cx.random)?;
     let selected = Selected {
         client_random: hello.random,
         server_random: *cx.local_random,
         suite: choice.suite,
         srtp_profile: choice.srtp_profile,
     };
-    let outgoing = &mut *cx.outgoing;
-    outgoing.flight.begin();
+    cx.outgoing.flight.begin();
+    push_server_hello(&selected, &choice.answer, cx.outgoing);
+    let next = match choice.credentials {
+        Credentials::Certificate { group, certificate, scheme } => {
+            let share = KeyShare::generate(group, cx.random)?;
+            push_certificate(&selected, certificate, scheme, &share, cx)?;
+            State::AwaitCertificate(AwaitCertificate { selected, share })
+        }
+        Credentials::Psk { hint } => {
+            if let Some(hint) = hint {
+                cx.outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_KEY_EXCHANGE, |writer| {
+                    PskKeyExchange::write(writer, hint);
+                });
+            }
+            State::AwaitPskIdentity(AwaitPskIdentity { selected })
+        }
+    };
+    cx.outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO_DONE, |_| {});
+    Ok(next)
+}
 
+fn push_server_hello(selected: &Selected, answer: &Answer, outgoing: &mut Outgoing) {
     outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO, |writer| {
         ServerHello::write(writer, &selected.server_random, selected.suite.suite, |writer| {
             extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
-            if choice.answer.renegotiation_info {
+            if answer.renegotiation_info {
                 extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
             }
-            if choice.answer.ec_point_formats {
+            if answer.ec_point_formats {
                 extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
             }
             if let Some(profile) = selected.srtp_profile {
@@ -66,21 +88,30 @@ fn answer(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Result<AwaitCertific
             }
         });
     });
-    outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE, |writer| {
-        Certificate::write(writer, choice.certificate.chain());
+}
+
+/// Certificate, ServerKeyExchange and CertificateRequest.
+fn push_certificate(
+    selected: &Selected,
+    certificate: &crate::certificate::Certificate,
+    scheme: SignatureScheme,
+    share: &KeyShare,
+    cx: &mut Context<'_>,
+) -> Result<(), Failure> {
+    cx.outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE, |writer| {
+        Certificate::write(writer, certificate.chain());
     });
 
     let mut params = Vec::new();
     ServerKeyExchange::write_params(&mut Writer::new(&mut params), share.group(), share.public());
     let signed = ServerKeyExchange::signed(&selected.client_random, &selected.server_random, &params);
-    let signature = choice.certificate.key().sign(choice.scheme, &signed, cx.random)?;
-    outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_KEY_EXCHANGE, |writer| {
-        ServerKeyExchange::write(writer, &params, choice.scheme, &signature);
+    let signature = certificate.key().sign(scheme, &signed, cx.random)?;
+    cx.outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_KEY_EXCHANGE, |writer| {
+        ServerKeyExchange::write(writer, &params, scheme, &signature);
     });
 
-    outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE_REQUEST, |writer| {
+    cx.outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE_REQUEST, |writer| {
         CertificateRequest::write(writer, &VERIFIABLE);
     });
-    outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO_DONE, |_| {});
-    Ok(AwaitCertificate { selected, share })
+    Ok(())
 }

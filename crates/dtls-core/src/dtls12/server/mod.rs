@@ -7,22 +7,24 @@
 //! 3. <- Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished
 //! ```
 //!
-//! A client without a certificate omits its CertificateVerify. Application data may follow step 4 at once: by
-//! then the client has proven all that it ever will.
+//! With a pre-shared key there are no certificates, and step 2 is ServerHello, ServerKeyExchange (where there is
+//! a hint), ServerHelloDone. A client without a certificate omits its CertificateVerify. Application data may
+//! follow step 4 at once: by then the client has proven all that it ever will.
 
 mod client_flight;
 mod hello;
 mod negotiate;
+mod psk;
 
 use crate::config::Config;
 use crate::discard::Discard;
-use crate::dtls12::{Context, Judged, Step};
-use crate::event::CertificateVerdict;
+use crate::dtls12::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
 use client_flight::{AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict};
 use hello::AwaitCertificate;
 pub(crate) use hello::AwaitClientHello;
+use psk::{AwaitPsk, AwaitPskIdentity, UnknownIdentity};
 
 /// Whether a server with this configuration would answer the ClientHello.
 pub(crate) fn would_answer(hello: &Message<'_>, config: &Config) -> Result<(), Discard> {
@@ -31,13 +33,15 @@ pub(crate) fn would_answer(hello: &Message<'_>, config: &Config) -> Result<(), D
 }
 
 /// What the server waits for.
-#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
 pub(crate) enum State {
     AwaitClientHello(AwaitClientHello),
     AwaitCertificate(AwaitCertificate),
     AwaitVerdict(AwaitVerdict),
     AwaitClientKeyExchange(AwaitClientKeyExchange),
     AwaitCertificateVerify(AwaitCertificateVerify),
+    AwaitPskIdentity(AwaitPskIdentity),
+    AwaitPsk(AwaitPsk),
+    UnknownIdentity(UnknownIdentity),
     AwaitFinished(AwaitFinished),
 }
 
@@ -57,33 +61,40 @@ impl State {
             (Self::AwaitCertificateVerify(state), HandshakeType::CERTIFICATE_VERIFY, false) => {
                 state.on_certificate_verify(message, cx)
             }
+            (Self::AwaitPskIdentity(state), HandshakeType::CLIENT_KEY_EXCHANGE, false) => {
+                state.on_client_key_exchange(message, cx)
+            }
             (Self::AwaitFinished(state), HandshakeType::FINISHED, true) => state.on_finished(message, cx),
             (state, _, _) => Step::Stay(state, Discard::UnexpectedMessage),
         }
     }
 
-    /// The application's verdict.
-    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
-        match self {
-            Self::AwaitVerdict(state) => {
-                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitClientKeyExchange))
+    /// The application answers what it was asked.
+    pub(crate) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
+        match (self, answer) {
+            (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
+                Answered::from_result(state.on_verdict(verdict).map(Self::AwaitClientKeyExchange))
             }
-            other => Judged::NotAsked(other),
+            (Self::AwaitPsk(state), Answer::Psk(psk)) => Answered::from_result(state.on_psk(psk, cx)),
+            (other, _) => Answered::NotAsked(other),
         }
     }
 
-    pub(crate) const fn awaits_verdict(&self) -> bool {
-        matches!(self, Self::AwaitVerdict(_))
+    pub(crate) const fn awaits_answer(&self) -> bool {
+        matches!(self, Self::AwaitVerdict(_) | Self::AwaitPsk(_))
     }
 
-    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt
-    /// whose certificate is being judged stays, so that the verdict cannot meet another certificate.
+    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt about
+    /// which the application was asked stays, so that its answer cannot meet another client.
     pub(crate) const fn is_replaceable(&self) -> bool {
         match self {
-            Self::AwaitCertificate(_) | Self::AwaitClientKeyExchange(_) | Self::AwaitCertificateVerify(_) => {
-                true
-            }
-            Self::AwaitClientHello(_) | Self::AwaitVerdict(_) | Self::AwaitFinished(_) => false,
+            Self::AwaitCertificate(_)
+            | Self::AwaitClientKeyExchange(_)
+            | Self::AwaitCertificateVerify(_)
+            | Self::AwaitPskIdentity(_)
+            | Self::UnknownIdentity(_) => true,
+            Self::AwaitFinished(state) => !state.has_signature(),
+            Self::AwaitClientHello(_) | Self::AwaitVerdict(_) | Self::AwaitPsk(_) => false,
         }
     }
 }

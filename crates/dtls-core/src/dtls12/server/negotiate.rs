@@ -1,10 +1,10 @@
 //! What a server takes from a ClientHello: a pure decision.
 
 use crate::certificate::Certificate;
-use crate::config::{Config, UseSrtp};
+use crate::config::{Authentication, Config, UseSrtp};
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
-use crate::crypto::suite::{CipherSuite, SuiteParameters};
+use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
 use crate::dtls12::identity;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
@@ -20,12 +20,16 @@ use crate::message::version::ProtocolVersion;
 /// What was chosen.
 pub(super) struct Choice<'c> {
     pub(super) suite: &'static SuiteParameters,
-    pub(super) group: NamedGroup,
-    pub(super) certificate: &'c Certificate,
-    pub(super) scheme: SignatureScheme,
+    pub(super) credentials: Credentials<'c>,
     pub(super) srtp_profile: Option<u16>,
     /// Which optional extensions the client wants answered.
     pub(super) answer: Answer,
+}
+
+/// What we show, as the suite has it.
+pub(super) enum Credentials<'c> {
+    Certificate { group: NamedGroup, certificate: &'c Certificate, scheme: SignatureScheme },
+    Psk { hint: Option<&'c [u8]> },
 }
 
 pub(super) struct Answer {
@@ -48,10 +52,15 @@ pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<
         renegotiation_info: wants_renegotiation_info(hello)?,
         ec_point_formats: wants_point_formats(extensions)?,
     };
-    let group = choose_group(extensions, config)?;
-    let (suite, certificate, scheme) = choose_suite(hello, config)?;
+    let (suite, credentials) = match &config.authentication {
+        Authentication::Certificates { .. } => choose_certificate(hello, config)?,
+        Authentication::Psk { hint } => {
+            let suite = config.suites().find(|suite| hello.offers(suite.suite)).ok_or(Incompatible::Suite)?;
+            (suite, Credentials::Psk { hint: hint.as_deref() })
+        }
+    };
     let srtp_profile = choose_srtp(extensions, &config.use_srtp)?;
-    Ok(Choice { suite, group, certificate, scheme, srtp_profile, answer })
+    Ok(Choice { suite, credentials, srtp_profile, answer })
 }
 
 fn malformed(_: crate::codec::Malformed) -> Failure {
@@ -96,23 +105,25 @@ fn choose_group(extensions: Extensions<'_>, config: &Config) -> Result<NamedGrou
 }
 
 /// The first suite of ours that the client offers and one of our certificates can sign for.
-fn choose_suite<'c>(
+fn choose_certificate<'c>(
     hello: &ClientHello<'_>,
     config: &'c Config,
-) -> Result<(&'static SuiteParameters, &'c Certificate, SignatureScheme), Failure> {
+) -> Result<(&'static SuiteParameters, Credentials<'c>), Failure> {
+    let mut suites = config.suites().filter(|suite| hello.offers(suite.suite)).peekable();
+    if suites.peek().is_none() {
+        return Err(Incompatible::Suite.into());
+    }
+    let group = choose_group(hello.extensions, config)?;
     // Without the extension SHA-1 is meant (RFC 5246 section 7.4.1.4.1), which we do not have.
     let schemes = hello.extensions.get(ExtensionType::SIGNATURE_ALGORITHMS);
     let schemes =
         SignatureAlgorithms::decode(schemes.ok_or(Incompatible::SignatureScheme)?).map_err(malformed)?;
-    let offered = config.suites.iter().filter(|suite| hello.offers(**suite));
-    let mut missing = Incompatible::Suite;
-    for suite in offered.filter_map(|suite| suite.parameters()) {
-        match identity::choose(config, schemes, |kind| kind == suite.authentication) {
-            Some((certificate, scheme)) => return Ok((suite, certificate, scheme)),
-            None => missing = Incompatible::SignatureScheme,
-        }
-    }
-    Err(missing.into())
+    let chosen = suites.find_map(|suite| {
+        let suits = |kind| KeyExchange::Ecdhe(kind) == suite.key_exchange;
+        let (certificate, scheme) = identity::choose(config, schemes, suits)?;
+        Some((suite, Credentials::Certificate { group, certificate, scheme }))
+    });
+    Ok(chosen.ok_or(Incompatible::SignatureScheme)?)
 }
 
 fn choose_srtp(extensions: Extensions<'_>, ours: &UseSrtp) -> Result<Option<u16>, Failure> {

@@ -3,7 +3,6 @@
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::group::{KeyShare, NamedGroup};
-use crate::crypto::suite::CipherSuite;
 use crate::crypto::suite13::Suite13;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
@@ -84,7 +83,7 @@ impl AwaitServerHello {
             return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
         };
         let verified = match self.retry {
-            _ if !cx.config.versions.allow_dtls12() => None,
+            _ if !cx.config.allows_dtls12() => None,
             Retry::NotAsked => Some(dtls12::client::AwaitServerHello::default()),
             Retry::Verified(state) => state.take_cookie(),
             Retry::Retried(_) => None,
@@ -126,7 +125,7 @@ impl AwaitServerHello {
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Step<Next> {
-        if !cx.config.versions.allow_dtls12() {
+        if !cx.config.allows_dtls12() {
             return Step::Fail(Incompatible::Version.into());
         }
         // Both sides have 1.3, so somebody between them does not want it (RFC 8446 section 4.1.3).
@@ -285,13 +284,12 @@ fn send_client_hello(
     cookies: Cookies<'_>,
     outgoing: &mut Outgoing,
 ) {
-    let with_dtls12 = config.versions.allow_dtls12();
-    let dtls13 = config.suites.iter().filter(|suite| suite.dtls13().is_some());
-    let dtls12 = config.suites.iter().filter(|suite| with_dtls12 && suite.parameters().is_some());
-    let offered: Vec<CipherSuite> = dtls13.chain(dtls12).copied().collect();
+    let with_dtls12 = config.allows_dtls12();
+    let dtls12 = config.suites().map(|suite| suite.suite).filter(|_| with_dtls12);
+    let offered = suites(config).map(|suite| suite.suite).chain(dtls12);
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
-        ClientHello::write(writer, random, cookies.legacy, &offered, |writer| {
+        ClientHello::write(writer, random, cookies.legacy, offered, |writer| {
             extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
                 supported_versions::write(writer, config.versions.offered());
             });

@@ -14,8 +14,7 @@ mod authentication;
 mod hello;
 
 use crate::discard::Discard;
-use crate::dtls12::{self, Context, Judged, Step};
-use crate::event::CertificateVerdict;
+use crate::dtls12::{self, Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 
 use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
@@ -73,17 +72,17 @@ impl State {
         }
     }
 
-    /// The application's verdict.
-    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
-        match self {
-            Self::AwaitVerdict(state) => {
-                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
+    /// The application's answer to what it was asked.
+    pub(crate) fn on_answer(self, answer: Answer) -> Answered<Self> {
+        match (self, answer) {
+            (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
+                Answered::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
             }
-            other => Judged::NotAsked(other),
+            (other, _) => Answered::NotAsked(other),
         }
     }
 
-    pub(crate) const fn awaits_verdict(&self) -> bool {
+    pub(crate) const fn awaits_answer(&self) -> bool {
         matches!(self, Self::AwaitVerdict(_))
     }
 

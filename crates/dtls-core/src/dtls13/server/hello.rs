@@ -49,7 +49,7 @@ impl AwaitClientHello {
         };
         match (negotiate::offers_dtls13(&hello), &self) {
             (Ok(true), _) => Step::from_result(self.answer(&hello, message, cx)),
-            (Ok(false), Self::First) if cx.config.versions.allow_dtls12() => hand_over(message, cx),
+            (Ok(false), Self::First) if cx.config.allows_dtls12() => hand_over(message, cx),
             (Ok(false), Self::First) => Step::Fail(Incompatible::Version.into()),
             (Ok(false), Self::Retried { .. }) => Step::Fail(Misbehaved::SelectedUnoffered.into()),
             (Err(failure), _) => Step::Fail(failure),

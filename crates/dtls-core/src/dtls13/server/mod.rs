@@ -17,8 +17,7 @@ mod negotiate;
 
 use crate::config::Config;
 use crate::discard::Discard;
-use crate::dtls12::{self, Context, Judged, Step};
-use crate::event::CertificateVerdict;
+use crate::dtls12::{self, Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
 
@@ -39,10 +38,10 @@ pub(crate) enum State {
 pub(crate) fn would_answer(message: &Message<'_>, config: &Config) -> Result<(), Discard> {
     let hello = ClientHello::decode(message.body).map_err(|_| Discard::Malformed)?;
     match negotiate::offers_dtls13(&hello) {
-        Ok(true) if config.versions.allow_dtls13() => {
+        Ok(true) if config.allows_dtls13() => {
             negotiate::choose(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
         }
-        Ok(_) if config.versions.allow_dtls12() => dtls12::server::would_answer(message, config),
+        Ok(_) if config.allows_dtls12() => dtls12::server::would_answer(message, config),
         Ok(_) | Err(_) => Err(Discard::FreshClientHello),
     }
 }
@@ -78,17 +77,17 @@ impl State {
         }
     }
 
-    /// The application's verdict.
-    pub(crate) fn on_verdict(self, verdict: CertificateVerdict) -> Judged<Self> {
-        match self {
-            Self::AwaitVerdict(state) => {
-                Judged::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
+    /// The application's answer to what it was asked.
+    pub(crate) fn on_answer(self, answer: Answer) -> Answered<Self> {
+        match (self, answer) {
+            (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
+                Answered::from_result(state.on_verdict(verdict).map(Self::AwaitCertificateVerify))
             }
-            other => Judged::NotAsked(other),
+            (other, _) => Answered::NotAsked(other),
         }
     }
 
-    pub(crate) const fn awaits_verdict(&self) -> bool {
+    pub(crate) const fn awaits_answer(&self) -> bool {
         matches!(self, Self::AwaitVerdict(_))
     }
 

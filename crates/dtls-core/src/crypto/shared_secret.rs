@@ -1,0 +1,42 @@
+//! What both sides know and nobody else: the premaster secret.
+
+use crate::psk::Psk;
+use zeroize::Zeroizing;
+
+/// The input of the key schedule.
+pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
+
+impl SharedSecret {
+    /// The result of a key exchange.
+    pub(crate) fn agreed(secret: &[u8]) -> Self {
+        Self(Zeroizing::new(secret.to_vec()))
+    }
+
+    /// RFC 4279 section 2: as many zeros as the key is long, then the key, each with its length.
+    pub(crate) fn pre_shared(psk: &Psk) -> Self {
+        let key = psk.key();
+        let length = u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes();
+        // Made at its full size, so that no copy of the key stays behind.
+        let mut secret = Zeroizing::new(Vec::with_capacity(2 * (length.len() + key.len())));
+        secret.extend_from_slice(&length);
+        secret.resize(length.len() + key.len(), 0);
+        secret.extend_from_slice(&length);
+        secret.extend_from_slice(key);
+        Self(secret)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pre_shared_key_is_preceded_by_as_many_zeros() {
+        let secret = SharedSecret::pre_shared(&Psk::new(b"me", &[7, 8, 9]).unwrap());
+        assert_eq!(secret.as_bytes(), [0, 3, 0, 0, 0, 0, 3, 7, 8, 9]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Steps 2 and 3 with a pre-shared key (RFC 4279 section 2): our hint, where we have one, and the identity that
+//! the client chose.
+
+use crate::authentication::{self, PeerAuthenticated};
+use crate::config::DtlsRole;
+use crate::crypto::backend::digest::Digest;
+use crate::crypto::backend::rand::SecureRandom as _;
+use crate::discard::Discard;
+use crate::dtls12::key_schedule::MasterSecret;
+use crate::dtls12::server::State;
+use crate::dtls12::server::client_flight::AwaitFinished;
+use crate::dtls12::{Context, Selected, Step};
+use crate::event::{Event, PskRequest};
+use crate::failure::{Failure, Operation};
+use crate::handshake::Message;
+use crate::message::psk_key_exchange::PskKeyExchange;
+use crate::psk::Psk;
+use bytes::Bytes;
+
+/// After step 2.
+pub(crate) struct AwaitPskIdentity {
+    pub(super) selected: Selected,
+}
+
+/// The application looks the identity up.
+pub(crate) struct AwaitPsk {
+    selected: Selected,
+    session_hash: Digest,
+}
+
+/// The identity is unknown, and the client must not learn that: for it everything looks as if its key was
+/// wrong (RFC 4279 section 2). Nothing leads out of here but another ClientHello or the deadline.
+pub(crate) struct UnknownIdentity;
+
+impl AwaitPskIdentity {
+    pub(super) fn on_client_key_exchange(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {
+        let Ok(exchange) = PskKeyExchange::decode(message.body) else {
+            return Step::Stay(State::AwaitPskIdentity(self), Discard::Malformed);
+        };
+        cx.outgoing.transcript.receive(message);
+        let session_hash = cx.outgoing.transcript.hash(self.selected.suite.hash);
+        let identity = Bytes::copy_from_slice(exchange.name);
+        cx.events.push(Event::PskRequested(PskRequest::ForIdentity(identity)));
+        Step::Advance(State::AwaitPsk(AwaitPsk { selected: self.selected, session_hash }))
+    }
+}
+
+impl AwaitPsk {
+    pub(super) fn on_psk(self, psk: Option<Psk>, cx: &mut Context<'_>) -> Result<State, Failure> {
+        let Self { selected, session_hash } = self;
+        let Some(psk) = psk else { return pretend(selected, &session_hash, cx) };
+        let (secret, held) = authentication::hold(&psk);
+        let (master, key_log) = MasterSecret::derive(selected, &secret, &session_hash);
+        cx.events.push_key_log(cx.config, key_log);
+        AwaitFinished::begin(master, None, PeerAuthenticated::by_psk(held), cx)
+    }
+}
+
+/// Takes keys that nobody has, so that an unknown identity costs and shows what a wrong key does.
+fn pretend(selected: Selected, session_hash: &Digest, cx: &mut Context<'_>) -> Result<State, Failure> {
+    let mut key = [0; 16];
+    cx.random.fill(&mut key).map_err(|_| Failure::Crypto(Operation::Random))?;
+    let nobodys = Psk::new(&[], &key).map_err(|_| Failure::Crypto(Operation::KeyExchange))?;
+    let (secret, _) = authentication::hold(&nobodys);
+    let (master, _) = MasterSecret::derive(selected, &secret, session_hash);
+    let keys = master.record_keys(DtlsRole::Server).ok_or(Failure::Crypto(Operation::KeyExchange))?;
+    cx.records.install(keys.write, keys.read);
+    Ok(State::UnknownIdentity(UnknownIdentity))
+}
