@@ -158,6 +158,7 @@ impl Connection {
             DtlsRole::Client => FinalFlight::ByPeer,
             DtlsRole::Server => {
                 outgoing.flight.answers(reassembly.next());
+                outgoing.flight.shrink();
                 self.timers.set(Timer::FinalFlight, self.now, self.config.schedule.keep_final_flight);
                 FinalFlight::Kept(Box::new(outgoing.flight))
             }

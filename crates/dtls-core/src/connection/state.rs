@@ -56,11 +56,11 @@ pub(super) struct Handshaking {
 impl Handshaking {
     pub(super) fn server(local_random: Random) -> Self {
         let machine = Machine::Server(server::State::AwaitClientHello(server::AwaitClientHello));
-        Self::new(local_random, machine, Outgoing::default())
+        Self::new(local_random, machine, Outgoing::new())
     }
 
     pub(super) fn client(local_random: Random, config: &Config) -> Self {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outgoing::new();
         let begun = client::AwaitServerHello::begin(config, &local_random, &mut outgoing);
         let machine = Machine::Client(client::State::AwaitServerHello(begun));
         Self::new(local_random, machine, outgoing)

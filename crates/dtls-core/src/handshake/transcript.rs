@@ -15,6 +15,11 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// Room for a handshake with small certificates, taken at once.
+    pub(crate) fn with_room() -> Self {
+        Self { bytes: Vec::with_capacity(2048), running: None }
+    }
+
     /// A message of ours, header included.
     pub(crate) fn push(&mut self, message: &[u8]) {
         self.bytes.extend_from_slice(message);
@@ -34,7 +39,8 @@ impl Transcript {
 
     /// Forgets everything: a HelloVerifyRequest and what came before it do not count (RFC 6347 section 4.2.1).
     pub(crate) fn restart(&mut self) {
-        *self = Self::default();
+        self.bytes.clear();
+        self.running = None;
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
