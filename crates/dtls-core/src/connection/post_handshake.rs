@@ -12,6 +12,7 @@ use crate::event::{Admitted, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
 use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
+use crate::handshake::transcript::Transcript;
 use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
 use crate::message::key_update::KeyUpdate;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
@@ -47,7 +48,7 @@ impl PostHandshake {
         mut outgoing: Outgoing,
         received: Received,
     ) -> Self {
-        outgoing.transcript.restart();
+        outgoing.transcript = Transcript::default();
         let (received, outstanding) = match role {
             DtlsRole::Client => (Received::default(), Outstanding::FinalFlight),
             DtlsRole::Server => (received, Outstanding::Nothing),

@@ -179,6 +179,7 @@ impl Connection {
             (Connected::Dtls12(_), DtlsRole::Client) => (FinalFlight::ByPeer, None),
             (Connected::Dtls12(_), DtlsRole::Server) => {
                 outgoing.flight.answers(reassembly.next());
+                outgoing.flight.shrink();
                 self.timers.set(Timer::FinalFlight, self.now, self.config.schedule.keep_final_flight);
                 (FinalFlight::Kept(Box::new(outgoing.flight)), None)
             }

@@ -70,7 +70,7 @@ impl Handshaking {
         } else {
             Machine::Server(server::State::AwaitClientHello(server::AwaitClientHello))
         };
-        Self::new(local_random, machine, Outgoing::default())
+        Self::new(local_random, machine, Outgoing::new())
     }
 
     pub(super) fn client(
@@ -78,7 +78,7 @@ impl Handshaking {
         config: &Config,
         random: &SystemRandom,
     ) -> Result<Self, Failure> {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = Outgoing::new();
         let machine = if config.allows_dtls13() {
             let begun =
                 dtls13::client::AwaitServerHello::begin(config, &local_random, random, &mut outgoing)?;

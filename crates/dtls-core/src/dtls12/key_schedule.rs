@@ -134,10 +134,13 @@ fn prf(secret: &hmac::Key, label: &str, seed: &[&[u8]], out: &mut [u8]) {
         context.sign()
     };
     let mut a = chain(None, true);
-    for chunk in out.chunks_mut(a.as_ref().len()) {
+    let mut chunks = out.chunks_mut(a.as_ref().len()).peekable();
+    while let Some(chunk) = chunks.next() {
         let block = chain(Some(&a), true);
         chunk.iter_mut().zip(block.as_ref()).for_each(|(slot, byte)| *slot = *byte);
-        a = chain(Some(&a), false);
+        if chunks.peek().is_some() {
+            a = chain(Some(&a), false);
+        }
     }
 }
 

@@ -48,14 +48,16 @@ impl<'a> Extensions<'a> {
 
     /// The same without the length of the block.
     pub(crate) fn decode_block(block: &'a [u8]) -> Result<Self, Malformed> {
-        let mut seen = Vec::new();
         let mut rest = Reader::new(block);
-        while !rest.is_empty() {
+        for count in 0.. {
+            if rest.is_empty() {
+                break;
+            }
+            let before = Self { block }.iter().take(count);
             let (kind, _) = Self::read_one(&mut rest)?;
-            if seen.contains(&kind) || seen.len() >= MAX_EXTENSIONS {
+            if count >= MAX_EXTENSIONS || before.into_iter().any(|(other, _)| other == kind) {
                 return Err(Malformed);
             }
-            seen.push(kind);
         }
         Ok(Self { block })
     }

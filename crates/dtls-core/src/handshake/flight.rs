@@ -53,6 +53,17 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
+    /// Room for a flight with a certificate, taken at once.
+    pub(crate) fn with_room() -> Self {
+        Self { bytes: Vec::with_capacity(1024), parts: Vec::with_capacity(6), ..Self::default() }
+    }
+
+    /// Gives back what a flight that is kept for long does not need.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.parts.shrink_to_fit();
+    }
+
     /// Drops the old flight, which the peer has answered, and begins a new one.
     pub(crate) fn begin(&mut self) {
         self.bytes.clear();

@@ -81,7 +81,6 @@ pub(crate) struct Message<'a> {
 }
 
 /// What both roles keep of their own side while a handshake runs: the flight in the air and the transcript.
-#[derive(Default)]
 pub(crate) struct Outgoing {
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
@@ -89,6 +88,10 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    pub(crate) fn new() -> Self {
+        Self { flight: Flight::with_room(), transcript: Transcript::with_room(), next_sequence: 0 }
+    }
+
     /// Appends a message to the flight and to the transcript. The body must be written in one go; it begins
     /// after a header whose lengths are patched here.
     pub(crate) fn push(&mut self, epoch: Epoch, kind: HandshakeType, write: impl FnOnce(&mut Writer<'_>)) {

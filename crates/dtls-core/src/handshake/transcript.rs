@@ -26,6 +26,11 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// Room for a handshake with small certificates, taken at once.
+    pub(crate) fn with_room() -> Self {
+        Self { bytes: Vec::with_capacity(2048), ..Self::default() }
+    }
+
     /// A message of ours, header included.
     pub(crate) fn push(&mut self, message: &[u8]) {
         match (self.form, message.split_at_checked(4), message.get(HEADER_LEN..)) {
@@ -53,7 +58,8 @@ impl Transcript {
 
     /// Forgets everything: a HelloVerifyRequest and what came before it do not count (RFC 6347 section 4.2.1).
     pub(crate) fn restart(&mut self) {
-        *self = Self::default();
+        self.bytes.clear();
+        self.running = None;
     }
 
     /// The hellos have settled on DTLS 1.3: what was taken so far takes its form.

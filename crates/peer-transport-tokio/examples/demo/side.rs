@@ -31,10 +31,11 @@ pub(crate) struct Side {
     pub(crate) silence: Silence,
 }
 
-/// The longest time without media.
+/// The longest time without media: before the restart, where it only shows how busy the machine is, and since.
 #[derive(Debug, Default)]
 pub(crate) struct Silence {
     last: Option<Instant>,
+    pub(crate) usual: Duration,
     pub(crate) longest: Duration,
 }
 
@@ -145,9 +146,9 @@ impl Side {
         self.driver.peer(self.peer)?.association()
     }
 
-    /// Begins to measure the longest time without media.
+    /// Begins to measure the longest time without media anew.
     pub(crate) fn watch_silence(&mut self) {
-        self.silence.longest = Duration::ZERO;
+        self.silence.usual = std::mem::take(&mut self.silence.longest);
     }
 
     /// A short name for the keys in use: the hash of bytes exported under a label of their own

@@ -33,6 +33,8 @@ async function once(stream, video, setup, result, post) {
     for (const [name, action] of Object.entries(steps)) {
       result.current = name;
       result.steps[name] = await step(session, () => action(session));
+      // How long the echo is silent at most where nothing is restarted: a busy machine is judged by itself.
+      result.steps[name].usual_silence_ms = result.steps.media?.echo.video_silence_ms ?? 0;
       await post();
     }
   } catch (error) {
