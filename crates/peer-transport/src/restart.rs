@@ -104,9 +104,7 @@ impl PeerTransport {
     /// RFC 8445 section 6.1.1.
     fn ice_role(&self, kind: DescriptionKind, parameters: &Parameters) -> IceRole {
         match (self.config.ice.lite, parameters.ice.lite, kind) {
-            (false, true, _) | (_, _, DescriptionKind::Answer) if !self.config.ice.lite => {
-                IceRole::Controlling
-            }
+            (false, true, _) | (_, _, DescriptionKind::Answer) if !self.config.ice.lite => IceRole::Controlling,
             (true, false, _) | (_, _, DescriptionKind::Offer) => IceRole::Controlled,
             _ => IceRole::Controlling,
         }
@@ -267,7 +265,6 @@ impl PeerTransport {
                 require_peer: true,
             },
             use_srtp: if profiles.is_empty() { UseSrtp::Unused } else { UseSrtp::Required(profiles) },
-            versions: self.config.dtls_versions,
             mtu: self.config.mtu,
             schedule: self.config.handshake,
             key_log: self.config.key_log,
