@@ -136,8 +136,10 @@ pub fn junk_changes_nothing<S: Subject>(subject: &S, seed: u64) -> Result<(), Vi
     let junk = script.steps.iter().filter(|step| matches!(step.action, Action::Junk { .. })).count();
     let more = noisy.discarded.iter().sum::<u64>().saturating_sub(quiet.discarded.iter().sum());
     if more < u64::try_from(junk).unwrap_or(u64::MAX) {
-        let what = format!("seed {seed}: {junk} junk datagrams, but only {more} more discards were counted");
-        return Err(Violation(what));
+        // What is held for a moment is counted later, so a suspect need not be guilty.
+        let (suspects, trace) = (noisy.uncounted.join("\n  "), noisy.trace);
+        let what = format!("{junk} junk datagrams, {more} more discards; not counted at once:\n  {suspects}");
+        return Err(Violation(format!("seed {seed}: {what}\nthe trace:\n{trace}")));
     }
     Ok(())
 }

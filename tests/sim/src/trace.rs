@@ -1,14 +1,15 @@
 //! What happened on the wire, one line each, for the person who reads a failing test.
 //!
-//! A ring of the last events: datagrams with their fate, what nodes told their application, notes of the test.
-//! Bytes are kept and named only when somebody prints.
+//! The last events: datagrams with their fate, what nodes told their application, notes of the test. Each kind of
+//! line has a ring of its own, so that a stream of media does not push out the handshake before it. Bytes are kept,
+//! and named only when somebody prints.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::classify::describe;
+use crate::classify::{Class, describe};
 
 /// Why a datagram did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,9 +65,19 @@ pub(crate) type EntryId = u64;
 /// The last events of a world, oldest first.
 #[derive(Debug)]
 pub struct Trace {
-    lines: VecDeque<Line>,
-    first_id: EntryId,
+    lines: BTreeMap<EntryId, Line>,
+    /// The lines of each kind, oldest first.
+    rings: BTreeMap<Kind, VecDeque<EntryId>>,
+    next_id: EntryId,
     capacity: usize,
+}
+
+/// Lines of one kind compete for room with each other alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Datagram(Class),
+    /// The first word of what was said.
+    Said(String),
 }
 
 #[derive(Debug)]
@@ -76,21 +87,22 @@ enum Line {
 }
 
 impl Trace {
+    /// Remembers so many lines of each kind.
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self { lines: VecDeque::new(), first_id: 0, capacity }
+        Self { lines: BTreeMap::new(), rings: BTreeMap::new(), next_id: 0, capacity }
     }
 
     /// The datagrams that are still remembered, oldest first.
     #[must_use]
     pub fn datagrams(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
-        self.lines.iter().filter_map(|line| match line {
+        self.lines.values().filter_map(|line| match line {
             Line::Datagram(entry) => Some(entry),
             Line::Said { .. } => None,
         })
     }
 
     pub(crate) fn datagram(&mut self, entry: TraceEntry) -> EntryId {
-        self.push(Line::Datagram(entry))
+        self.push(Kind::Datagram(Class::of(&entry.bytes)), Line::Datagram(entry))
     }
 
     pub(crate) fn said(&mut self, at: Duration, who: &str, mut what: String) {
@@ -99,32 +111,38 @@ impl Trace {
             what.truncate(end);
             what.push('…');
         }
-        self.push(Line::Said { at, who: who.into(), what });
+        let word = what.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        self.push(Kind::Said(word.into()), Line::Said { at, who: who.into(), what });
     }
 
     pub(crate) fn settle(&mut self, id: EntryId, fate: Fate) {
-        let index = id.checked_sub(self.first_id).and_then(|index| usize::try_from(index).ok());
-        if let Some(Line::Datagram(entry)) = index.and_then(|index| self.lines.get_mut(index)) {
+        if let Some(Line::Datagram(entry)) = self.lines.get_mut(&id) {
             entry.fate = fate;
         }
     }
 
-    fn push(&mut self, line: Line) -> EntryId {
-        if self.lines.len() >= self.capacity {
-            self.lines.pop_front();
-            self.first_id += 1;
+    fn push(&mut self, kind: Kind, line: Line) -> EntryId {
+        let ring = self.rings.entry(kind).or_default();
+        if ring.len() >= self.capacity
+            && let Some(oldest) = ring.pop_front()
+        {
+            self.lines.remove(&oldest);
         }
-        self.lines.push_back(line);
-        self.first_id + u64::try_from(self.lines.len()).unwrap_or(u64::MAX) - 1
+        let id = self.next_id;
+        self.next_id += 1;
+        ring.push_back(id);
+        self.lines.insert(id, line);
+        id
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first_id > 0 {
-            writeln!(f, "  ({} earlier lines forgotten)", self.first_id)?;
+        let forgotten = self.next_id - EntryId::try_from(self.lines.len()).unwrap_or_default();
+        if forgotten > 0 {
+            writeln!(f, "  ({forgotten} lines of frequent kinds are forgotten)")?;
         }
-        for line in &self.lines {
+        for line in self.lines.values() {
             match line {
                 Line::Datagram(entry) => {
                     let mark = if entry.injected { " (injected)" } else { "" };

@@ -120,8 +120,8 @@ pub struct World<N: Node> {
     buffer: Vec<u8>,
 }
 
-/// Lines that the trace remembers.
-const TRACE_LINES: usize = 1500;
+/// Lines of each kind that the trace remembers.
+const TRACE_LINES: usize = 200;
 
 impl<N: Node> World<N> {
     /// An empty world; `seed` decides every fate in it.

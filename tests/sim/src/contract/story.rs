@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::classify::Class;
+use crate::classify::{Class, describe};
 use crate::contract::script::{Action, Script};
 use crate::contract::{ADDRESSES, Subject};
 use crate::node::Node;
@@ -16,10 +16,12 @@ pub(super) struct Story<S: Subject> {
     pub(super) seed: u64,
     pub(super) outputs: Vec<Vec<(Duration, <S::Node as Node>::Output)>>,
     pub(super) answers: Vec<Result<(), String>>,
+    /// Junk that no counter noticed at once.
+    pub(super) uncounted: Vec<String>,
+    pub(super) trace: String,
     pub(super) discarded: [u64; 2],
     wire: [Vec<(Duration, String)>; 2],
     deadlines: Vec<Vec<(Duration, Option<Duration>)>>,
-    trace: String,
 }
 
 /// The two peers of `subject` in a world.
@@ -42,6 +44,7 @@ pub(super) fn play<S: Subject>(
         Verdict::Pass
     });
     let mut answers = Vec::new();
+    let mut uncounted = Vec::new();
     for step in &script.steps {
         world.try_run_until(step.after, |_| false)?;
         match &step.action {
@@ -52,7 +55,15 @@ pub(super) fn play<S: Subject>(
                 world.note(format!("{side}: {command:?} -> {answer:?}"));
                 answers.push(answer);
             }
-            Action::Junk { side, from, bytes } => world.inject(*from, ADDRESSES[*side], bytes.clone()),
+            Action::Junk { side, from, bytes } => {
+                let before = subject.discarded(world.node(ids[*side]));
+                world.inject(*from, ADDRESSES[*side], bytes.clone());
+                world.try_run_until(Duration::ZERO, |_| false)?;
+                if subject.discarded(world.node(ids[*side])) == before {
+                    let (at, what) = (world.elapsed(), describe(bytes));
+                    uncounted.push(format!("{what}, {} bytes from {from} at {at:?}", bytes.len()));
+                }
+            }
             Action::Mutate { side, mutation } => {
                 let original = {
                     let sent = sent.borrow();
@@ -81,6 +92,7 @@ pub(super) fn play<S: Subject>(
         seed: world.seed(),
         outputs: ids.iter().map(|id| world.outputs(*id).to_vec()).collect(),
         answers,
+        uncounted,
         discarded: ids.map(|id| subject.discarded(world.node(id))),
         wire,
         deadlines: ids.iter().map(|id| world.deadlines(*id).to_vec()).collect(),

@@ -1,0 +1,267 @@
+//! Restarts: the table of fresh and retained associations, with media that never stops.
+
+use std::time::Duration;
+
+use peer_transport::{DescriptionKind, DtlsRestart, Error, Event, RestartOutcome, SendError, State};
+use sim::{Link, Rng};
+
+use super::{LOSSES, Outcome, Story, connect, millis, percent};
+use crate::call::{Call, Setting, Side, restart_options};
+
+pub(super) fn stories() -> Vec<Story> {
+    let mut stories = Vec::new();
+    for loss in LOSSES {
+        for (certificate, rotate) in [("same certificate", false), ("new certificate", true)] {
+            let subject = format!("{certificate}, {}", percent(loss));
+            stories.push(Story::new("restart, fresh", subject, move |seed| fresh(seed, loss, rotate, true)));
+        }
+        let subject = format!("same certificate, no tls-id, {}", percent(loss));
+        stories.push(Story::new("restart, fresh", subject, move |seed| fresh(seed, loss, false, false)));
+    }
+    for loss in [0.0, 0.1] {
+        let subject = format!("a peer that keeps its association, {}", percent(loss));
+        stories.push(Story::new("restart, retained", subject, move |seed| retained(seed, loss)));
+    }
+    for lost in 1..=3 {
+        let subject = format!("last flight lost {lost}x");
+        stories.push(Story::new("restart, fresh", subject, move |seed| without_the_last_flight(seed, lost)));
+    }
+    stories.push(Story::new("restart", "both sides at once", glare));
+    stories.push(Story::new("restart", "offered, then abandoned", abandoned));
+    stories.push(Story::new("restart", "while one is under way", twice));
+    stories.push(Story::new("restart", "from failed", from_failed));
+    stories.push(Story::new("restart", "from closed by us", |seed| from_closed(seed, Side::Left)));
+    stories.push(Story::new("restart", "from closed by the peer", |seed| from_closed(seed, Side::Right)));
+    stories
+}
+
+/// An ICE restart in mid-stream brings a fresh association on both sides; the network's own losses apart, every
+/// packet arrives; the keys are new and the same on both sides.
+///
+/// # Errors
+/// What went wrong.
+pub fn fresh(seed: u64, loss: f64, rotate: bool, tls_ids: bool) -> Outcome {
+    let mut setting = Setting::new(seed, loss).with_role_by_seed();
+    setting.tls_ids = tls_ids;
+    let mut call = Call::new(setting);
+    call.connect()?;
+    restart_in_mid_stream(&mut call, seed, rotate)
+}
+
+fn restart_in_mid_stream(call: &mut Call, seed: u64, rotate: bool) -> Outcome {
+    let before = call.keys(Side::Left);
+    call.stream(true);
+    call.pass(Duration::from_millis(500))?;
+    let initiator = if Rng::labelled(seed, "initiator").chance(0.5) { Side::Left } else { Side::Right };
+    let start = call.world.elapsed();
+    let outcomes = call.restart(initiator, restart_options(rotate.then_some(3)))?;
+    let took = call.world.elapsed().saturating_sub(start);
+    let all_fresh = outcomes.iter().all(|outcome| matches!(outcome, RestartOutcome::FreshHandshake { .. }));
+    call.insist(all_fresh, format!("not fresh on both sides: {outcomes:?}"))?;
+    // Sending moves a little after the outcome on the side whose last flight may be lost.
+    call.pass(Duration::from_secs(1))?;
+    call.settle()?;
+    for side in Side::BOTH {
+        let moved = call.events(side).filter(|(_, event)| matches!(event, Event::KeysChanged { .. })).count();
+        call.insist(moved == 2, format!("{side:?} changed its keys {moved} times"))?;
+        call.insist(call.is_connected(side), format!("{side:?} is not connected in the end"))?;
+    }
+    let after = call.keys(Side::Left);
+    call.insist(after.is_some() && after != before, "the keys are the old ones")?;
+    call.insist(after == call.keys(Side::Right), "the new keys differ between the sides")?;
+    let ledger = call.ledger();
+    call.insist(ledger.lost_beyond_link == 0, format!("{ledger:?}"))?;
+    call.insist(ledger.refused == 0, format!("{:?}", call.refused))?;
+    Ok(millis(took))
+}
+
+/// The server's last flight of the fresh handshake gets lost: still not one packet does.
+///
+/// # Errors
+/// What went wrong.
+pub fn without_the_last_flight(seed: u64, lost: u32) -> Outcome {
+    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    call.connect()?;
+    let dropped = connect::lose_last_flights(&mut call, lost);
+    let took = restart_in_mid_stream(&mut call, seed, false)?;
+    call.insist(dropped.get() == lost, format!("only {} flights were lost", dropped.get()))?;
+    Ok(took)
+}
+
+/// A peer that restarts ICE alone, keeps its association and ignores our ClientHello, as browsers do: the verdict
+/// is retained on both sides within 5 s of the negotiation, and media never stops.
+///
+/// # Errors
+/// What went wrong.
+pub fn retained(seed: u64, loss: f64) -> Outcome {
+    let mut setting = Setting::new(seed, loss).with_role_by_seed();
+    setting.tls_ids = false;
+    setting.configs[1].restart.dtls = DtlsRestart::OnChange;
+    let mut call = Call::new(setting);
+    call.connect()?;
+    let before = call.keys(Side::Left);
+    call.stream(true);
+    call.pass(Duration::from_millis(500))?;
+    let start = call.world.elapsed();
+    let outcomes = call.restart(Side::Left, restart_options(None))?;
+    let took = call.world.elapsed().saturating_sub(start);
+    let proven = |outcome: &RestartOutcome| {
+        matches!(outcome, RestartOutcome::AssociationRetained { proven: true, .. })
+    };
+    call.insist(proven(&outcomes[0]), format!("{outcomes:?}"))?;
+    let kept = |outcome: &RestartOutcome| matches!(outcome, RestartOutcome::AssociationRetained { .. });
+    call.insist(outcomes.iter().all(kept), format!("{outcomes:?}"))?;
+    call.settle()?;
+    call.insist(Side::BOTH.iter().all(|side| call.keys(*side) == before), "the keys changed")?;
+    let ledger = call.ledger();
+    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    Ok(millis(took))
+}
+
+/// Both sides offer at once: both are told, one rolls back, and the other's restart goes through.
+///
+/// # Errors
+/// What went wrong.
+pub fn glare(seed: u64) -> Outcome {
+    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    call.connect()?;
+    call.stream(true);
+    let told = Side::BOTH.map(|side| call.events(side).count());
+    for side in Side::BOTH {
+        let options = restart_options(None);
+        let restarted = call.world.act(call.id(side), |peer, now| peer.transport.restart(now, options));
+        restarted.map_err(|error| call.fail(error))?;
+    }
+    let offers = Side::BOTH.map(|side| call.peer(side).description());
+    for (side, offer) in Side::BOTH.into_iter().zip(offers) {
+        let id = call.id(side.other());
+        let learnt = call.world.act(id, |peer, now| peer.learn(now, DescriptionKind::Offer, offer));
+        call.insist(learnt == Err(Error::Glare), format!("no glare but {learnt:?}"))?;
+    }
+    let start = call.world.elapsed();
+    let abandoned = call.world.act(call.id(Side::Right), |peer, now| peer.transport.abandon_restart(now));
+    abandoned.map_err(|error| call.fail(error))?;
+    call.negotiate(Side::Left)?;
+    call.outcomes(told)?;
+    let took = call.world.elapsed().saturating_sub(start);
+    call.pass(Duration::from_secs(1))?;
+    call.settle()?;
+    let ledger = call.ledger();
+    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    Ok(millis(took))
+}
+
+/// Signalling rolls the offer back: the call goes on as if nothing had been.
+///
+/// # Errors
+/// What went wrong.
+pub fn abandoned(seed: u64) -> Outcome {
+    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    call.connect()?;
+    let before = call.keys(Side::Left);
+    call.stream(true);
+    call.pass(Duration::from_millis(200))?;
+    let left = call.id(Side::Left);
+    let restarted = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(Some(4))));
+    restarted.map_err(|error| call.fail(error))?;
+    call.pass(Duration::from_secs(2))?;
+    let abandoned = call.world.act(left, |peer, now| peer.transport.abandon_restart(now));
+    abandoned.map_err(|error| call.fail(error))?;
+    // Longer than consent lasts: the old generation must be alive in earnest.
+    call.pass(Duration::from_secs(40))?;
+    call.settle()?;
+    call.insist(call.keys(Side::Left) == before, "the keys changed")?;
+    call.insist(Side::BOTH.iter().all(|side| call.is_connected(*side)), "not connected any more")?;
+    let ledger = call.ledger();
+    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    Ok(millis(Duration::from_secs(2)))
+}
+
+/// A second restart replaces the first in its middle.
+///
+/// # Errors
+/// What went wrong.
+pub fn twice(seed: u64) -> Outcome {
+    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    call.connect()?;
+    let before = call.keys(Side::Left);
+    call.stream(true);
+    call.pass(Duration::from_millis(200))?;
+    let left = call.id(Side::Left);
+    let first = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(None)));
+    first.map_err(|error| call.fail(error))?;
+    call.negotiate(Side::Left)?;
+    // Somewhere between the first check and the last flight.
+    call.pass(Rng::labelled(seed, "middle").up_to(Duration::from_millis(300)))?;
+    let start = call.world.elapsed();
+    let told = Side::BOTH.map(|side| call.events(side).count());
+    let second = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(None)));
+    second.map_err(|error| call.fail(error))?;
+    call.negotiate(Side::Left)?;
+    call.outcomes(told)?;
+    let took = call.world.elapsed().saturating_sub(start);
+    call.pass(Duration::from_secs(2))?;
+    call.settle()?;
+    let after = call.keys(Side::Left);
+    call.insist(after.is_some() && after != before, "the keys are the old ones")?;
+    call.insist(after == call.keys(Side::Right), "the keys differ between the sides")?;
+    let ledger = call.ledger();
+    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    Ok(millis(took))
+}
+
+/// The network goes away until consent has expired on both sides; when it is back, a restart revives the call.
+///
+/// # Errors
+/// What went wrong.
+pub fn from_failed(seed: u64) -> Outcome {
+    let setting = Setting::new(seed, 0.1).with_role_by_seed();
+    let link = setting.link;
+    let mut call = Call::new(setting);
+    call.connect()?;
+    call.world.set_default_link(Link::new().loss(1.0));
+    call.wait("both failed", |call| {
+        Side::BOTH.iter().all(|side| call.peer(*side).transport.state() == State::Failed)
+    })?;
+    call.send_one(Side::Left);
+    call.insist(call.refused[0].last() == Some(&SendError::NotPermitted), format!("{:?}", call.refused))?;
+    call.world.set_default_link(link);
+    revive(&mut call, Side::Left)
+}
+
+/// One side closes, the other hears it; either may restart, and the call goes on with new keys.
+///
+/// # Errors
+/// What went wrong.
+pub fn from_closed(seed: u64, restarter: Side) -> Outcome {
+    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    call.connect()?;
+    call.world.act(call.id(Side::Left), |peer, now| peer.transport.close(now));
+    call.wait("both closed", |call| {
+        Side::BOTH.iter().all(|side| call.peer(*side).transport.state() == State::Closed)
+    })?;
+    revive(&mut call, restarter)
+}
+
+fn revive(call: &mut Call, restarter: Side) -> Outcome {
+    let start = call.world.elapsed();
+    let options = restart_options(None);
+    let restarted = call.world.act(call.id(restarter), |peer, now| peer.transport.restart(now, options));
+    restarted.map_err(|error| call.fail(format!("cannot restart: {error}")))?;
+    call.negotiate(restarter)?;
+    call.wait("both connected again", |call| Side::BOTH.iter().all(|side| call.is_connected(*side)))?;
+    let took = call.world.elapsed().saturating_sub(start);
+    call.refused = [Vec::new(), Vec::new()];
+    call.pass(Duration::from_secs(1))?;
+    call.stream(true);
+    call.pass(Duration::from_secs(1))?;
+    call.settle()?;
+    let ledger = call.ledger();
+    call.insist(ledger.received > 60, format!("{ledger:?}"))?;
+    call.insist(
+        ledger.lost_beyond_link == 0 && ledger.refused == 0,
+        format!("{ledger:?} {:?}", call.refused),
+    )?;
+    call.insist(call.keys(Side::Left) == call.keys(Side::Right), "the keys differ between the sides")?;
+    Ok(millis(took))
+}
