@@ -370,6 +370,15 @@ impl Agent {
         })
     }
 
+    /// Whether a check of this very generation authenticated on this path: its sender has our parameters of it.
+    #[must_use]
+    pub fn is_bound(&self, generation: Generation, path: Path) -> bool {
+        self.sessions().any(|session| {
+            session.generation == generation
+                && session.authenticated_paths().any(|authenticated| authenticated == path)
+        })
+    }
+
     /// May data be sent at `now`, and where? The selected pair while it has consent; before a selection the best
     /// usable pair; the next generation's only when the current one is over.
     #[must_use]

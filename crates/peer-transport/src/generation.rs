@@ -126,19 +126,31 @@ pub(crate) struct Draining {
     pub(crate) until: Instant,
 }
 
-/// DTLS datagrams that came before we could use them: ahead of the peer's parameters, or ahead of the
-/// first pair of ours that works.
+/// ClientHellos that came before we could use them: ahead of the peer's parameters, or ahead of the
+/// first pair of ours that works. All of them are pieces of the newest one.
 #[derive(Default)]
-pub(crate) struct EarlyDatagrams {
+pub(crate) struct EarlyHello {
+    random: Option<[u8; 32]>,
     held: VecDeque<(Path, Vec<u8>)>,
     bytes: usize,
 }
 
-impl EarlyDatagrams {
+impl EarlyHello {
     /// A post-quantum ClientHello takes two datagrams, and each may come twice.
     const MAX_DATAGRAMS: usize = 4;
     /// Four datagrams of a usual MTU do not fit, and no ClientHello needs them to.
     const MAX_BYTES: usize = 4096;
+
+    /// A piece with this random begins or continues a ClientHello; how many pieces of another one, from
+    /// an attempt that the peer has given up, are dropped for it.
+    pub(crate) fn expect(&mut self, random: Option<[u8; 32]>) -> u64 {
+        if random.is_none() || random == self.random {
+            return 0;
+        }
+        let known = self.random.is_some();
+        self.random = random;
+        if known { self.drop_all() } else { 0 }
+    }
 
     /// Keeps a copy; `false` when the bound is reached.
     pub(crate) fn hold(&mut self, path: Path, datagram: &[u8]) -> bool {
@@ -150,15 +162,21 @@ impl EarlyDatagrams {
         true
     }
 
+    /// What is held, to be used now.
     pub(crate) fn take(&mut self) -> VecDeque<(Path, Vec<u8>)> {
+        std::mem::take(self).held
+    }
+
+    /// How many datagrams were held in vain.
+    pub(crate) fn drop_all(&mut self) -> u64 {
         self.bytes = 0;
-        std::mem::take(&mut self.held)
+        u64::try_from(self.held.drain(..).count()).unwrap_or(u64::MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EarlyDatagrams, Path};
+    use super::{EarlyHello, Path};
 
     fn path() -> Path {
         Path::udp("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap())
@@ -166,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_fourth_early_datagram_is_held_and_the_fifth_is_not() {
-        let mut early = EarlyDatagrams::default();
+        let mut early = EarlyHello::default();
         for _ in 0..4 {
             assert!(early.hold(path(), &[22; 100]));
         }
@@ -177,9 +195,21 @@ mod tests {
 
     #[test]
     fn four_kilobytes_are_held_and_one_byte_more_is_not() {
-        let mut early = EarlyDatagrams::default();
+        let mut early = EarlyHello::default();
         assert!(early.hold(path(), &[22; 4000]));
         assert!(early.hold(path(), &[22; 96]));
         assert!(!early.hold(path(), &[22]));
+    }
+
+    #[test]
+    fn a_newer_hello_takes_the_place_of_an_older_one() {
+        let mut early = EarlyHello::default();
+        assert_eq!(early.expect(Some([1; 32])), 0);
+        assert!(early.hold(path(), &[22; 100]));
+        assert_eq!(early.expect(None), 0);
+        assert!(early.hold(path(), &[22; 100]));
+        assert_eq!(early.expect(Some([1; 32])), 0);
+        assert_eq!(early.expect(Some([2; 32])), 2);
+        assert!(early.hold(path(), &[22; 4096]));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dtls_core::{Connection, Negotiated};
 
+use crate::association::Established;
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome};
 use crate::generation::{Current, Draining, Judgement, Restart, Stage};
@@ -88,9 +89,42 @@ impl PeerTransport {
                 self.move_sending(now);
                 self.shorten_drain(now);
             }
+            Slot::Current if self.is_set_aside() => {}
             Slot::Current => self.shorten_drain(now),
+            Slot::Draining if self.is_set_aside() => self.take_back(now),
             Slot::Draining => {}
         }
+    }
+
+    /// Another restart begins while a complete association waits for the proof that the peer has it. The peer
+    /// may never get it, so the one before goes on sending, and this one only reads.
+    pub(crate) fn set_aside(&mut self, now: Instant) {
+        match self.restart.take() {
+            Some(Restart { stage: Stage::Moving(next), .. }) if self.current.established().is_some() => {
+                self.draining = Some(Draining { association: *next, until: now + LONGEST_DRAIN });
+            }
+            other => {
+                self.restart = other;
+                self.move_sending(now);
+            }
+        }
+    }
+
+    /// Whether what drains is younger than what sends.
+    fn is_set_aside(&self) -> bool {
+        let number = |association: &Established| association.identity.number;
+        let draining = self.draining.as_ref().map(|draining| number(&draining.association));
+        draining > self.current.established().map(number)
+    }
+
+    /// The peer has the association that was set aside, and sends under it: so do we.
+    fn take_back(&mut self, now: Instant) {
+        let Some(Draining { association, .. }) = self.draining.take() else { return };
+        let before = std::mem::replace(&mut self.current, Current::Established(Box::new(association)));
+        if let Current::Established(before) = before {
+            self.draining = Some(Draining { association: *before, until: now + self.config.drain });
+        }
+        self.announce_keys();
     }
 
     /// From here on everything is sent under the new keys.
@@ -288,6 +322,10 @@ impl PeerTransport {
             self.signalling.local = restart.before.local;
         } else {
             self.signalling = restart.before;
+        }
+        // The generation before may have ended while this one was still on its way.
+        if self.ice.permission(now).is_none() && self.ice.state() == ice_agent::State::Failed {
+            return self.fail(now, failure);
         }
         self.events.push(Event::RestartFailed { generation, failure });
     }

@@ -12,7 +12,7 @@ use ice_agent::Path;
 use srtp::RtpHeader;
 
 use crate::association::{Association, Established, Protected};
-use crate::generation::{Current, Stage};
+use crate::generation::{Current, EarlyHello, Stage};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::stats::Discard;
 use crate::transport::PeerTransport;
@@ -149,9 +149,9 @@ impl PeerTransport {
         }
         match &self.restart {
             None => match &self.current {
-                Current::Absent => self.hold_early(path, datagram),
+                Current::Absent => self.hold_early(path, hello, datagram),
                 Current::Handshaking(handshaking) if handshaking.begun().is_none() => {
-                    self.hold_early(path, datagram);
+                    self.hold_early(path, hello, datagram);
                 }
                 Current::Handshaking(_) | Current::Established(_) => {
                     self.give(now, path, Slot::Current, datagram);
@@ -159,10 +159,14 @@ impl PeerTransport {
             },
             Some(restart) => match &restart.stage {
                 // The peer may have our new parameters before we have its: its ClientHello comes early.
-                Stage::Offered if self.is_fresh_hello(hello) => self.hold_early(path, datagram),
+                Stage::Offered if self.is_fresh_hello(hello) => self.hold_early(path, hello, datagram),
                 Stage::Offered | Stage::Retained { .. } => self.give(now, path, Slot::Current, datagram),
                 Stage::Handshaking(attempt) if attempt.handshaking.begun().is_none() => {
-                    self.hold_early(path, datagram);
+                    if self.is_fresh_hello(hello) {
+                        self.hold_early(path, hello, datagram);
+                    } else {
+                        self.give(now, path, Slot::Current, datagram);
+                    }
                 }
                 // Before the hello of the new association nothing else can belong to it: it is a late
                 // part of the one before.
@@ -188,12 +192,27 @@ impl PeerTransport {
         }
     }
 
-    fn hold_early(&mut self, path: Path, datagram: &[u8]) {
-        if self.phase == crate::transport::Phase::Closed {
-            self.stats.discard(Discard::NotReady);
-        } else if !self.early.hold(path, datagram) {
+    /// Keeps a ClientHello until it can be answered. It must come from where the peer has used the newest
+    /// credentials: one that an older attempt left behind would be answered in place of the right one.
+    fn hold_early(&mut self, path: Path, hello: Option<Hello>, datagram: &[u8]) {
+        let Some(Hello::Client(random)) = hello else {
+            return self.stats.discard(Discard::NotReady);
+        };
+        if self.phase == crate::transport::Phase::Closed || !self.ice.is_bound(self.generation(), path) {
+            return self.stats.discard(Discard::NotReady);
+        }
+        let replaced = self.early.expect(random);
+        self.stats.absorb(Discard::StaleHello, replaced);
+        if !self.early.hold(path, datagram) {
             self.stats.discard(Discard::EarlyBufferFull);
         }
+    }
+
+    /// What was held was held for an attempt that is over.
+    pub(crate) fn forget_early(&mut self) {
+        let held = self.early.drop_all();
+        self.stats.absorb(Discard::NotReady, held);
+        self.early = EarlyHello::default();
     }
 
     /// Protected records: whose keys open the first one, gets the datagram.

@@ -48,7 +48,10 @@ impl PeerTransport {
             }
             Relation::PeerRestart => {
                 let local = self.renewed_local(self.restart_options.clone())?;
-                self.open_generation(now, kind, parameters, local)
+                let applied = self.open_generation(now, kind, parameters, local)?;
+                // A peer that has not our answer yet cannot have begun this generation's handshake.
+                self.forget_early();
+                Ok(applied)
             }
         };
         self.route(now);
@@ -104,7 +107,9 @@ impl PeerTransport {
     /// RFC 8445 section 6.1.1.
     fn ice_role(&self, kind: DescriptionKind, parameters: &Parameters) -> IceRole {
         match (self.config.ice.lite, parameters.ice.lite, kind) {
-            (false, true, _) | (_, _, DescriptionKind::Answer) if !self.config.ice.lite => IceRole::Controlling,
+            (false, true, _) | (_, _, DescriptionKind::Answer) if !self.config.ice.lite => {
+                IceRole::Controlling
+            }
             (true, false, _) | (_, _, DescriptionKind::Offer) => IceRole::Controlled,
             _ => IceRole::Controlling,
         }
@@ -185,7 +190,7 @@ impl PeerTransport {
         self.phase = Phase::Open;
         self.signalling.local = local;
         self.policy = policy;
-        self.early.take();
+        self.forget_early();
         self.restart = Some(Restart { generation, before, stage: Stage::Offered });
         self.route(now);
         Ok(generation)
@@ -204,7 +209,7 @@ impl PeerTransport {
         if let Some(restart) = self.restart.take() {
             self.signalling = restart.before;
         }
-        self.early.take();
+        self.forget_early();
         self.route(now);
         Ok(())
     }
@@ -216,12 +221,14 @@ impl PeerTransport {
 
     /// Makes room for the next generation and tells what to go back to.
     fn give_way(&mut self, now: Instant) -> Signalling {
-        // A generation that is complete takes over; one that is not is forgotten, and what it replaced stays.
-        self.move_sending(now);
-        match self.restart.take() {
-            Some(restart) if !restart.stage.is_settled() => restart.before,
+        // A generation that is complete is not gone back behind; one that is not is forgotten.
+        let before = match &self.restart {
+            Some(restart) if !restart.stage.is_settled() => restart.before.clone(),
             Some(_) | None => self.signalling.clone(),
-        }
+        };
+        self.set_aside(now);
+        self.drop_restart(now);
+        before
     }
 
     /// Our DTLS parameters for a generation that begins with an offer of ours.
@@ -265,6 +272,7 @@ impl PeerTransport {
                 require_peer: true,
             },
             use_srtp: if profiles.is_empty() { UseSrtp::Unused } else { UseSrtp::Required(profiles) },
+            versions: self.config.dtls_versions,
             mtu: self.config.mtu,
             schedule: self.config.handshake,
             key_log: self.config.key_log,

@@ -17,7 +17,7 @@ use crate::demux::{self, Class};
 use crate::detached::Detached;
 use crate::error::{Error, Failure, SendError};
 use crate::event::{Event, Side, State};
-use crate::generation::{Current, Draining, EarlyDatagrams, LocalDtls, Restart, Signalling, Stage};
+use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
 use crate::media::{Datagram, Media, Transmit};
 use crate::parameters::{IceOptions, Parameters, TlsId};
 use crate::setup;
@@ -49,7 +49,7 @@ pub struct PeerTransport {
     pub(crate) current: Current,
     pub(crate) restart: Option<Restart>,
     pub(crate) draining: Option<Draining>,
-    pub(crate) early: EarlyDatagrams,
+    pub(crate) early: EarlyHello,
     /// Where the latest DTLS datagram came from.
     pub(crate) dtls_path: Option<Path>,
     next_association: Association,
@@ -113,7 +113,7 @@ impl PeerTransport {
             current: Current::Absent,
             restart: None,
             draining: None,
-            early: EarlyDatagrams::default(),
+            early: EarlyHello::default(),
             dtls_path: None,
             next_association: Association::FIRST,
             stale: StaleHellos::default(),
@@ -508,7 +508,7 @@ impl PeerTransport {
         self.drop_restart(now);
         self.current = Current::Absent;
         self.draining = None;
-        self.early = EarlyDatagrams::default();
+        self.forget_early();
         self.phase = phase;
         self.ice.close(now);
         self.ice_changes = self.ice_changes.wrapping_add(1);
