@@ -124,7 +124,7 @@ impl Subject for DtlsPair {
         let connection = &mut node.connection;
         let done = match command {
             DtlsCommand::Send(len) => connection.send(now, &vec![7; *len]),
-            DtlsCommand::SendTooMuch => connection.send(now, &[7; 20_000]),
+            DtlsCommand::SendTooMuch => connection.send(now, &vec![7; 20_000]),
             DtlsCommand::StartAgain => connection.start(now, None),
             DtlsCommand::JudgeUnasked => connection.judge_certificate(now, CertificateVerdict::Accept),
             DtlsCommand::ReleaseFinalFlight => {

@@ -55,7 +55,7 @@ fn tell(from: &Agent, to: &mut Agent, now: Instant) {
     }
     for candidate in from.local_candidates() {
         // A candidate that is known already changes nothing, and neither does one too many.
-        let _ = to.add_remote_candidate(now, candidate.clone(), Some(&ufrag));
+        let _ = to.add_remote_candidate(now, *candidate, Some(&ufrag));
     }
     to.end_of_remote_candidates(now, Some(&ufrag));
 }

@@ -74,7 +74,7 @@ impl PeerNode {
     /// What signalling carries to the peer: parameters and candidates.
     #[must_use]
     pub fn description(&self) -> (Parameters, Vec<Candidate>) {
-        (self.transport.local_parameters(), self.transport.ice().local_candidates().cloned().collect())
+        (self.transport.local_parameters(), self.transport.ice().local_candidates().copied().collect())
     }
 
     /// What signalling brought from the peer.

@@ -1,5 +1,7 @@
 //! Every story with a few seeds. `cargo xtask scenarios` tells them with many and prints the table.
 
+#![expect(clippy::panic, reason = "a story that fails says why, with its trace")]
+
 use scenarios::stories;
 use sim::for_each_seed;
 

@@ -150,7 +150,7 @@ pub fn expires_on_a_busy_socket(seed: u64) -> Outcome {
         junk(&mut stage)?;
         pass(&mut stage.world, 10 * MS)?;
     }
-    stage.pass_until(end - Duration::from_nanos(1))?;
+    stage.pass_until(end.saturating_sub(Duration::from_nanos(1)))?;
     junk(&mut stage)?;
     if let Some(lost) = stage.lost() {
         return Err(stage.fail(&format!("too early: {lost:?}, expected {end:?}")));
@@ -168,8 +168,8 @@ pub fn expires_on_a_busy_socket(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn just_in_time(seed: u64) -> Outcome {
-    let (stage, end) = proof_at_the_end(seed, |end| end - MS)?;
-    let renewed = end - MS + EXPIRY;
+    let (stage, end) = proof_at_the_end(seed, |end| end.saturating_sub(MS))?;
+    let renewed = end.saturating_sub(MS) + EXPIRY;
     match stage.lost() {
         Some((at, Failure::ConsentExpired { .. })) if at == renewed => Ok(millis(at.saturating_sub(end))),
         other => Err(stage.fail(&format!("expected {renewed:?}, got {other:?}"))),
@@ -195,7 +195,7 @@ fn proof_at_the_end(
     let mut stage = stage(World::new(seed))?;
     let end = stage.fall_silent()?;
     // The last checks before the end go out four to six seconds apart.
-    stage.pass_until(end - Duration::from_secs(8))?;
+    stage.pass_until(end.saturating_sub(Duration::from_secs(8)))?;
     stage.answers.borrow_mut().policy = Policy::HoldOneUntil(arrival(end));
     stage.pass_until(end + EXPIRY + Duration::from_secs(5))?;
     Ok((stage, end))
