@@ -221,8 +221,8 @@ impl IntoResponse for Problem {
     }
 }
 
-const SDP: &str = "application/sdp";
-const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+pub(crate) const SDP: &str = "application/sdp";
+pub(crate) const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// An offer with every codec and many candidates is a tenth of this.
@@ -230,72 +230,14 @@ const MAX_BODY: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::server::Server;
-    use std::net::SocketAddr;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use super::{FRAGMENT, SDP};
+    use crate::client::Client;
 
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n\
         a=ice-ufrag:EsAw\r\na=ice-pwd:bP+XJMM09aR8AiX1jdukzR6Y\r\na=setup:actpass\r\n\
         a=fingerprint:sha-256 E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:\
         A4:95:99:1B:78:52:B8:55\r\na=rtpmap:96 VP8/90000\r\n";
-
-    /// A client with as many connections as requests.
-    struct Client(SocketAddr);
-
-    struct Answer {
-        status: u16,
-        head: String,
-        body: String,
-    }
-
-    impl Answer {
-        fn header(&self, name: &str) -> String {
-            let prefix = format!("{name}: ");
-            let line = self.head.lines().find_map(|line| line.strip_prefix(&prefix));
-            line.unwrap_or_else(|| panic!("no {name} in {}", self.head)).to_owned()
-        }
-    }
-
-    impl Client {
-        async fn of_a_new_server() -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let (server, media) = Server::bind(address.ip(), 0).unwrap();
-            tokio::spawn(server.run());
-            let service = router(media).into_make_service_with_connect_info::<Reached>();
-            tokio::spawn(async move { axum::serve(listener, service).await });
-            Self(address)
-        }
-
-        async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-            let mut stream = tokio::net::TcpStream::connect(self.0).await.unwrap();
-            let lines: Vec<String> =
-                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-            let lines = lines.concat();
-            let text = format!(
-                "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n{lines}\r\n{body}",
-                body.len()
-            );
-            stream.write_all(text.as_bytes()).await.unwrap();
-            let mut response = String::new();
-            stream.read_to_string(&mut response).await.unwrap();
-            let (head, body) = response.split_once("\r\n\r\n").unwrap();
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            Answer { status, head: head.to_owned(), body: body.to_owned() }
-        }
-
-        async fn offer(&self, offer: &str) -> Answer {
-            self.request("POST", "/whip", &[("Content-Type", SDP)], offer).await
-        }
-
-        async fn patch(&self, path: &str, tag: Option<&str>, fragment: &str) -> Answer {
-            let mut headers = vec![("Content-Type", FRAGMENT)];
-            headers.extend(tag.map(|tag| ("If-Match", tag)));
-            self.request("PATCH", path, &headers, fragment).await
-        }
-    }
 
     #[tokio::test]
     async fn an_offer_makes_a_session_with_a_location_and_an_entity_tag() {

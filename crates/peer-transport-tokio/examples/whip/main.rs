@@ -3,6 +3,10 @@
 //! `http` speaks RFC 9725, `server` owns the driver and the sessions, `sdp` reads offers and writes
 //! answers, `echo` turns each packet around. Run it with `cargo xtask demo --serve` and open the address.
 
+#[cfg(test)]
+mod call;
+#[cfg(test)]
+mod client;
 mod command;
 mod echo;
 mod http;

@@ -172,7 +172,14 @@ impl Server {
         let remote = Description::from_lines(sdp.lines()).map_err(|error| bad(&error))?;
         let peer = self
             .driver
-            .add_peer(peer_transport::Config { dtls_role: role, dtls_versions: peer_transport::Versions::Auto, ..Default::default() }, Vec::new())
+            .add_peer(
+                peer_transport::Config {
+                    dtls_role: role,
+                    dtls_versions: peer_transport::Versions::Auto,
+                    ..Default::default()
+                },
+                Vec::new(),
+            )
             .map_err(|error| internal(&error))?;
         match self.answer(now, peer, &offer, &remote, reached) {
             Ok(created) => Ok(created),
@@ -243,6 +250,10 @@ impl Server {
             ((true, true), Some(ufrag), Some(password)) => {
                 remote.ice.ufrag = ufrag;
                 remote.ice.password = password;
+                // RFC 8840 knows no DTLS parameters in a fragment. Who says all of them means a new association.
+                if let Ok(said) = Description::from_lines(patch.fragment.lines()) {
+                    remote = said.parameters;
+                }
             }
             _ => {
                 let reason =
