@@ -61,7 +61,8 @@ enum Life {
 #[derive(Debug)]
 #[must_use = "media is handed out once and is not kept"]
 pub enum Next<'b> {
-    /// An RTP or RTCP packet of this peer, decrypted in the receive buffer.
+    /// An RTP or RTCP packet of this peer, decrypted in the receive buffer; or still protected, where the
+    /// peer's inbound side is detached.
     Media(PeerId, Media<'b>),
     /// Something happened to this peer.
     Event(PeerId, Event),
@@ -222,6 +223,15 @@ impl Driver {
     /// [`SendError`].
     pub fn send_data(&mut self, to: PeerId, bytes: &[u8]) -> Result<(), SendError> {
         Ok(self.endpoint.send_data(Instant::now(), to, bytes)?)
+    }
+
+    /// Queues a datagram that was protected elsewhere, as a detached
+    /// [`MediaSender`](peer_transport::MediaSender) does on a thread of its own.
+    ///
+    /// # Errors
+    /// [`SendError::Congested`] and [`SendError::NoSocket`].
+    pub fn send_protected(&mut self, transmit: &Transmit, bytes: &[u8]) -> Result<(), SendError> {
+        queue(&mut self.ports, &mut self.stats, transmit, bytes)
     }
 
     /// Closes every peer. [`next`](Self::next) goes on until all of them have said so to the other side

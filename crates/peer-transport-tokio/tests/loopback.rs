@@ -139,18 +139,19 @@ async fn media_arrives_in_the_order_in_which_it_was_sent() {
 async fn a_burst_arrives_whole_and_needs_fewer_system_calls_than_packets() {
     let (mut one, mut other) = connected().await;
     let (before_one, before_other) = (one.driver.stats(), other.driver.stats());
-    for sequence_number in 0..150 {
+    // As many as fit into the smallest socket buffer that a system has, one by one.
+    for sequence_number in 0..60 {
         one.send(sequence_number).unwrap();
     }
-    until("the burst", (&mut one, &mut other), |_, other| other.heard.len() == 150).await;
-    assert_eq!(other.heard, (0..150).collect::<Vec<_>>());
+    until("the burst", (&mut one, &mut other), |_, other| other.heard.len() == 60).await;
+    assert_eq!(other.heard, (0..60).collect::<Vec<_>>());
     let sent = one.driver.stats().sent.datagrams - before_one.sent.datagrams;
-    assert!(sent >= 150, "{sent}");
+    assert!(sent >= 60, "{sent}");
     // Elsewhere there may be no offload.
     if cfg!(target_os = "linux") {
         let sends = one.driver.stats().send_calls - before_one.send_calls;
         let receives = other.driver.stats().receive_calls - before_other.receive_calls;
-        assert!(sends < 50 && receives < 50, "{sends} calls to send, {receives} to receive");
+        assert!(sends < 20 && receives < 20, "{sends} calls to send, {receives} to receive");
     }
 }
 
@@ -252,6 +253,22 @@ async fn one_payload_for_many_goes_to_those_who_can_take_it() {
     });
     assert_eq!(refused, [(stranger, SendError::Refused(peer_transport::SendError::NotConnected))]);
     until("the packet", (&mut one, &mut other), |_, other| other.heard == [9]).await;
+}
+
+#[tokio::test]
+async fn what_a_detached_sender_protects_on_another_thread_leaves_through_the_driver() {
+    let (mut one, mut other) = connected().await;
+    let mut sender = one.driver.peer_mut(one.peer).unwrap().detach_outbound(Instant::now()).unwrap();
+    let protected = std::thread::spawn(move || {
+        let mut out = Vec::new();
+        let header = [0x80, 96, 0, 5, 0, 0, 0, 1, 0, 0, 0, 7];
+        let transmit = sender.protect_rtp(Instant::now(), &header, &[3; 100], &mut out).unwrap();
+        (transmit, out)
+    });
+    let (transmit, bytes) = protected.join().unwrap();
+    one.driver.send_protected(&transmit, transmit.bytes(&bytes)).unwrap();
+    until("the packet", (&mut one, &mut other), |_, other| other.heard == [5]).await;
+    assert_eq!(one.send(6), Err(SendError::Refused(peer_transport::SendError::Detached)));
 }
 
 #[test]
