@@ -61,8 +61,8 @@ pub(crate) struct Handshaking {
     begun: Option<Instant>,
     /// Whether anything of the peer's handshake was of use.
     heard: bool,
-    /// Whether content failed once before and the handshake began anew.
-    retried: bool,
+    /// How often content failed and the handshake began anew.
+    retries: u8,
 }
 
 impl Handshaking {
@@ -73,7 +73,7 @@ impl Handshaking {
         config: Arc<dtls_core::Config>,
     ) -> Result<Self, dtls_core::Error> {
         let connection = connect(now, identity.role, &config)?;
-        Ok(Self { identity, connection, config, begun: None, heard: false, retried: false })
+        Ok(Self { identity, connection, config, begun: None, heard: false, retries: 0 })
     }
 
     /// A pair works: flights may leave. Later pairs change nothing.
@@ -102,14 +102,18 @@ impl Handshaking {
     }
 
     /// Begins anew after a failure of content that nobody authenticated: a packet of an earlier
-    /// generation may have come between. Once per handshake; `false` when it is not granted.
+    /// generation may have come between. A few times per handshake; `false` when it is not granted.
     pub(crate) fn retry(&mut self, now: Instant, round_trip_time: Option<Duration>) -> bool {
-        if self.retried {
+        /// One late packet can cost both sides an attempt each: the side that it hits begins anew, and so what the
+        /// other has in the air belongs to no attempt any more.
+        const MAX_RETRIES: u8 = 3;
+        if self.retries >= MAX_RETRIES {
             return false;
         }
         let Ok(connection) = connect(now, self.identity.role, &self.config) else { return false };
         self.connection = connection;
-        self.retried = true;
+        self.retries += 1;
+        self.heard = false;
         self.begun = None;
         self.begin(now, round_trip_time);
         true

@@ -343,7 +343,9 @@ const fn is_content(failure: &Failure) -> bool {
         Failure::Dtls { failure, .. } => match failure {
             dtls_core::Failure::Peer(_)
             | dtls_core::Failure::NoOverlap(_)
-            | dtls_core::Failure::AlertReceived(_) => true,
+            | dtls_core::Failure::AlertReceived(_)
+            // In DTLS 1.2 a late Certificate of the association before comes in plaintext.
+            | dtls_core::Failure::Refused(dtls_core::Refusal::FingerprintMismatch) => true,
             dtls_core::Failure::Refused(_)
             | dtls_core::Failure::Timeout(_)
             | dtls_core::Failure::Crypto(_) => false,

@@ -4,11 +4,13 @@
 
 mod pair;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use pair::{Alice, Bob, Pair, VERSIONS, Who};
 use peer_transport::{
-    Applied, Config, DescriptionKind, DtlsRestart, Error, Event, RestartCertificates, RestartOptions,
+    Applied, Config, DescriptionKind, DtlsRestart, Error, Event, Path, RestartCertificates, RestartOptions,
     RestartOutcome, Role, State,
 };
 
@@ -350,4 +352,41 @@ fn a_restart_survives_loss_of_every_single_handshake_datagram() {
             assert_nothing_lost(&pair);
         }
     }
+}
+
+#[test]
+fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake() {
+    let mut pair = Pair::new();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let tap = Rc::clone(&seen);
+    pair.tap = Box::new(move |who, bytes| {
+        tap.borrow_mut().push((who, bytes.clone()));
+        true
+    });
+    pair.signal(Alice);
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+    let plaintext = |from: Who, message: u8| {
+        let of_kind =
+            move |(who, bytes): &&(Who, Vec<u8>)| *who == from && bytes[0] == 22 && bytes[13] == message;
+        seen.borrow().iter().filter(of_kind).map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>()
+    };
+    let certificate = plaintext(Bob, 11).remove(0);
+
+    // Bob answers with another certificate; his old one is still on its way when Alice has answered his hello.
+    let now = pair.now;
+    let certificates = RestartCertificates::Rotate(vec![pair::certificate()]);
+    pair.transport(Bob).set_restart_options(RestartOptions { certificates, ..RestartOptions::default() });
+    pair.restart(Alice, RestartOptions::default());
+    while plaintext(Alice, 2).len() < 2 && pair.now - now < Duration::from_secs(1) {
+        pair.talk_for(Duration::from_millis(1));
+    }
+    let path = Path::udp(pair.peer(Bob).address, pair.peer(Alice).address);
+    let latency = std::mem::replace(&mut pair.latency, Duration::from_micros(1));
+    pair.launch(Bob, path, certificate);
+    pair.latency = latency;
+    pair.talk_for(Duration::from_secs(2));
+    pair.run_for(Duration::from_millis(50));
+    assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
+    assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "{}", pair.trace.join("\n"));
+    assert_nothing_lost(&pair);
 }
