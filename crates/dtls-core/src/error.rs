@@ -62,7 +62,8 @@ pub enum Misconfigured {
     /// `Authentication::Psk::hint` is longer than 2^16-1 bytes.
     #[error("the identity hint is longer than 65535 bytes")]
     HintTooLong,
-    /// [`crate::Config::suites`] holds none that suits the authentication, for a version that is allowed.
+    /// [`Config::suites`](field@crate::Config::suites) holds none that suits the authentication, for a version
+    /// that is allowed.
     #[error("no cipher suite is given that suits the authentication and an allowed version")]
     NoSuite,
     /// [`crate::Config::groups`] is empty.
