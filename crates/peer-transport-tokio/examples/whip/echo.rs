@@ -4,11 +4,11 @@
 //! Feedback about that source is feedback about the browser's, and is sent to it as such. Knows RTP and
 //! RTCP. Knows nothing about transports.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::reception::Reception;
+use crate::reception::{Continuity, Reception};
 use crate::rtcp::{self, Compound, Report};
-use crate::sdp::{Section, Source};
+use crate::sdp::{Kind, Section, Source};
 
 /// The tracks of one session.
 #[derive(Debug)]
@@ -28,10 +28,23 @@ pub(crate) struct Track {
     pub(crate) reception: Option<Reception>,
     /// Packets sent back.
     pub(crate) echoed: u64,
-    /// Key frames that the browser asked us for, and we it.
+    /// Key frames that the browser was asked for.
     pub(crate) key_frames_asked: u64,
+    key_frame: KeyFrame,
     /// How much of the echo the browser missed in its last report, in 1/256.
     pub(crate) missed: u8,
+}
+
+/// Whether the picture can be decoded, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyFrame {
+    NotNeeded,
+    /// Something was lost, and the browser has to be asked for a picture that stands for itself.
+    Needed,
+    /// It was asked at this moment.
+    Asked(Instant),
+    /// It was asked then, and again something was lost.
+    NeededAgain(Instant),
 }
 
 /// An RTP packet as the echo looks at it.
@@ -56,6 +69,7 @@ impl Echo {
                 reception: None,
                 echoed: 0,
                 key_frames_asked: 0,
+                key_frame: KeyFrame::NotNeeded,
                 missed: 0,
             })
             .collect();
@@ -80,7 +94,10 @@ impl Echo {
                 arrived.sequence_number,
             )),
         };
-        reception.on_packet(now, arrived.sequence_number, arrived.timestamp);
+        let continuity = reception.on_packet(now, arrived.sequence_number, arrived.timestamp);
+        if continuity == Continuity::Gap {
+            track.need_key_frame();
+        }
         let back = track.back.as_ref()?;
         track.echoed += 1;
         Some(back.ssrc)
@@ -89,6 +106,22 @@ impl Echo {
     /// Reads a compound; returns what has to be said to the browser because of it.
     pub(crate) fn on_rtcp(&mut self, now: Instant, compound: &[u8]) -> Vec<Compound> {
         rtcp::read(compound).into_iter().filter_map(|report| self.on_report(now, &report)).collect()
+    }
+
+    /// Both sides have new keys; what was sent under the old ones last may be lost.
+    pub(crate) fn on_new_keys(&mut self) {
+        for track in &mut self.tracks {
+            track.need_key_frame();
+        }
+    }
+
+    /// Asks the browser for the key frames that are needed, none of them too often.
+    pub(crate) fn key_frame_requests(&mut self, now: Instant) -> Option<Compound> {
+        let Source { ssrc, cname } = &self.reporter;
+        let mut wanted = self.tracks.iter_mut().filter_map(|track| track.ask_for_key_frame(now)).peekable();
+        wanted.peek()?;
+        let compound = Compound::receiver_report(*ssrc, &[], cname);
+        Some(wanted.fold(compound, |compound, theirs| compound.picture_loss(*ssrc, theirs)))
     }
 
     /// What we received, for the browser to pace itself by; `None` before there is anything.
@@ -109,13 +142,8 @@ impl Echo {
             }
             Report::KeyFrameWanted { ssrc } => {
                 let track = self.tracks.iter_mut().find(|track| track.goes_back_as(*ssrc))?;
-                let theirs = track.reception.as_ref()?.ssrc();
-                track.key_frames_asked += 1;
-                let reporter = &self.reporter;
-                Some(
-                    Compound::receiver_report(reporter.ssrc, &[], &reporter.cname)
-                        .picture_loss(reporter.ssrc, theirs),
-                )
+                track.need_key_frame();
+                self.key_frame_requests(now)
             }
             Report::Reception { ssrc, lost } => {
                 let track = self.tracks.iter_mut().find(|track| track.goes_back_as(*ssrc))?;
@@ -127,6 +155,29 @@ impl Echo {
 }
 
 impl Track {
+    fn need_key_frame(&mut self) {
+        self.key_frame = match (self.section.kind, self.key_frame) {
+            (Kind::Audio, _) => KeyFrame::NotNeeded,
+            (Kind::Video, KeyFrame::NotNeeded | KeyFrame::Needed) => KeyFrame::Needed,
+            (Kind::Video, KeyFrame::Asked(at) | KeyFrame::NeededAgain(at)) => KeyFrame::NeededAgain(at),
+        };
+    }
+
+    /// The source to ask, where asking is due.
+    fn ask_for_key_frame(&mut self, now: Instant) -> Option<u32> {
+        let theirs = self.reception.as_ref()?.ssrc();
+        match self.key_frame {
+            KeyFrame::NotNeeded | KeyFrame::Asked(_) => return None,
+            KeyFrame::NeededAgain(at) if now.saturating_duration_since(at) < BETWEEN_KEY_FRAMES => {
+                return None;
+            }
+            KeyFrame::Needed | KeyFrame::NeededAgain(_) => {}
+        }
+        self.key_frame = KeyFrame::Asked(now);
+        self.key_frames_asked += 1;
+        Some(theirs)
+    }
+
     fn arrives_as(&self, ssrc: u32) -> bool {
         self.reception.as_ref().is_some_and(|reception| reception.ssrc() == ssrc)
     }
@@ -135,6 +186,9 @@ impl Track {
         self.back.as_ref().is_some_and(|back| back.ssrc == ssrc)
     }
 }
+
+/// A key frame is as large as many other frames; a lossy link must not be filled with them.
+const BETWEEN_KEY_FRAMES: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -188,6 +242,34 @@ mod tests {
         echo.on_rtp(now, video(1));
         let asked = echo.on_rtcp(now, lost.bytes());
         assert_eq!(rtcp::read(asked[0].bytes()), [Report::KeyFrameWanted { ssrc: 7 }]);
+    }
+
+    #[test]
+    fn a_gap_in_the_picture_is_answered_by_a_request_and_not_by_one_for_each_gap() {
+        let now = Instant::now();
+        let mut echo = echo("sendonly");
+        let requests =
+            |echo: &mut Echo, now| echo.key_frame_requests(now).map(|compound| rtcp::read(compound.bytes()));
+        echo.on_rtp(now, video(1));
+        assert_eq!(requests(&mut echo, now), None);
+        echo.on_rtp(now, video(3));
+        assert_eq!(requests(&mut echo, now), Some(vec![Report::KeyFrameWanted { ssrc: 7 }]));
+        echo.on_rtp(now, video(5));
+        assert_eq!(requests(&mut echo, now + Duration::from_millis(499)), None);
+        assert!(requests(&mut echo, now + Duration::from_millis(500)).is_some());
+        assert_eq!(requests(&mut echo, now + Duration::from_secs(5)), None, "nothing was lost since");
+    }
+
+    #[test]
+    fn new_keys_ask_for_a_picture_that_stands_for_itself() {
+        let now = Instant::now();
+        let mut echo = echo("sendrecv");
+        echo.on_new_keys();
+        assert!(echo.key_frame_requests(now).is_none(), "nothing arrived that could be asked for");
+        echo.on_rtp(now, video(1));
+        echo.on_rtp(now, Arrived { payload_type: 111, ssrc: 6, ..video(1) });
+        let asked = echo.key_frame_requests(now).unwrap();
+        assert_eq!(rtcp::read(asked.bytes()), [Report::KeyFrameWanted { ssrc: 7 }], "audio has no frames");
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub(crate) struct Reception {
     longest_silence: Duration,
 }
 
+/// Whether something is missing right before a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Continuity {
+    Whole,
+    Gap,
+}
+
 /// The counters as they stood at the last report.
 #[derive(Clone, Copy, Debug, Default)]
 struct Interval {
@@ -57,8 +64,9 @@ impl Reception {
     }
 
     /// Counts a packet. SRTP has dropped duplicates already.
-    pub(crate) fn on_packet(&mut self, now: Instant, sequence_number: u16, timestamp: u32) {
+    pub(crate) fn on_packet(&mut self, now: Instant, sequence_number: u16, timestamp: u32) -> Continuity {
         let extended = self.extend(sequence_number);
+        let expected = self.highest.wrapping_add(1);
         self.received += 1;
         self.first = self.first.min(extended);
         let arrival = Arrival { at: now, timestamp };
@@ -69,6 +77,7 @@ impl Reception {
         }
         self.last = Some(arrival);
         self.highest = self.highest.max(extended);
+        if extended > expected { Continuity::Gap } else { Continuity::Whole }
     }
 
     pub(crate) fn on_sender_report(&mut self, now: Instant, info: &SenderInfo) {
@@ -163,6 +172,14 @@ mod tests {
     fn nothing_is_lost_across_the_wrap_of_the_sequence_number() {
         let reception = receive(&[65_534, 65_535, 0, 1]);
         assert_eq!((reception.received(), reception.lost()), (4, 0));
+    }
+
+    #[test]
+    fn a_gap_shows_with_the_packet_behind_it_and_with_no_other() {
+        let mut reception = receive(&[10]);
+        let now = reception.last.unwrap().at;
+        let after = [12, 11, 13, 9].map(|at| reception.on_packet(now, at, 0));
+        assert_eq!(after, [Continuity::Gap, Continuity::Whole, Continuity::Whole, Continuity::Whole]);
     }
 
     #[test]

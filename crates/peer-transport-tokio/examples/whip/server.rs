@@ -103,6 +103,9 @@ impl Server {
                         session.on_refused_packet(error);
                     }
                 }
+                if let Some(request) = session.echo.key_frame_requests(now) {
+                    let _ = self.driver.send_rtcp(peer, request.bytes());
+                }
             }
             Media::Rtcp(packet) => {
                 for compound in session.echo.on_rtcp(now, packet.bytes()) {
@@ -117,8 +120,12 @@ impl Server {
 
     fn on_event(&mut self, peer: PeerId, event: &Event) {
         let Some(session) = self.by_peer.get(&peer).and_then(|id| self.sessions.get_mut(id)) else { return };
+        let now = Instant::now();
         if let Some(transport) = self.driver.peer(peer) {
-            session.on_event(Instant::now(), event, transport);
+            session.on_event(now, event, transport);
+        }
+        if let Some(request) = session.echo.key_frame_requests(now) {
+            let _ = self.driver.send_rtcp(peer, request.bytes());
         }
     }
 

@@ -144,6 +144,7 @@ impl Session {
             self.note(now, what);
         }
         match event {
+            Event::KeysChanged { .. } => self.echo.on_new_keys(),
             Event::RestartCompleted { generation: _, outcome } => {
                 let (outcome, proven) = match outcome {
                     RestartOutcome::FreshHandshake { .. } => ("fresh_handshake", Value::Null),
