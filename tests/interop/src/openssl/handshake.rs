@@ -204,7 +204,7 @@ impl Cell {
         if self.suite.is_some_and(|suite| suite != negotiated.suite) {
             return wrong("suite");
         }
-        if self.group.is_some_and(|group| group != negotiated.group) {
+        if self.group.is_some_and(|group| Some(group) != negotiated.group) {
             return wrong("group");
         }
         Ok(())
