@@ -8,9 +8,17 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Absent {
     pub(crate) peer: String,
+    /// `both` is the cell in each of our roles.
     pub(crate) role: String,
     pub(crate) scenario: String,
     pub(crate) reason: String,
+}
+
+impl Absent {
+    /// Whether this is the cell.
+    pub(crate) fn is(&self, peer: &str, role: &str, scenario: &str) -> bool {
+        self.peer == peer && (self.role == role || self.role == "both") && self.scenario == scenario
+    }
 }
 
 /// The list as it was when this program was built.

@@ -4,7 +4,9 @@
 //! non-zero when a cell fell short. `cargo xtask interop` builds it and provides the foreign programs.
 
 mod absent;
+mod certificates;
 mod chromium;
+mod dtls;
 mod openssl;
 mod program;
 mod relay;
@@ -18,12 +20,19 @@ use report::Report;
 
 const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
 
-Peers: openssl, chromium
+Peers: openssl, gnutls, dimpl, pion, boring, chromium
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
 /// A peer's name and what plays its scenarios.
-const PEERS: &[(&str, Play)] = &[("openssl", openssl::run), ("chromium", chromium::run)];
+const PEERS: &[(&str, Play)] = &[
+    ("openssl", openssl::run),
+    ("gnutls", dtls::gnutls),
+    ("dimpl", dtls::dimpl),
+    ("pion", dtls::pion),
+    ("boring", dtls::boring),
+    ("chromium", chromium::run),
+];
 
 type Play = fn(&mut Report);
 

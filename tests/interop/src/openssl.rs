@@ -7,7 +7,6 @@
 //!
 //! Then what has to be refused, with the alert that OpenSSL reads. Roles are ours.
 
-mod certificates;
 mod handshake;
 mod refusal;
 
@@ -17,11 +16,11 @@ use std::time::Duration;
 
 use dtls_core::DtlsRole;
 
+use crate::certificates::{Certificates, KeyKind};
 use crate::program::Program;
 use crate::relay::{Relay, Weather};
 use crate::report::Report;
 use crate::udp_peer::{SRTP_LABEL, UdpPeer};
-use certificates::{Certificates, KeyKind};
 
 /// Both sides are on this machine: what has not happened by then does not happen.
 const SOON: Duration = Duration::from_secs(10);

@@ -51,6 +51,11 @@ impl Program {
         told.map_err(|error| format!("{} does not listen: {error}", self.name))
     }
 
+    /// Ends its standard input.
+    pub(crate) fn end_input(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Everything printed so far.
     pub(crate) fn output(&self) -> String {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,8 +7,8 @@ use dtls_core::{
     Negotiated, PeerPolicy, UseSrtp, srtp_profile,
 };
 
-use super::certificates::{Certificates, KeyKind, fingerprint_of};
 use super::{OpenSsl, SOON, Sides, word};
+use crate::certificates::{Certificates, KeyKind, fingerprint_of};
 use crate::relay::Weather;
 use crate::report::Report;
 
@@ -204,7 +204,7 @@ impl Cell {
         if self.suite.is_some_and(|suite| suite != negotiated.suite) {
             return wrong("suite");
         }
-        if self.group.is_some_and(|group| Some(group) != negotiated.group) {
+        if self.group.is_some() && self.group != negotiated.group {
             return wrong("group");
         }
         Ok(())

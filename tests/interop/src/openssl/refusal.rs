@@ -5,9 +5,9 @@ use dtls_core::{
     Refusal, UseSrtp, srtp_profile,
 };
 
-use super::certificates::{Certificates, KeyKind};
 use super::handshake::generated;
 use super::{OpenSsl, SOON, Sides, word};
+use crate::certificates::{Certificates, KeyKind};
 use crate::report::Report;
 
 /// What is refused, why, and what OpenSSL has to read.

@@ -13,7 +13,7 @@ use crate::program::Program;
 
 /// The kinds of key that a WebRTC certificate may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum KeyKind {
+pub(crate) enum KeyKind {
     P256,
     P384,
     Ed25519,
@@ -22,27 +22,32 @@ pub(super) enum KeyKind {
 
 /// Where one certificate and its key lie.
 #[derive(Debug, Clone)]
-pub(super) struct Files {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Files {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// One certificate of each kind, or why there is none.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     folder: PathBuf,
     files: BTreeMap<KeyKind, Result<Files, String>>,
 }
 
 impl Certificates {
-    pub(super) fn generate() -> Self {
-        let folder = std::env::temp_dir().join(format!("interop-openssl-{}", std::process::id()));
+    pub(crate) fn generate() -> Self {
+        let folder = std::env::temp_dir().join(format!("interop-{}", std::process::id()));
         let made = fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()));
         let kinds = [KeyKind::P256, KeyKind::P384, KeyKind::Ed25519, KeyKind::Rsa2048];
         let files = kinds.map(|kind| (kind, made.clone().and_then(|()| generate(&folder, kind))));
         Self { folder, files: files.into_iter().collect() }
     }
 
-    pub(super) fn files(&self, kind: KeyKind) -> Result<&Files, String> {
+    /// Where they lie; gone with this value.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn files(&self, kind: KeyKind) -> Result<&Files, String> {
         match self.files.get(&kind) {
             Some(files) => files.as_ref().map_err(Clone::clone),
             None => Err(format!("no {kind:?} certificate")),
@@ -50,12 +55,12 @@ impl Certificates {
     }
 
     /// The certificate's fingerprint as OpenSSL prints it.
-    pub(super) fn fingerprint(&self, kind: KeyKind) -> Result<Fingerprint, String> {
+    pub(crate) fn fingerprint(&self, kind: KeyKind) -> Result<Fingerprint, String> {
         fingerprint_of(&read(&self.files(kind)?.certificate)?)
     }
 
     /// The same certificate and key as our own identity.
-    pub(super) fn ours(&self, kind: KeyKind) -> Result<Certificate, String> {
+    pub(crate) fn ours(&self, kind: KeyKind) -> Result<Certificate, String> {
         let files = self.files(kind)?;
         let pem = format!("{}{}", read(&files.certificate)?, read(&files.key)?);
         Certificate::from_pem(&pem)
@@ -70,7 +75,7 @@ impl Drop for Certificates {
 }
 
 /// The fingerprint of the first certificate in a text, as OpenSSL computes it.
-pub(super) fn fingerprint_of(pem: &str) -> Result<Fingerprint, String> {
+pub(crate) fn fingerprint_of(pem: &str) -> Result<Fingerprint, String> {
     let arguments = ["x509", "-noout", "-fingerprint", "-sha256"];
     let printed = Program::run(Command::new("openssl").args(arguments), pem.as_bytes())?;
     let (_, hex) = printed.trim().split_once('=').ok_or_else(|| format!("no fingerprint in `{printed}`"))?;

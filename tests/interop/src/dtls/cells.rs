@@ -1,0 +1,230 @@
+//! The cells that every stack plays, for each of our roles.
+//!
+//! Plain values. A cell about a suite, a group or a profile restricts our side, so that the stack on the other side
+//! decides nothing and is asked for nothing unusual.
+
+use std::time::Duration;
+
+use dtls_core::{CipherSuite, ClosedBy, DtlsRole, NamedGroup, ProtocolVersion, srtp_profile};
+
+use super::stranger::Offer;
+use crate::certificates::KeyKind;
+use crate::relay::Weather;
+
+/// One cell for each role.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    scenario: &'static str,
+    /// Ours and theirs.
+    pub(super) offers: [Offer; 2],
+    /// What has to come out.
+    pub(super) version: ProtocolVersion,
+    pub(super) theirs: KeyKind,
+    /// `None` is what `Certificate::generate` makes.
+    pub(super) ours: Option<KeyKind>,
+    /// What we announce of their certificate is of this kind.
+    pub(super) announced: KeyKind,
+    pub(super) srtp: Srtp,
+    pub(super) suite: Option<CipherSuite>,
+    pub(super) group: Option<NamedGroup>,
+    /// Their groups where the cell is about them.
+    pub(super) their_groups: Option<&'static str>,
+    /// Whether their server asks for a cookie.
+    pub(super) cookie: bool,
+    /// Of both sides.
+    pub(super) mtu: usize,
+    pub(super) weather: Option<Weather>,
+    pub(super) limit: Duration,
+    pub(super) closed_by: ClosedBy,
+}
+
+/// Our side of use_srtp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Srtp {
+    EveryProfile,
+    Only(u16),
+    Unused,
+}
+
+impl Cell {
+    /// Its name in the table.
+    pub(super) fn name(&self) -> String {
+        let version = |offer| match offer {
+            Offer::Dtls12 => "1.2",
+            Offer::Dtls13 => "1.3",
+            Offer::Both => "1.2 and 1.3",
+        };
+        match self.offers {
+            [Offer::Dtls12, Offer::Dtls12] => self.scenario.to_owned(),
+            [Offer::Dtls13, Offer::Dtls13] => format!("1.3: {}", self.scenario),
+            [ours, theirs] => format!("{} with {}: {}", version(ours), version(theirs), self.scenario),
+        }
+    }
+
+    /// Whether it is about something that is to be seen where our role is this one.
+    pub(super) fn exists(&self, role: DtlsRole) -> bool {
+        // A cookie of ours is asked for by a gate in front of the connection.
+        !self.cookie || role == DtlsRole::Client
+    }
+
+    /// Whether our side has to refuse theirs.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.announced != self.theirs
+    }
+}
+
+/// Every cell with a stack that has these versions.
+pub(super) fn all(versions: Offer) -> impl Iterator<Item = Cell> {
+    let dtls13 = CELLS_13.iter().filter(move |_| versions != Offer::Dtls12);
+    CELLS_12.iter().chain(dtls13).copied()
+}
+
+/// Both sides are on this machine: what has not happened by then does not happen.
+pub(super) const SOON: Duration = Duration::from_secs(10);
+
+const PLAIN: Cell = Cell {
+    scenario: "every SRTP profile on offer",
+    offers: [Offer::Dtls12; 2],
+    version: ProtocolVersion::DTLS12,
+    theirs: KeyKind::P256,
+    ours: None,
+    announced: KeyKind::P256,
+    srtp: Srtp::EveryProfile,
+    suite: None,
+    group: None,
+    their_groups: None,
+    cookie: false,
+    mtu: 1200,
+    weather: None,
+    limit: SOON,
+    closed_by: ClosedBy::Us,
+};
+
+const PLAIN_13: Cell = Cell { offers: [Offer::Dtls13; 2], version: ProtocolVersion::DTLS13, ..PLAIN };
+
+const RSA: Cell = Cell {
+    scenario: "their certificate RSA",
+    theirs: KeyKind::Rsa2048,
+    announced: KeyKind::Rsa2048,
+    ..PLAIN
+};
+
+const CELLS_12: &[Cell] = &[
+    PLAIN,
+    Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN },
+    Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN },
+    only_profile("SRTP_AES128_CM_SHA1_80", srtp_profile::AES128_CM_SHA1_80),
+    only_profile("SRTP_AES128_CM_SHA1_32", srtp_profile::AES128_CM_SHA1_32),
+    only_profile("SRTP_AEAD_AES_128_GCM", srtp_profile::AEAD_AES_128_GCM),
+    only_profile("SRTP_AEAD_AES_256_GCM", srtp_profile::AEAD_AES_256_GCM),
+    Cell { scenario: "without SRTP", srtp: Srtp::Unused, ..PLAIN },
+    Cell {
+        scenario: "ECDHE-ECDSA-AES128-GCM-SHA256",
+        suite: Some(CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256),
+        ..PLAIN
+    },
+    Cell {
+        scenario: "ECDHE-ECDSA-AES256-GCM-SHA384",
+        suite: Some(CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384),
+        ..PLAIN
+    },
+    Cell {
+        scenario: "ECDHE-ECDSA-CHACHA20-POLY1305",
+        suite: Some(CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256),
+        ..PLAIN
+    },
+    Cell {
+        scenario: "ECDHE-RSA-AES128-GCM-SHA256",
+        suite: Some(CipherSuite::ECDHE_RSA_AES128_GCM_SHA256),
+        ours: Some(KeyKind::Rsa2048),
+        ..RSA
+    },
+    Cell {
+        scenario: "ECDHE-RSA-AES256-GCM-SHA384",
+        suite: Some(CipherSuite::ECDHE_RSA_AES256_GCM_SHA384),
+        ours: Some(KeyKind::Rsa2048),
+        ..RSA
+    },
+    Cell {
+        scenario: "ECDHE-RSA-CHACHA20-POLY1305",
+        suite: Some(CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256),
+        ours: Some(KeyKind::Rsa2048),
+        ..RSA
+    },
+    Cell { scenario: "key exchange over X25519", group: Some(NamedGroup::X25519), ..PLAIN },
+    Cell { scenario: "key exchange over P-256", group: Some(NamedGroup::SECP256R1), ..PLAIN },
+    Cell { scenario: "key exchange over P-384", group: Some(NamedGroup::SECP384R1), ..PLAIN },
+    Cell {
+        scenario: "their certificate ECDSA P-384",
+        theirs: KeyKind::P384,
+        announced: KeyKind::P384,
+        ..PLAIN
+    },
+    Cell {
+        scenario: "their certificate Ed25519",
+        theirs: KeyKind::Ed25519,
+        announced: KeyKind::Ed25519,
+        ..PLAIN
+    },
+    RSA,
+    Cell { scenario: "our certificate ECDSA P-384", ours: Some(KeyKind::P384), ..PLAIN },
+    Cell { scenario: "our certificate Ed25519", ours: Some(KeyKind::Ed25519), ..PLAIN },
+    Cell { scenario: "our certificate RSA", ours: Some(KeyKind::Rsa2048), ..PLAIN },
+    Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN },
+    Cell {
+        scenario: "20% of datagrams lost",
+        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        // Others double their timeouts from a second on.
+        limit: Duration::from_secs(29),
+        ..PLAIN
+    },
+    Cell {
+        scenario: "30% repeated, 30% late, 5% lost, fragments",
+        mtu: 256,
+        weather: Some(Weather { lost: 5, repeated: 30, late: 30 }),
+        limit: Duration::from_secs(29),
+        ..PLAIN
+    },
+    Cell { scenario: "a fingerprint that was not announced", announced: KeyKind::P384, ..PLAIN },
+];
+
+const CELLS_13: &[Cell] = &[
+    PLAIN_13,
+    Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN_13 },
+    Cell { scenario: "key exchange over X25519", group: Some(NamedGroup::X25519), ..PLAIN_13 },
+    Cell { scenario: "key exchange over P-256", group: Some(NamedGroup::SECP256R1), ..PLAIN_13 },
+    Cell { scenario: "key exchange over P-384", group: Some(NamedGroup::SECP384R1), ..PLAIN_13 },
+    Cell { scenario: "they know P-384 alone", their_groups: Some("p384"), ..PLAIN_13 },
+    Cell {
+        scenario: "their certificate ECDSA P-384",
+        theirs: KeyKind::P384,
+        announced: KeyKind::P384,
+        ..PLAIN_13
+    },
+    Cell { scenario: "our certificate ECDSA P-384", ours: Some(KeyKind::P384), ..PLAIN_13 },
+    Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN_13 },
+    Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN_13 },
+    Cell {
+        scenario: "20% of datagrams lost",
+        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        limit: Duration::from_secs(29),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "30% repeated, 30% late, 5% lost, fragments",
+        mtu: 256,
+        weather: Some(Weather { lost: 5, repeated: 30, late: 30 }),
+        limit: Duration::from_secs(29),
+        ..PLAIN_13
+    },
+    Cell { scenario: "a fingerprint that was not announced", announced: KeyKind::P384, ..PLAIN_13 },
+    Cell { scenario: "1.3 comes out", offers: [Offer::Both; 2], ..PLAIN_13 },
+    Cell { scenario: "1.3 comes out", offers: [Offer::Both, Offer::Dtls13], ..PLAIN_13 },
+    Cell { scenario: "1.3 comes out", offers: [Offer::Dtls13, Offer::Both], ..PLAIN_13 },
+    Cell { scenario: "1.2 comes out", offers: [Offer::Both, Offer::Dtls12], ..PLAIN },
+    Cell { scenario: "1.2 comes out", offers: [Offer::Dtls12, Offer::Both], ..PLAIN },
+];
+
+const fn only_profile(scenario: &'static str, id: u16) -> Cell {
+    Cell { scenario, srtp: Srtp::Only(id), ..PLAIN }
+}

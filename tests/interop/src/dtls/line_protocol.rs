@@ -1,0 +1,85 @@
+//! The programs of `dtls-peers`: one command line and one line protocol for all of them.
+//!
+//! Knows the protocol that `dtls-peers/src/lib.rs` describes. Which stack speaks it is not its concern.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dtls_core::DtlsRole;
+
+use super::stranger::{Close, Dialect, Offer, Setup, Speech, Stranger};
+use crate::program::Program;
+
+/// One of them.
+pub(super) struct LinePeer {
+    program: PathBuf,
+}
+
+impl LinePeer {
+    /// The program of this name, which is built into the folder that this one was built into.
+    pub(super) fn beside_us(name: &str) -> Self {
+        let here = std::env::current_exe().unwrap_or_default();
+        Self { program: here.with_file_name(name) }
+    }
+
+    fn command(&self, role: &str, setup: &Setup<'_>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(role).arg("--cert-pem").arg(&setup.identity.certificate);
+        command.arg("--key-pem").arg(&setup.identity.key).arg("--mtu").arg(setup.mtu.to_string());
+        command.arg("--version").arg(match setup.offer {
+            Offer::Dtls12 => "1.2",
+            Offer::Dtls13 => "1.3",
+            Offer::Both => "auto",
+        });
+        if let Some(groups) = setup.groups {
+            command.args(["--groups", groups]);
+        }
+        if setup.cookie {
+            command.arg("--cookie");
+        }
+        command
+    }
+}
+
+impl Stranger for LinePeer {
+    fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String> {
+        let program = Program::start(&mut self.command("server", setup))?;
+        // What it cannot do it refuses at once.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let address = loop {
+            if let Some(address) = program.printed("listening ") {
+                break address;
+            }
+            if let Some(reason) = program.printed("failed ") {
+                return Err(program.blame(&format!("it refuses: {reason}")));
+            }
+            if Instant::now() > deadline {
+                return Err(program.blame("it does not listen"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        let address = address.parse().map_err(|_| program.blame("it does not say where it waits"))?;
+        Ok((program, address))
+    }
+
+    fn dial(&self, setup: &Setup<'_>, remote: SocketAddr) -> Result<Program, String> {
+        Program::start(self.command("client", setup).args(["--remote", &remote.to_string()]))
+    }
+
+    fn dialect(&self, _: DtlsRole) -> Dialect {
+        Dialect {
+            exported: Some("keying-material "),
+            profile: Some(("srtp-profile ", |id| id.map_or_else(|| "none".to_owned(), |id| id.to_string()))),
+            certificate: Some("peer-fingerprint "),
+            key_log: false,
+            failed: "failed ",
+            data: "data ",
+            speech: Speech::Told("send "),
+            closed: Some("closed Peer"),
+            close: Close::Told("close"),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One cell: both sides are started, connected, compared, made to talk and closed.
+//!
+//! Knows no stack by name.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use dtls_core::{
+    Authentication, Certificate, ClosedBy, Config, DtlsRole, Event, Failure, HashAlgorithm, Negotiated,
+    PeerPolicy, Refusal, UseSrtp, Versions, srtp_profile,
+};
+
+use super::cells::{Cell, SOON, Srtp};
+use super::stranger::{Close, Dialect, Offer, Setup, Speech, Stranger};
+use crate::certificates::Certificates;
+use crate::program::Program;
+use crate::relay::{Relay, Weather};
+use crate::udp_peer::UdpPeer;
+
+/// Plays one cell with one stack.
+pub(super) fn play(
+    cell: &Cell,
+    role: DtlsRole,
+    stranger: &dyn Stranger,
+    certificates: &Certificates,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    let mut sides = Sides::start(cell, role, stranger, certificates)?;
+    let outcome = if cell.is_refusal() { sides.refuse(notes) } else { sides.connect(cell, notes) };
+    outcome.map_err(|message| sides.theirs.blame(&message))
+}
+
+/// Both sides of a cell, and what lies between them.
+struct Sides {
+    ours: UdpPeer,
+    /// As we present it.
+    own: Certificate,
+    theirs: Program,
+    dialect: Dialect,
+    relay: Option<Relay>,
+    key_log: PathBuf,
+}
+
+impl Sides {
+    /// Starts both sides, the one that listens first.
+    fn start(
+        cell: &Cell,
+        role: DtlsRole,
+        stranger: &dyn Stranger,
+        certificates: &Certificates,
+    ) -> Result<Self, String> {
+        let key_log = certificates.folder().join("key-log");
+        // What an earlier cell left there is not this one's.
+        let _ = fs::remove_file(&key_log);
+        let setup = Setup {
+            identity: certificates.files(cell.theirs)?,
+            offer: cell.offers[1],
+            groups: cell.their_groups,
+            cookie: cell.cookie,
+            mtu: cell.mtu,
+            key_log: key_log.clone(),
+        };
+        let own = match cell.ours {
+            Some(kind) => certificates.ours(kind)?,
+            None => generated()?,
+        };
+        let config = config(cell, own.clone(), certificates)?;
+        let dialect = stranger.dialect(role);
+        let (ours, theirs, relay) = match role {
+            DtlsRole::Client => {
+                let (theirs, mut address) = stranger.serve(&setup)?;
+                let relay = between(cell.weather, &mut address)?;
+                (UdpPeer::client(address, config)?, theirs, relay)
+            }
+            DtlsRole::Server => {
+                let ours = UdpPeer::server(config)?;
+                let mut address = ours.address()?;
+                let relay = between(cell.weather, &mut address)?;
+                (ours, stranger.dial(&setup, address)?, relay)
+            }
+        };
+        Ok(Self { ours, own, theirs, dialect, relay, key_log })
+    }
+
+    /// The handshake has to succeed, and all that follows it.
+    fn connect(&mut self, cell: &Cell, notes: &mut Vec<String>) -> Result<(), String> {
+        let negotiated = self.until_connected(cell.limit)?;
+        if let Some(relay) = &self.relay {
+            relay.calm();
+            notes.push(relay.summary());
+        }
+        check_negotiated(cell, negotiated)?;
+        let group = negotiated.group.map_or_else(String::new, |group| format!("{group:?}, "));
+        notes.push(format!("{:?}, {group}{}", negotiated.suite, named(negotiated.srtp_profile)));
+        self.check_profile(negotiated)?;
+        self.check_keys(negotiated, notes)?;
+        self.check_certificate(notes)?;
+        self.exchange_data()?;
+        self.end(cell.closed_by)
+    }
+
+    /// Our side has to refuse theirs before any key exists, and they have to learn of it.
+    fn refuse(&mut self, notes: &mut Vec<String>) -> Result<(), String> {
+        let Self { ours, theirs, dialect, .. } = self;
+        let failure = ours.until("our refusal", SOON, |events| {
+            let ours = events.iter().find_map(|event| match event {
+                Event::Failed(failure) => Some(Ok(*failure)),
+                Event::Connected(_) => Some(Err("we are connected".to_owned())),
+                _ => None,
+            });
+            let theirs = || theirs.printed(dialect.failed).map(|text| Err(format!("they failed: {text}")));
+            ours.or_else(theirs)
+        })??;
+        if failure != Failure::Refused(Refusal::FingerprintMismatch) {
+            return Err(format!("we failed for another reason: {failure}"));
+        }
+        if self.ours.export(60).is_ok() {
+            return Err("keys were handed out".into());
+        }
+        let theirs = self.until_printed(self.dialect.failed)?;
+        notes.push(format!("{failure}; they say: {theirs}"));
+        Ok(())
+    }
+
+    fn until_connected(&mut self, limit: Duration) -> Result<Negotiated, String> {
+        let Self { ours, theirs, dialect, .. } = self;
+        ours.until("our handshake", limit, |events| {
+            let ours = events.iter().find_map(|event| match event {
+                Event::Connected(negotiated) => Some(Ok(*negotiated)),
+                Event::Failed(failure) => Some(Err(format!("our side failed: {failure}"))),
+                _ => None,
+            });
+            let theirs = || theirs.printed(dialect.failed).map(|text| Err(format!("they failed: {text}")));
+            ours.or_else(theirs)
+        })?
+    }
+
+    /// Drives our side until theirs prints a line with `mark`; returns what follows it.
+    fn until_printed(&mut self, mark: &str) -> Result<String, String> {
+        let Self { ours, theirs, .. } = self;
+        ours.until(&format!("their `{mark}`"), SOON, |_| theirs.printed(mark))
+    }
+
+    fn check_profile(&mut self, negotiated: Negotiated) -> Result<(), String> {
+        let Some((mark, name)) = self.dialect.profile else { return Ok(()) };
+        // Some print nothing where nothing was negotiated.
+        if negotiated.srtp_profile.is_none() {
+            return Ok(());
+        }
+        let theirs = self.until_printed(mark)?;
+        let ours = name(negotiated.srtp_profile);
+        if ours == theirs { Ok(()) } else { Err(format!("they negotiated {theirs}, we {ours}")) }
+    }
+
+    /// The exported keys, or the key log, or both.
+    fn check_keys(&mut self, negotiated: Negotiated, notes: &mut Vec<String>) -> Result<(), String> {
+        if let (Some(mark), Some(profile)) = (self.dialect.exported, negotiated.srtp_profile) {
+            let theirs = self.until_printed(mark)?;
+            let length = exported_len(profile);
+            if !self.ours.export(length)?.eq_ignore_ascii_case(&theirs) {
+                return Err("the exported keys differ".into());
+            }
+            notes.push(format!("{length} bytes exported are equal"));
+        }
+        if self.dialect.key_log {
+            let lines = self.ours.events.iter().filter_map(|event| match event {
+                Event::KeyLog(line) => Some(line.to_string()),
+                _ => None,
+            });
+            let lines: Vec<_> = lines.collect();
+            let key_log = &self.key_log;
+            self.ours.until("their key log", SOON, |_| {
+                let theirs = fs::read_to_string(key_log).unwrap_or_default().to_ascii_lowercase();
+                let equal = lines.iter().all(|line| theirs.contains(&line.to_ascii_lowercase()));
+                (equal && !lines.is_empty()).then_some(())
+            })?;
+            notes.push("the key logs are equal".into());
+        }
+        Ok(())
+    }
+
+    fn check_certificate(&mut self, notes: &mut Vec<String>) -> Result<(), String> {
+        let Some(mark) = self.dialect.certificate else { return Ok(()) };
+        let theirs = self.until_printed(mark)?;
+        let ours = self.own.fingerprint(HashAlgorithm::Sha256).to_string();
+        if !ours.eq_ignore_ascii_case(&theirs) {
+            return Err(format!("they saw a certificate that is not ours: {theirs}"));
+        }
+        notes.push("they saw our certificate".into());
+        Ok(())
+    }
+
+    fn exchange_data(&mut self) -> Result<(), String> {
+        let ours = "from us to them";
+        self.ours.send(format!("{ours}\n").as_bytes())?;
+        self.until_printed(&format!("{}{ours}", self.dialect.data))?;
+        let theirs = match self.dialect.speech {
+            Speech::Told(order) => {
+                self.theirs.tell(&format!("{order}from them to us"))?;
+                "from them to us"
+            }
+            Speech::Echo => ours,
+        };
+        self.ours.until("their data", SOON, |events| {
+            let data = events
+                .iter()
+                .filter_map(|event| if let Event::Data(data) = event { Some(data) } else { None });
+            let data: Vec<u8> = data.flatten().copied().collect();
+            (data.trim_ascii_end() == theirs.as_bytes()).then_some(())
+        })
+    }
+
+    fn end(&mut self, closed_by: ClosedBy) -> Result<(), String> {
+        match closed_by {
+            ClosedBy::Us => {
+                self.ours.close();
+                if let Some(mark) = self.dialect.closed {
+                    self.until_printed(mark)?;
+                }
+            }
+            ClosedBy::Peer => match self.dialect.close {
+                Close::Told(order) => self.theirs.tell(order)?,
+                Close::EndOfInput => self.theirs.end_input(),
+                Close::Never => return Err("it cannot be made to close".into()),
+            },
+        }
+        let closed = Event::Closed(closed_by);
+        self.ours.until("the end", SOON, |events| events.contains(&closed).then_some(()))
+    }
+}
+
+fn config(cell: &Cell, own: Certificate, certificates: &Certificates) -> Result<Config, String> {
+    let peer = PeerPolicy::Fingerprints(vec![certificates.fingerprint(cell.announced)?]);
+    let authentication = Authentication::Certificates { own: vec![own], peer, require_peer: true };
+    let use_srtp = match cell.srtp {
+        Srtp::EveryProfile => Config::default().use_srtp,
+        Srtp::Only(id) => UseSrtp::Required(vec![id]),
+        Srtp::Unused => UseSrtp::Unused,
+    };
+    let versions = match cell.offers[0] {
+        Offer::Dtls12 => Versions::Dtls12,
+        Offer::Dtls13 => Versions::Dtls13,
+        Offer::Both => Versions::Auto,
+    };
+    let mut config =
+        Config { versions, authentication, use_srtp, mtu: cell.mtu, key_log: true, ..Config::default() };
+    if let Some(suite) = cell.suite {
+        config.suites = vec![suite];
+    }
+    if let Some(group) = cell.group {
+        config.groups = vec![group];
+    }
+    Ok(config)
+}
+
+fn check_negotiated(cell: &Cell, negotiated: Negotiated) -> Result<(), String> {
+    let profile = match cell.srtp {
+        Srtp::EveryProfile => negotiated.srtp_profile.is_some(),
+        Srtp::Only(id) => negotiated.srtp_profile == Some(id),
+        Srtp::Unused => negotiated.srtp_profile.is_none(),
+    };
+    let suite = cell.suite.is_none_or(|suite| suite == negotiated.suite);
+    let group = cell.group.is_none() || cell.group == negotiated.group;
+    if profile && suite && group && negotiated.version == cell.version {
+        return Ok(());
+    }
+    Err(format!("something else was negotiated: {negotiated:?}"))
+}
+
+/// The relay in front of `address` if the cell has weather; `address` is then the relay's.
+fn between(weather: Option<Weather>, address: &mut std::net::SocketAddr) -> Result<Option<Relay>, String> {
+    let Some(weather) = weather else { return Ok(None) };
+    let relay = Relay::start(*address, weather, SEED)?;
+    *address = relay.address();
+    Ok(Some(relay))
+}
+
+fn generated() -> Result<Certificate, String> {
+    const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+    Certificate::generate(SystemTime::now(), MONTH).map_err(|error| format!("our certificate: {error}"))
+}
+
+/// Two master keys and two salts (RFC 5764 section 4.1.2, RFC 7714 section 12).
+const fn exported_len(profile: u16) -> usize {
+    match profile {
+        srtp_profile::AEAD_AES_128_GCM => 2 * (16 + 12),
+        srtp_profile::AEAD_AES_256_GCM => 2 * (32 + 12),
+        _ => 2 * (16 + 14),
+    }
+}
+
+const fn named(profile: Option<u16>) -> &'static str {
+    match profile {
+        None => "no SRTP",
+        Some(srtp_profile::AES128_CM_SHA1_80) => "SRTP_AES128_CM_SHA1_80",
+        Some(srtp_profile::AES128_CM_SHA1_32) => "SRTP_AES128_CM_SHA1_32",
+        Some(srtp_profile::AEAD_AES_128_GCM) => "SRTP_AEAD_AES_128_GCM",
+        Some(srtp_profile::AEAD_AES_256_GCM) => "SRTP_AEAD_AES_256_GCM",
+        Some(_) => "a profile without a name",
+    }
+}
+
+/// The relay's seed: which datagrams are lost depends on it and on their order alone.
+const SEED: u64 = 19;
