@@ -23,8 +23,8 @@ pub enum Event {
     PskRequested(PskRequest),
     /// Application data that authenticated.
     Data(Bytes),
-    /// The last flight of a DTLS 1.2 handshake is no longer kept: the peer proved that it is connected, or
-    /// was given time enough.
+    /// The last flight of the handshake is no longer kept. In DTLS 1.2 the server's: the peer proved that it is
+    /// connected, or was given time enough. In DTLS 1.3 the client's: the server has acknowledged it and is connected.
     FinalFlightReleased,
     /// The keys come close to what they may protect: make a new connection soon.
     RekeyNeeded,

@@ -56,6 +56,7 @@ impl Connection {
     pub(super) fn remember_alert(&mut self, description: AlertDescription) {
         if let State::Handshaking(handshaking) = &mut self.state
             && handshaking.alert_hint.is_none()
+            && handshaking.machine.may_hear_plaintext_alert()
         {
             handshaking.alert_hint = Some(description);
             self.timers.set(Timer::AlertHint, self.now, self.rto.saturating_mul(HINT_TIMEOUTS));

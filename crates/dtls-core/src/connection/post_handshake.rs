@@ -46,12 +46,17 @@ impl PostHandshake {
         role: DtlsRole,
         reassembly: Reassembly,
         mut outgoing: Outgoing,
-        received: Received,
+        mut received: Received,
     ) -> Self {
         outgoing.transcript = Transcript::default();
         let (received, outstanding) = match role {
             DtlsRole::Client => (Received::default(), Outstanding::FinalFlight),
-            DtlsRole::Server => (received, Outstanding::Nothing),
+            DtlsRole::Server => {
+                outgoing.flight = Flight::default();
+                // Under the keys of the application it says that we are connected.
+                received.tell_again();
+                (received, Outstanding::Nothing)
+            }
         };
         Self { reassembly, outgoing, received, outstanding, update_wanted: false }
     }
@@ -61,7 +66,7 @@ impl Connection {
     /// A handshake record of the peer was used.
     pub(super) fn note_received(&mut self, number: RecordNumber) {
         match &mut self.state {
-            State::Handshaking(handshaking) if handshaking.machine.is_dtls13_protected() => {
+            State::Handshaking(handshaking) if handshaking.machine.notes_records() => {
                 handshaking.received.note(number);
             }
             State::Connected(Established { post: Some(post), .. }) => post.received.note(number),
@@ -72,14 +77,16 @@ impl Connection {
     /// At the end of a datagram: is there something to acknowledge, now or soon? (RFC 9147 section 7.1)
     pub(super) fn settle_acknowledgements(&mut self) {
         match &self.state {
-            State::Handshaking(handshaking) if !handshaking.received.is_empty() => {
+            State::Handshaking(handshaking)
+                if handshaking.received.has_news() && handshaking.machine.is_dtls13_protected() =>
+            {
                 if handshaking.reassembly.is_disrupted() {
                     self.send_ack();
                 } else if !self.timers.is_set(Timer::Acknowledge) {
                     self.timers.set(Timer::Acknowledge, self.now, self.rto / 4);
                 }
             }
-            State::Connected(Established { post: Some(post), .. }) if !post.received.is_empty() => {
+            State::Connected(Established { post: Some(post), .. }) if post.received.has_news() => {
                 self.send_ack();
             }
             _ => {}
@@ -89,16 +96,16 @@ impl Connection {
     pub(super) fn send_ack(&mut self) {
         self.timers.stop(Timer::Acknowledge);
         let (epoch, received) = match &mut self.state {
-            // The numbers are kept: a later ACK covers them again, in case this one is lost.
-            State::Handshaking(handshaking) => (Epoch::Handshake, &handshaking.received),
+            State::Handshaking(handshaking) => (Epoch::Handshake, &mut handshaking.received),
             State::Connected(established) => {
                 let epoch = established.connected.epoch();
                 let Some(post) = &mut established.post else { return };
-                (epoch, &post.received)
+                (epoch, &mut post.received)
             }
             _ => return,
         };
         let content = received.encode();
+        received.told();
         let out = self.outbox.datagram();
         if self.records.write(epoch, ContentType::Ack, [&content, &[]], out).is_ok() {
             self.finish_datagram();
@@ -119,7 +126,9 @@ impl Connection {
         let is_news = flight.acknowledge(numbers);
         if flight.is_acknowledged() {
             self.timers.stop(Timer::Retransmit);
-            self.complete_outstanding();
+            if self.outstanding() == Some(Outstanding::KeyUpdate) {
+                self.complete_outstanding();
+            }
         } else if is_news {
             self.repeat_flight();
         }
@@ -139,6 +148,22 @@ impl Connection {
         self.discard(Discard::PlaintextAck)
     }
 
+    fn outstanding(&self) -> Option<Outstanding> {
+        self.established()?.post.as_ref().map(|post| post.outstanding)
+    }
+
+    /// A record of this epoch authenticated. A server that has the client's last flight may still judge it; it is
+    /// connected when it says something under the keys of the application.
+    pub(super) fn note_server_connected(&mut self, epoch: u16) {
+        if epoch >= FIRST_APPLICATION_EPOCH
+            && let State::Connected(Established { post: Some(post), .. }) = &self.state
+            && post.outstanding == Outstanding::FinalFlight
+            && post.outgoing.flight.is_acknowledged()
+        {
+            self.complete_outstanding();
+        }
+    }
+
     fn flight_in_the_air(&mut self) -> Option<&mut Flight> {
         match &mut self.state {
             State::Handshaking(handshaking) => Some(&mut handshaking.outgoing.flight),
@@ -154,12 +179,14 @@ impl Connection {
         else {
             return;
         };
-        post.outgoing.flight.begin();
+        post.outgoing.flight = Flight::default();
         match std::mem::replace(&mut post.outstanding, Outstanding::Nothing) {
             Outstanding::Nothing => {}
             Outstanding::FinalFlight => {
                 // The server has the whole handshake, so nothing of epoch 2 is sent any more by either side.
-                self.records.epochs().end_writing_below(FIRST_APPLICATION_EPOCH);
+                let epochs = self.records.epochs();
+                epochs.end_writing_below(FIRST_APPLICATION_EPOCH);
+                epochs.end_reading_below(FIRST_APPLICATION_EPOCH);
                 self.timers.stop(Timer::FinalFlight);
                 self.events.push(Event::FinalFlightReleased);
             }
@@ -192,8 +219,11 @@ impl Connection {
                 if post.outstanding == Outstanding::FinalFlight =>
             {
                 post.outstanding = Outstanding::Nothing;
-                post.outgoing.flight.begin();
+                post.outgoing.flight = Flight::default();
                 self.timers.stop(Timer::Retransmit);
+                let epochs = self.records.epochs();
+                epochs.end_writing_below(FIRST_APPLICATION_EPOCH);
+                epochs.end_reading_below(FIRST_APPLICATION_EPOCH);
                 self.answer_update_request();
             }
             (State::Connected(Established { post: Some(_), .. }), DtlsRole::Server) => {

@@ -48,6 +48,10 @@ impl Connection {
         if fragment.sequence < next {
             return self.receive_repeat(fragment, protected);
         }
+        // Under keys nothing more comes in plaintext, and nothing that does may displace what was acknowledged.
+        if !protected && handshaking.machine.is_dtls13_protected() {
+            return self.discard(Discard::UnexpectedMessage);
+        }
         let waits = handshaking.machine.awaits_answer();
         if let Some(message) = fragment.whole(protected).filter(|message| message.sequence == next && !waits)
         {
@@ -97,7 +101,7 @@ impl Connection {
         let Some((machine, mut cx)) = self.machine() else {
             return self.discard(Discard::UnexpectedMessage);
         };
-        match mem::replace(machine, Machine::Moved).handle(message, &mut cx) {
+        match machine.take().handle(message, &mut cx) {
             Step::Advance(next) => {
                 *machine = next;
                 self.note_progress();
@@ -249,13 +253,15 @@ impl Connection {
         self.state = State::Handshaking(handshaking);
         self.records.forget_keys();
         self.timers.stop(Timer::Retransmit);
+        self.timers.stop(Timer::Acknowledge);
+        self.timers.stop(Timer::AlertHint);
         self.deliver(&hello.message())
     }
 
     /// The application answers what an event has asked.
     pub(super) fn apply_answer(&mut self, answer: Answer) -> Result<(), Error> {
         let Some((machine, mut cx)) = self.machine() else { return Err(Error::NotAsked) };
-        match mem::replace(machine, Machine::Moved).on_answer(answer, &mut cx) {
+        match machine.take().on_answer(answer, &mut cx) {
             Answered::NotAsked(same) => {
                 *machine = same;
                 return Err(Error::NotAsked);
@@ -269,6 +275,7 @@ impl Connection {
                 self.timers.set(Timer::Retransmit, self.now, pause);
                 self.follow_up();
                 self.deliver_complete();
+                self.settle_acknowledgements();
             }
         }
         Ok(())

@@ -96,11 +96,18 @@ impl Connection {
             }
         };
         self.note_epoch(number.epoch);
+        self.receive_content(number, content_type, content);
+        self.note_server_connected(number.epoch);
+        Admitted::Authenticated
+    }
+
+    fn receive_content(&mut self, number: RecordNumber, content_type: ContentType, content: &[u8]) {
         match content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                let outcome = self.receive_handshake(content, true);
-                self.note_used(number, outcome);
+                if self.receive_handshake(content, true).is_used() {
+                    self.note_used(number);
+                }
             }
             ContentType::Alert => self.receive_alert(content),
             ContentType::Ack => self.receive_ack(content),
@@ -109,18 +116,11 @@ impl Connection {
                 self.fail(Misbehaved::UnexpectedMessage.into());
             }
         }
-        Admitted::Authenticated
     }
 
     /// What was used is acknowledged, unless our own flight has done so by answering it.
-    fn note_used(&mut self, number: RecordNumber, outcome: Admitted) {
-        let used = matches!(
-            outcome,
-            Admitted::Authenticated
-                | Admitted::Unauthenticated
-                | Admitted::Discarded(Discard::RepeatedMessage)
-        );
-        if used && !std::mem::take(&mut self.answered) {
+    fn note_used(&mut self, number: RecordNumber) {
+        if !std::mem::take(&mut self.answered) {
             self.note_received(number);
         }
     }
@@ -142,13 +142,13 @@ impl Connection {
         match record.header.content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                let outcome = self.receive_handshake(record.content, false);
+                let fragments = self.receive_handshake(record.content, false);
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
                 // Repeats may be anybody's.
-                if is_handshaking && outcome == Admitted::Unauthenticated {
-                    self.note_used(record.header.number, outcome);
+                if is_handshaking && fragments.is_used() && fragments.best == Admitted::Unauthenticated {
+                    self.note_used(record.header.number);
                 }
-                outcome
+                fragments.best
             }
             ContentType::Ack => self.receive_plaintext_ack(),
             ContentType::Alert => self.receive_plaintext_alert(record.content),
@@ -219,25 +219,26 @@ impl Connection {
     }
 
     /// A record may hold several messages or pieces of them.
-    fn receive_handshake(&mut self, content: &[u8], protected: bool) -> Admitted {
+    fn receive_handshake(&mut self, content: &[u8], protected: bool) -> Fragments {
         let mut reader = Reader::new(content);
-        let mut admitted = None;
+        let mut fragments: Option<Fragments> = None;
         loop {
             let outcome = match Fragment::decode(&mut reader) {
                 Ok(fragment) => self.receive_fragment(&fragment, protected),
                 Err(_) if protected => {
                     self.fail(Misbehaved::Malformed.into());
-                    return Admitted::Authenticated;
+                    return Fragments::new(Admitted::Authenticated);
                 }
                 Err(_) => {
                     reader = Reader::new(&[]);
                     self.discard(Discard::Truncated)
                 }
             };
-            admitted = Some(better(admitted, outcome));
+            let all = fragments.map_or(Fragments::new(outcome), |before| before.and(outcome));
             if reader.is_empty() {
-                return admitted.unwrap_or(outcome);
+                return all;
             }
+            fragments = Some(all);
         }
     }
 
@@ -309,6 +310,33 @@ impl Connection {
             FinalFlight::ByPeer => self.discard(Discard::RepeatedMessage),
             FinalFlight::Released => self.discard(Discard::FlightReleased),
         }
+    }
+}
+
+/// What became of the fragments in a record.
+#[derive(Clone, Copy)]
+struct Fragments {
+    best: Admitted,
+    /// Whether one was lost, so that it has to come again and the record is not acknowledged (RFC 9147 section 7).
+    one_is_lost: bool,
+}
+
+impl Fragments {
+    fn new(outcome: Admitted) -> Self {
+        let one_is_lost =
+            matches!(outcome, Admitted::Discarded(reason) if reason != Discard::RepeatedMessage);
+        Self { best: outcome, one_is_lost }
+    }
+
+    fn and(self, outcome: Admitted) -> Self {
+        Self {
+            best: better(Some(self.best), outcome),
+            one_is_lost: self.one_is_lost || Self::new(outcome).one_is_lost,
+        }
+    }
+
+    const fn is_used(self) -> bool {
+        !self.one_is_lost
     }
 }
 

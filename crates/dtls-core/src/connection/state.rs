@@ -114,8 +114,9 @@ pub(super) enum Machine {
     Client13(dtls13::client::State),
     /// DTLS 1.3, or both versions before the ClientHello.
     Server13(dtls13::server::State),
-    /// While a message is being handled, and after one that ended the handshake.
-    Moved,
+    /// While a message is being handled, and after one that ended the handshake: an alert still goes out in this
+    /// epoch.
+    Moved(Epoch),
 }
 
 impl Machine {
@@ -131,7 +132,7 @@ impl Machine {
                 dtls13::server::Next::Dtls13(state) => Self::Server13(state),
                 dtls13::server::Next::Dtls12(state) => Self::Server(state),
             }),
-            Self::Moved => Step::Stay(Self::Moved, Discard::UnexpectedMessage),
+            Self::Moved(epoch) => Step::Stay(Self::Moved(epoch), Discard::UnexpectedMessage),
         }
     }
 
@@ -141,7 +142,7 @@ impl Machine {
             Self::Server(state) => state.on_answer(answer, cx).map(Self::Server),
             Self::Client13(state) => state.on_answer(answer).map(Self::Client13),
             Self::Server13(state) => state.on_answer(answer).map(Self::Server13),
-            Self::Moved => Answered::NotAsked(Self::Moved),
+            Self::Moved(epoch) => Answered::NotAsked(Self::Moved(epoch)),
         }
     }
 
@@ -152,7 +153,7 @@ impl Machine {
             Self::Server(state) => state.awaits_answer(),
             Self::Client13(state) => state.awaits_answer(),
             Self::Server13(state) => state.awaits_answer(),
-            Self::Moved => false,
+            Self::Moved(_) => false,
         }
     }
 
@@ -161,7 +162,7 @@ impl Machine {
         match self {
             Self::Server(state) => state.is_replaceable(),
             Self::Server13(state) => state.is_replaceable(),
-            Self::Client(_) | Self::Client13(_) | Self::Moved => false,
+            Self::Client(_) | Self::Client13(_) | Self::Moved(_) => false,
         }
     }
 
@@ -169,6 +170,7 @@ impl Machine {
     pub(super) const fn epoch(&self) -> Epoch {
         match self {
             Self::Client(state) if state.has_finished() => Epoch::Protected,
+            Self::Moved(epoch) => *epoch,
             Self::Client13(_) | Self::Server13(_) if self.is_dtls13_protected() => Epoch::Handshake,
             _ => Epoch::Plaintext,
         }
@@ -179,8 +181,29 @@ impl Machine {
         match self {
             Self::Client13(state) => state.is_protected(),
             Self::Server13(state) => state.is_protected(),
-            Self::Client(_) | Self::Server(_) | Self::Moved => false,
+            Self::Client(_) | Self::Server(_) | Self::Moved(_) => false,
         }
+    }
+
+    /// Takes the state out to be moved.
+    pub(super) const fn take(&mut self) -> Self {
+        let epoch = self.epoch();
+        std::mem::replace(self, Self::Moved(epoch))
+    }
+
+    /// Whether the peer may still have to say in plaintext why it gives up: until it has shown that it has keys.
+    pub(super) const fn may_hear_plaintext_alert(&self) -> bool {
+        match self {
+            Self::Client13(state) => !state.is_protected(),
+            Self::Server13(state) => !state.has_heard_protected(),
+            Self::Client(_) | Self::Server(_) | Self::Moved(_) => !self.awaits_answer(),
+        }
+    }
+
+    /// Whether records of the peer's flight are to be acknowledged once there are keys for it. A client begins with
+    /// the ServerHello, whose pieces come before the keys.
+    pub(super) const fn notes_records(&self) -> bool {
+        matches!(self, Self::Client13(_)) || self.is_dtls13_protected()
     }
 }
 

@@ -13,6 +13,8 @@ const NUMBER_LEN: usize = 16;
 #[derive(Default)]
 pub(crate) struct Received {
     numbers: Vec<RecordNumber>,
+    /// Whether something was noted since the last ACK.
+    has_news: bool,
 }
 
 impl Received {
@@ -24,15 +26,27 @@ impl Received {
             self.numbers.remove(0);
         }
         self.numbers.push(number);
+        self.has_news = true;
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+    /// Whether an ACK would tell something: nobody else's datagram makes us repeat one.
+    pub(crate) const fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// An ACK leaves. The numbers stay, so that a later one covers them again, in case this one is lost.
+    pub(crate) const fn told(&mut self) {
+        self.has_news = false;
+    }
+
+    /// What was told is to be told once more.
+    pub(crate) const fn tell_again(&mut self) {
+        self.has_news = !self.numbers.is_empty();
     }
 
     /// The peer's next flight begins, or ours answers this one.
     pub(crate) fn clear(&mut self) {
-        self.numbers.clear();
+        *self = Self::default();
     }
 
     /// The content of the record, in increasing order.

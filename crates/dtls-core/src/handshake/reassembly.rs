@@ -3,6 +3,9 @@
 //! Anybody can send plaintext fragments. Hence the later of two that contradict each other wins, so that a
 //! forged one delays a message until it is sent again and never blocks it; and the nearer message displaces
 //! the farther one where space runs out.
+//!
+//! What came protected may have been acknowledged (RFC 9147 section 7), so nothing displaces it; it leaves room for
+//! the nearer message instead.
 
 use crate::config::Limits;
 use crate::discard::Discard;
@@ -88,6 +91,12 @@ impl Reassembly {
             }
             None => {}
         }
+        if protected
+            && sequence > self.next
+            && self.held() + fragment.length + limits.handshake_message > limits.reassembly
+        {
+            return Err(Discard::ReassemblyFull);
+        }
         self.make_room(fragment, limits)?;
         self.partials.insert(sequence, Partial::new(fragment, protected));
         Ok(())
@@ -103,8 +112,10 @@ impl Reassembly {
 
     fn make_room(&mut self, fragment: &Fragment<'_>, limits: &Limits) -> Result<(), Discard> {
         while self.held() + fragment.length > limits.reassembly {
-            let farthest = self.partials.last_entry().filter(|entry| *entry.key() > fragment.sequence);
-            farthest.ok_or(Discard::ReassemblyFull)?.remove();
+            let is_farther =
+                |(sequence, partial): &(&u16, &Partial)| **sequence > fragment.sequence && !partial.protected;
+            let farthest = self.partials.iter().rev().find(is_farther).map(|(sequence, _)| *sequence);
+            self.partials.remove(&farthest.ok_or(Discard::ReassemblyFull)?);
         }
         Ok(())
     }

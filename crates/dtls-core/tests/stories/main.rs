@@ -9,6 +9,7 @@ mod commands;
 mod connect;
 mod data;
 mod dtls13;
+mod dtls13_hostile;
 mod final_flight;
 mod flights;
 mod hello;

@@ -148,8 +148,11 @@ impl AwaitServerHello {
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
         let Self { mut share, retry } = *self;
-        if !matches!(retry, Retry::NotAsked) {
-            return Err(Misbehaved::UnexpectedMessage.into());
+        match retry {
+            Retry::NotAsked => {}
+            Retry::Retried(_) => return Err(Misbehaved::UnexpectedMessage.into()),
+            // The server has begun DTLS 1.2 (RFC 9147 section 5.1).
+            Retry::Verified(_) => return Err(Misbehaved::SelectedUnoffered.into()),
         }
         let choice = read_choice(hello, cx.config, &RETRY_EXTENSIONS)?;
         match choice.retry_group {

@@ -100,6 +100,11 @@ impl State {
         }
     }
 
+    /// Whether the client has sent something under the keys of epoch 2.
+    pub(crate) const fn has_heard_protected(&self) -> bool {
+        !matches!(self, Self::AwaitClientHello(_) | Self::AwaitCertificate(_))
+    }
+
     /// Whether the keys of epoch 2 are there.
     pub(crate) const fn is_protected(&self) -> bool {
         !matches!(self, Self::AwaitClientHello(_))

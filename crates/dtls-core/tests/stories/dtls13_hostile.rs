@@ -1,0 +1,172 @@
+//! DTLS 1.3: what anybody can send, and what it may not do.
+
+use crate::world::{
+    Fate, Side, World, certificate, client_config, config, fingerprint, fragment_record, identities, ms,
+    plaintext_record, server_config,
+};
+use dtls_core::{
+    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, Misbehaved, PeerPolicy, Versions,
+};
+
+fn dtls13(config: Config) -> Config {
+    Config { versions: Versions::Dtls13, ..config }
+}
+
+/// The server's flight comes in many datagrams, and one of them is lost.
+fn disrupted() -> World {
+    let small = |config: Config| Config { mtu: 256, ..dtls13(config) };
+    let mut from_server = 0;
+    let mut world = World::with(small(client_config()), small(server_config())).network(move |packet| {
+        from_server += usize::from(packet.from == Side::Server);
+        if packet.from == Side::Server && from_server >= 3 && from_server != 4 {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    });
+    world = world.started();
+    world.pass(ms(25));
+    world
+}
+
+#[test]
+fn a_refusal_is_told_to_the_peer_under_the_keys_of_the_handshake() {
+    let stranger = PeerPolicy::Fingerprints(vec![fingerprint(&certificate())]);
+    for side in [Side::Client, Side::Server] {
+        let (client, server) = match side {
+            Side::Client => (config(&identities().client, stranger.clone()), server_config()),
+            Side::Server => (client_config(), config(&identities().server, stranger.clone())),
+        };
+        let mut world = World::with(dtls13(client), dtls13(server)).started();
+        world.run_until(|world| world.failure(side.other()).is_some());
+        let told = Failure::AlertReceived(AlertDescription::BAD_CERTIFICATE);
+        assert_eq!(world.failure(side.other()), Some(told), "{}", world.trace());
+        assert!(world.elapsed() < ms(100), "no hint had to be believed\n{}", world.trace());
+        assert_eq!(world.connection(side.other()).stats().discarded(Discard::PlaintextAlert), 0);
+    }
+}
+
+#[test]
+fn a_forged_alert_means_nothing_to_a_client_with_keys() {
+    let mut world = disrupted();
+    world.set_network(|packet| if packet.from == Side::Server { Fate::Drop } else { Fate::Deliver });
+    world.inject(Side::Client, &plaintext_record(21, 99, &[2, 40]));
+    world.pass(ms(3000));
+    assert_eq!(world.failure(Side::Client), None, "{}", world.trace());
+    world.set_network(|_| Fate::Deliver);
+    world.run_until(World::are_connected);
+    world.pass(ms(2000));
+    world.assert_works();
+}
+
+#[test]
+fn a_forged_alert_ends_no_handshake_that_waits_for_a_verdict() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        for side in [Side::Client, Side::Server] {
+            let (mut client, mut server) = (client_config(), server_config());
+            let judged = match side {
+                Side::Client => &mut client,
+                Side::Server => &mut server,
+            };
+            let own = if side == Side::Client { &identities().client } else { &identities().server };
+            *judged = config(own, PeerPolicy::Application);
+            let with = |config: Config| Config { versions, ..config };
+            let mut world = World::with(with(client), with(server)).started();
+            let asked = |world: &World| {
+                world.events(side).iter().any(|event| matches!(event, Event::CertificateReceived { .. }))
+            };
+            world.run_until(asked);
+            world.inject(side, &plaintext_record(21, 99, &[2, 40]));
+            world.pass(ms(5000));
+            let now = world.now;
+            world.connection(side).judge_certificate(now, CertificateVerdict::Accept).unwrap();
+            world.collect();
+            world.run_until(World::are_connected);
+            world.pass(ms(5000));
+            world.assert_works();
+        }
+    }
+}
+
+#[test]
+fn a_late_verdict_is_followed_by_the_last_ack_at_once() {
+    let server = config(&identities().server, PeerPolicy::Application);
+    let mut world = World::with(dtls13(client_config()), dtls13(server)).started();
+    world.pass(ms(3000));
+    assert!(!world.client_events.contains(&Event::FinalFlightReleased), "the server is not connected yet");
+    let now = world.now;
+    world.server.judge_certificate(now, CertificateVerdict::Accept).unwrap();
+    world.collect();
+    world.settle();
+    assert!(world.client_events.contains(&Event::FinalFlightReleased), "{}", world.trace());
+    world.assert_works();
+}
+
+#[test]
+fn a_refusing_verdict_after_the_client_was_acknowledged_is_heard() {
+    let server = config(&identities().server, PeerPolicy::Application);
+    let mut world = World::with(dtls13(client_config()), dtls13(server)).started();
+    world.pass(ms(3000));
+    assert!(world.client.is_connected());
+    let now = world.now;
+    world.server.judge_certificate(now, CertificateVerdict::Refuse).unwrap();
+    world.collect();
+    world.settle();
+    let told = Failure::AlertReceived(AlertDescription::BAD_CERTIFICATE);
+    assert_eq!(world.failure(Side::Client), Some(told), "{}", world.trace());
+}
+
+#[test]
+fn junk_brings_forth_no_acknowledgement() {
+    let mut world = disrupted();
+    world.set_network(|_| Fate::Drop);
+    world.pass(ms(110));
+    let sent = world.sent.iter().filter(|packet| packet.from == Side::Client).count();
+    for byte in 0..=255 {
+        world.inject(Side::Client, &[byte]);
+        world.inject(Side::Client, &plaintext_record(22, byte, &[2; 40]));
+        world.inject(Side::Client, &fragment_record(2, 0, &[0; 90], 0..90));
+    }
+    world.pass(ms(150));
+    let after = world.sent.iter().filter(|packet| packet.from == Side::Client).count();
+    assert_eq!(after, sent, "{}", world.trace());
+}
+
+#[test]
+fn forged_plaintext_displaces_nothing_that_was_acknowledged() {
+    let mut world = disrupted();
+    for sequence in 1..6 {
+        for kind in [8, 13, 11, 15, 20] {
+            world.inject(Side::Client, &fragment_record(kind, sequence, &[0xee; 400], 0..100));
+            world.inject(Side::Client, &fragment_record(kind, sequence, &[0xee; 16_000], 0..100));
+        }
+    }
+    world.set_network(|_| Fate::Deliver);
+    world.run_until(World::are_connected);
+    assert!(world.elapsed() < ms(500), "{}", world.trace());
+    world.pass(ms(2000));
+    world.assert_works();
+}
+
+#[test]
+fn after_a_cookie_of_1_2_neither_hello_nor_retry_of_1_3_is_taken() {
+    const RETRY: [u8; 32] = [
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+        0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    ];
+    for random in [RETRY, [7; 32]] {
+        let auto = |config: Config| Config { versions: Versions::Auto, ..config };
+        let mut world = World::with(auto(client_config()), auto(server_config())).network(|_| Fate::Drop);
+        world = world.started();
+        world.inject(Side::Client, &fragment_record(3, 0, &[0xfe, 0xfd, 2, 1, 2], 0..5));
+        let mut hello = vec![0xfe, 0xfd];
+        hello.extend(random);
+        hello.extend([0, 0x13, 0x01, 0]);
+        let share: &[u8] = if random == RETRY { &[0, 2, 0, 24] } else { &[0, 6, 0, 29, 0, 2, 1, 1] };
+        hello.extend([0, u8::try_from(6 + 2 + share.len()).unwrap(), 0, 43, 0, 2, 0xfe, 0xfc, 0, 51]);
+        hello.extend(share);
+        world.inject(Side::Client, &fragment_record(2, 1, &hello, 0..hello.len()));
+        let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
+        assert_eq!(world.failure(Side::Client), Some(failure), "{}", world.trace());
+    }
+}
