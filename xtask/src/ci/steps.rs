@@ -30,12 +30,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "tests", summary: "cargo test --workspace, doctests included", run: tests },
     Step { name: "demo", summary: "cargo xtask demo", run: demo },
     Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: interop_openssl },
+    Step { name: "interop-gnutls", summary: "cargo xtask interop gnutls", run: interop_gnutls },
+    Step { name: "interop-dimpl", summary: "cargo xtask interop dimpl", run: interop_dimpl },
+    Step { name: "interop-pion", summary: "cargo xtask interop pion", run: interop_pion },
     Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: interop_chromium },
-    Step {
-        name: "satellites",
-        summary: "cargo check of tests/bench and tests/fuzz/explore",
-        run: satellites,
-    },
+    Step { name: "satellites", summary: "cargo check of the workspaces beside", run: satellites },
     Step {
         name: "platforms",
         summary: "cargo check for the targets that are installed",
@@ -74,12 +73,13 @@ fn deny(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
 }
 
 fn clippy(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    let command = project.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    let command =
+        project.cargo(&["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"]);
     in_turn(vec![command], progress, "no warnings", "warnings")
 }
 
 fn docs(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    let mut command = project.cargo(&["doc", "--no-deps", "--workspace"]);
+    let mut command = project.cargo(&["doc", "--no-deps", "--workspace", "--keep-going"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     in_turn(vec![command], progress, "no warnings", "warnings")
 }
@@ -98,6 +98,18 @@ fn demo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
 
 fn interop_openssl(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     interop(project, progress, "openssl")
+}
+
+fn interop_gnutls(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    interop(project, progress, "gnutls")
+}
+
+fn interop_dimpl(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    interop(project, progress, "dimpl")
+}
+
+fn interop_pion(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    interop(project, progress, "pion")
 }
 
 fn interop_chromium(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
