@@ -68,7 +68,7 @@ pub enum Verdict {
 pub struct Tally {
     /// Handed to the network.
     pub sent: u64,
-    /// Lost for any [`Loss`].
+    /// Lost for any [`crate::Loss`].
     pub lost: u64,
     /// Arrived at a node.
     pub delivered: u64,
