@@ -129,8 +129,8 @@ impl Connection {
             if self.outstanding() == Some(Outstanding::KeyUpdate) {
                 self.complete_outstanding();
             }
-        } else if is_news {
-            self.repeat_flight();
+        } else if is_news && flight.has_lost() {
+            self.resend_lost();
         }
     }
 

@@ -300,6 +300,16 @@ impl Connection {
     }
 
     pub(super) fn transmit_flight(&mut self) {
+        self.transmit_of_flight(Extent::Everything);
+    }
+
+    /// An ACK has shown what did not arrive.
+    pub(super) fn resend_lost(&mut self) {
+        self.stats.flights_repeated = self.stats.flights_repeated.saturating_add(1);
+        self.transmit_of_flight(Extent::Lost);
+    }
+
+    fn transmit_of_flight(&mut self, extent: Extent) {
         let (flight, awaits_answer) = match &mut self.state {
             State::Handshaking(handshaking) => (&mut handshaking.outgoing.flight, true),
             State::Connected(Established { post: Some(post), .. }) => (&mut post.outgoing.flight, true),
@@ -313,11 +323,17 @@ impl Connection {
         }
         // Nobody fetched the last transmissions: another one would only grow the queue.
         if self.outbox.held() <= self.config.limits.outgoing {
+            if extent == Extent::Everything {
+                flight.give_up_waiting();
+            }
             let mtu = mtu(&self.config, flight.transmissions());
             if flight.transmit(self.now, mtu, &mut self.records, &mut self.outbox).is_err() {
                 self.outbox.abandon_datagram();
                 self.fail(Failure::Crypto(Operation::Seal));
                 return;
+            }
+            if extent == Extent::Everything {
+                flight.count_transmission();
             }
             self.stats.datagrams_sent = self.outbox.finished();
         }
@@ -326,6 +342,15 @@ impl Connection {
             self.timers.set(Timer::Retransmit, self.now, pause);
         }
     }
+}
+
+/// How much of a flight is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Whatever was not acknowledged.
+    Everything,
+    /// What was not acknowledged and is not on its way either.
+    Lost,
 }
 
 /// How long to wait after so many transmissions of a flight.

@@ -36,6 +36,8 @@ struct Sent {
     number: RecordNumber,
     part: usize,
     piece: Range<usize>,
+    /// Whether it is believed to be still on its way.
+    in_flight: bool,
 }
 
 /// The messages of a flight and what is known of their way.
@@ -118,17 +120,53 @@ impl Flight {
     }
 
     /// These records arrived. Whether that was news.
+    ///
+    /// A record that was sent before one of them and did not arrive is lost. If there is none, then the peer
+    /// waited for the rest of the flight in vain, and the rest is lost; else it tells of a gap while the rest is
+    /// still on its way.
     pub(crate) fn acknowledge(&mut self, numbers: impl Iterator<Item = RecordNumber>) -> bool {
         let mut is_news = false;
+        // How many of the oldest records were sent before the newest that arrived.
+        let mut before_newest = 0;
         for number in numbers {
             while let Some(at) = self.sent.iter().position(|sent| sent.number == number) {
                 let Some(Sent { part, piece, .. }) = self.sent.remove(at) else { break };
+                before_newest = if at < before_newest { before_newest - 1 } else { at };
                 if let Some(Part::Message { acknowledged, .. }) = self.parts.get_mut(part) {
                     is_news |= merge(acknowledged, piece);
                 }
             }
         }
+        if is_news {
+            let has_gap = self.sent.iter().take(before_newest).any(|sent| !self.has_arrived(sent));
+            let lost = if has_gap { before_newest } else { self.sent.len() };
+            self.sent.iter_mut().take(lost).for_each(|sent| sent.in_flight = false);
+        }
         is_news
+    }
+
+    /// Whether another record has brought the same.
+    fn has_arrived(&self, sent: &Sent) -> bool {
+        match self.parts.get(sent.part) {
+            Some(Part::Message { acknowledged, .. }) => covers(acknowledged, &sent.piece),
+            Some(Part::ChangeCipherSpec) | None => true,
+        }
+    }
+
+    /// Whether something is neither acknowledged nor on its way.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.parts.iter().enumerate().any(|(index, part)| match part {
+            Part::Message { len, acknowledged, .. } => {
+                let known = known(acknowledged, &self.sent, index);
+                !gaps(&known, len.saturating_sub(HEADER_LEN)).is_empty()
+            }
+            Part::ChangeCipherSpec => false,
+        })
+    }
+
+    /// Believes that nothing of it is on its way any more.
+    pub(crate) fn give_up_waiting(&mut self) {
+        self.sent.iter_mut().for_each(|sent| sent.in_flight = false);
     }
 
     /// Whether every message arrived.
@@ -142,7 +180,7 @@ impl Flight {
             })
     }
 
-    /// Seals the flight, or what of it was not acknowledged, into datagrams of at most `mtu` bytes.
+    /// Seals the flight, or what of it is neither acknowledged nor on its way, into datagrams of at most `mtu` bytes.
     pub(crate) fn transmit(
         &mut self,
         now: Instant,
@@ -163,13 +201,14 @@ impl Flight {
                 Part::Message { epoch, len, acknowledged } => {
                     let Some((message, after)) = rest.split_at_checked(*len) else { break };
                     rest = after;
-                    for gap in gaps(acknowledged, len.saturating_sub(HEADER_LEN)) {
+                    let known = known(acknowledged, &self.sent, index);
+                    for gap in gaps(&known, len.saturating_sub(HEADER_LEN)) {
                         write_fragments(message, gap, *epoch, mtu, records, outbox, |number, piece| {
                             if *epoch != Epoch::Protected {
                                 if self.sent.len() >= MAX_TRACKED {
                                     self.sent.pop_front();
                                 }
-                                self.sent.push_back(Sent { number, part: index, piece });
+                                self.sent.push_back(Sent { number, part: index, piece, in_flight: true });
                             }
                         })?;
                     }
@@ -177,15 +216,19 @@ impl Flight {
             }
         }
         outbox.finish_datagram();
-        self.transmissions = self.transmissions.saturating_add(1);
         self.sent_at = Some(now);
         Ok(())
+    }
+
+    /// A transmission that nothing but time has caused: such ones lengthen the timeout and shorten the datagrams.
+    pub(crate) const fn count_transmission(&mut self) {
+        self.transmissions = self.transmissions.saturating_add(1);
     }
 }
 
 /// Adds a piece to sorted, disjoint pieces. Whether it brought something.
 fn merge(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) -> bool {
-    if pieces.iter().any(|known| known.start <= piece.start && piece.end <= known.end) {
+    if covers(pieces, &piece) {
         return false;
     }
     let mut merged = piece;
@@ -199,6 +242,19 @@ fn merge(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) -> bool {
     pieces.push(merged);
     pieces.sort_unstable_by_key(|known| known.start);
     true
+}
+
+fn covers(pieces: &[Range<usize>], piece: &Range<usize>) -> bool {
+    pieces.iter().any(|known| known.start <= piece.start && piece.end <= known.end)
+}
+
+/// What of a message was acknowledged or is on its way.
+fn known(acknowledged: &[Range<usize>], sent: &VecDeque<Sent>, part: usize) -> Vec<Range<usize>> {
+    let mut known = acknowledged.to_vec();
+    for sent in sent.iter().filter(|sent| sent.in_flight && sent.part == part) {
+        merge(&mut known, sent.piece.clone());
+    }
+    known
 }
 
 /// What the pieces leave of a body of this length. A body without bytes is one empty gap until it is there.
@@ -286,6 +342,7 @@ mod tests {
         let now = Instant::now();
         let mut sent = |flight: &mut Flight| {
             flight.transmit(now, 256, &mut records, &mut outbox).unwrap();
+            flight.count_transmission();
             let mut all = Vec::new();
             while outbox.poll(&mut all).is_some() {}
             all
@@ -302,5 +359,40 @@ mod tests {
         assert!(flight.acknowledge([number(1), number(2), number(3)].into_iter()));
         assert!(flight.is_acknowledged());
         assert_eq!(sent(&mut flight), []);
+    }
+
+    #[test]
+    fn an_ack_has_only_the_gap_sent_again_while_the_rest_is_on_its_way() {
+        let (mut flight, mut records, mut outbox) =
+            (Flight::default(), RecordLayer::default(), Outbox::default());
+        for byte in 1..=5 {
+            flight.push_message(Epoch::Plaintext, |bytes| {
+                bytes.extend([byte, 0, 0, 0, 0, byte, 0, 0, 0, 0, 0, 200]);
+                bytes.extend([byte; 200]);
+            });
+        }
+        let now = Instant::now();
+        let mut sent = |flight: &mut Flight| {
+            flight.transmit(now, 256, &mut records, &mut outbox).unwrap();
+            let mut all = Vec::new();
+            while outbox.poll(&mut all).is_some() {}
+            let has = |byte: &u8| all.windows(50).any(|window| window == [*byte; 50]);
+            (1..=5).filter(has).collect::<Vec<u8>>()
+        };
+        let acknowledge = |flight: &mut Flight, numbers: &[u64]| {
+            let numbers = numbers.iter().map(|&sequence| RecordNumber { epoch: 0, sequence });
+            flight.acknowledge(numbers) && flight.has_lost()
+        };
+        assert_eq!(sent(&mut flight), [1, 2, 3, 4, 5]);
+        // The first is lost; the second arrives, then the others, each acknowledged by itself.
+        assert!(acknowledge(&mut flight, &[1]));
+        assert_eq!(sent(&mut flight), [1]);
+        assert!(!acknowledge(&mut flight, &[1, 2]));
+        assert!(!acknowledge(&mut flight, &[1, 2, 3]));
+        // The repeated one arrives. Nothing tells of a gap any more, so the last is lost as well.
+        assert!(acknowledge(&mut flight, &[1, 2, 3, 5]));
+        assert_eq!(sent(&mut flight), [5]);
+        assert!(!acknowledge(&mut flight, &[6]));
+        assert!(flight.is_acknowledged());
     }
 }
