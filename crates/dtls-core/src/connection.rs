@@ -152,6 +152,7 @@ impl Connection {
             self.announce_wear();
         }
         self.replace_worn_key();
+        self.end_spent_key();
         Ok(())
     }
 
@@ -160,7 +161,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::NotConnected`], [`Error::NoKeyUpdate`] in DTLS 1.2, [`Error::WouldBlock`] while something of ours is not
-    /// acknowledged, [`Error::Closed`].
+    /// acknowledged, [`Error::KeyExhausted`] after 2^16 of them, [`Error::Closed`].
     pub fn update_keys(&mut self, now: Instant) -> Result<(), Error> {
         self.catch_up(now);
         self.request_key_update()
@@ -400,7 +401,9 @@ impl Connection {
         /// Half of what RFC 9147 section 4.5.3 allows for ChaCha20-Poly1305 and AES-GCM (2^36).
         const MANY_FORGERIES: u64 = 1 << 35;
         self.stats.forgeries = self.stats.forgeries.saturating_add(1);
-        if self.stats.forgeries >= MANY_FORGERIES {
+        if self.has_key_updates() {
+            self.replace_forged_key();
+        } else if self.stats.forgeries >= MANY_FORGERIES {
             self.announce_wear();
         }
     }

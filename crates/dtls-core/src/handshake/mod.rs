@@ -92,6 +92,17 @@ impl Outgoing {
         Self { flight: Flight::with_room(), transcript: Transcript::with_room(), next_sequence: 0 }
     }
 
+    /// Whether another message can have a sequence number of its own. The last one stays unused, so that it never
+    /// wraps.
+    pub(crate) const fn has_sequence(&self) -> bool {
+        self.next_sequence < u16::MAX
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn use_up_sequence(&mut self) {
+        self.next_sequence = u16::MAX;
+    }
+
     /// Appends a message to the flight and to the transcript. The body must be written in one go; it begins
     /// after a header whose lengths are patched here.
     pub(crate) fn push(&mut self, epoch: Epoch, kind: HandshakeType, write: impl FnOnce(&mut Writer<'_>)) {

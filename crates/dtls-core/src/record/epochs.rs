@@ -18,9 +18,24 @@ pub(crate) const FIRST_APPLICATION_EPOCH: u16 = 3;
 /// What a record adds to its content: header, inner content type and tag.
 pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + MAX_TAG_LEN;
 
-/// RFC 9147 section 4.5.3 forbids more than 2^24.5 records of full size under AES-GCM; at half of it new keys
-/// are asked for.
-const UPDATE_AFTER: u64 = 1 << 23;
+/// What wears a key out (RFC 9147 section 4.5.3, RFC 8446 section 5.5).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wear {
+    /// So many sealed records ask for a KeyUpdate.
+    pub(crate) update_after: u64,
+    /// So many sealed records end the association, because no KeyUpdate was acknowledged.
+    pub(crate) end_after: u64,
+    /// So many forgeries ask for a KeyUpdate of the peer.
+    pub(crate) forgeries: u64,
+}
+
+impl Default for Wear {
+    /// Below 2^24.5 records of full size under AES-GCM, and half of the 2^36 forgeries that ChaCha20-Poly1305 and
+    /// AES-GCM bear.
+    fn default() -> Self {
+        Self { update_after: 1 << 23, end_after: 1 << 24, forgeries: 1 << 35 }
+    }
+}
 
 struct Writing {
     epoch: u16,
@@ -34,6 +49,8 @@ struct Reading {
     replay: ReplayWindow,
     /// One more than the highest number that authenticated.
     expected: u64,
+    /// Records that failed to authenticate.
+    forgeries: u64,
 }
 
 /// The epochs of both directions, two of each at most but during a KeyUpdate.
@@ -41,6 +58,7 @@ struct Reading {
 pub(crate) struct Epochs {
     writing: Vec<Writing>,
     reading: Vec<Reading>,
+    pub(crate) wear: Wear,
 }
 
 /// A record that authenticated.
@@ -56,7 +74,7 @@ impl Epochs {
     }
 
     pub(crate) fn begin_reading(&mut self, epoch: u16, key: EpochKey) {
-        self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0 });
+        self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0, forgeries: 0 });
     }
 
     /// Forgets what writes below this epoch.
@@ -76,7 +94,28 @@ impl Epochs {
 
     /// Whether the newest key has sealed so much that it should be replaced.
     pub(crate) fn is_worn(&self) -> bool {
-        self.writing.last().is_some_and(|writing| writing.sequence.used() >= UPDATE_AFTER)
+        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.wear.update_after)
+    }
+
+    /// Whether the newest key must not seal any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.wear.end_after)
+    }
+
+    /// Whether the newest epoch of the peer was heard, so that another one may follow it.
+    pub(crate) fn newest_is_heard(&self) -> bool {
+        self.reading.last().is_some_and(|reading| reading.expected > 0)
+    }
+
+    /// A record failed to authenticate. Whether it is time for a new key of the peer; the count begins anew then.
+    pub(crate) fn note_forgery(&mut self) -> bool {
+        let Some(reading) = self.reading.last_mut() else { return false };
+        reading.forgeries += 1;
+        let is_time = reading.forgeries >= self.wear.forgeries;
+        if is_time {
+            reading.forgeries = 0;
+        }
+        is_time
     }
 
     /// Appends one record whose content is `head` and then `body`.
