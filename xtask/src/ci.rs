@@ -65,7 +65,7 @@ fn help() -> String {
   --skip STEP    leaves this step out; may be repeated
   --json PATH    writes the rows as {step, outcome, seconds, detail}
 
-`interop` means both interop steps. A failed step shows its output and the others still run. What cannot
+`interop` means every interop step. A failed step shows its output and the others still run. What cannot
 be checked on a machine, such as a platform whose target is not installed, says so on its line.
 The run exits with 0 only if no step failed.
 ",
@@ -82,7 +82,9 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
             Outcome::Failed { detail: message.lines().next().unwrap_or_default().to_owned(), output: message }
         });
         let took = line.finish(&outcome.line());
-        if let Outcome::Failed { output, .. } = &outcome {
+        if let Outcome::Failed { output, detail } = &outcome
+            && output.trim() != detail
+        {
             show_output(step, output);
         }
         rows.push(Row { step: step.name, outcome, took });
@@ -123,7 +125,7 @@ impl Request {
     }
 }
 
-/// `interop` names `interop-openssl` and `interop-chromium`.
+/// `interop` names `interop-openssl` and all others that begin so.
 fn is_named(step: &str, name: &str) -> bool {
     step == name || step.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
 }
