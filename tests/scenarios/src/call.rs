@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use dtls_core::Versions;
 use peer_transport::{
     Config, DescriptionKind, DtlsRestart, Event, RestartCertificates, RestartOptions, RestartOutcome, Role,
     SendError, State,
@@ -74,11 +75,24 @@ impl Setting {
         Self { seed, link, configs: [Config::default(), Config::default()], tls_ids: true }
     }
 
-    /// Which side is the DTLS client is a matter of the seed.
+    /// Which side is the DTLS client, and which versions each side speaks, is a matter of the seed.
     #[must_use]
-    pub fn with_role_by_seed(mut self) -> Self {
-        if Rng::labelled(self.seed, "role").chance(0.5) {
+    pub fn by_seed(mut self) -> Self {
+        let mut rng = Rng::labelled(self.seed, "setting");
+        if rng.chance(0.5) {
             self.configs[0].dtls_role = Role::Client;
+        }
+        for config in &mut self.configs {
+            config.dtls_versions = if rng.chance(0.7) { Versions::Auto } else { Versions::Dtls12 };
+        }
+        self
+    }
+
+    /// Both sides speak these versions.
+    #[must_use]
+    pub fn with_versions(mut self, versions: Versions) -> Self {
+        for config in &mut self.configs {
+            config.dtls_versions = versions;
         }
         self
     }

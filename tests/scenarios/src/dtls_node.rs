@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use dtls_core::{Authentication, CertificateVerdict, Config, Connection, Event, HashAlgorithm, PeerPolicy};
+use dtls_core::{
+    Authentication, CertificateVerdict, Config, Connection, Event, HashAlgorithm, PeerPolicy, Versions,
+};
 use sim::contract::{ADDRESSES, Subject};
 use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
+use crate::shape::shape;
 
 /// A connection with the verbs of a [`Node`]. DTLS knows no addresses, so the path is fixed here.
 pub struct DtlsNode {
@@ -18,8 +21,9 @@ pub struct DtlsNode {
 impl DtlsNode {
     /// A client and a server that expect each other's certificates and have not started.
     #[must_use]
-    pub fn pair(now: Instant, paths: [Path; 2]) -> [Self; 2] {
+    pub fn pair(now: Instant, versions: Versions, paths: [Path; 2]) -> [Self; 2] {
         let config = |own: usize, peer: usize| Config {
+            versions,
             authentication: Authentication::Certificates {
                 own: vec![certificate(own)],
                 peer: PeerPolicy::Fingerprints(vec![certificate(peer).fingerprint(HashAlgorithm::Sha256)]),
@@ -67,7 +71,10 @@ impl Node for DtlsNode {
 }
 
 /// A client and a server under the contract.
-pub struct DtlsPair;
+pub struct DtlsPair {
+    /// What both speak.
+    pub versions: Versions,
+}
 
 /// What an application asks of a connection, right or wrong.
 #[derive(Clone, Debug)]
@@ -84,6 +91,8 @@ pub enum DtlsCommand {
     ReleaseFinalFlight,
     /// The current flight at once.
     Retransmit,
+    /// New keys for what we send, in DTLS 1.3.
+    UpdateKeys,
     /// The end.
     Close,
 }
@@ -95,7 +104,7 @@ impl Subject for DtlsPair {
     fn pair(&self, now: Instant, _seed: u64) -> [DtlsNode; 2] {
         let [left, right] = ADDRESSES;
         let paths = [Path { local: left, remote: right }, Path { local: right, remote: left }];
-        DtlsNode::pair(now, paths).map(|mut node| {
+        DtlsNode::pair(now, self.versions, paths).map(|mut node| {
             let rtt = Some(Duration::from_millis(100));
             node.connection.start(now, rtt).expect("it starts once");
             node
@@ -109,7 +118,8 @@ impl Subject for DtlsPair {
             19..=24 => DtlsCommand::StartAgain,
             25..=30 => DtlsCommand::JudgeUnasked,
             31..=33 => DtlsCommand::ReleaseFinalFlight,
-            34..=38 => DtlsCommand::Retransmit,
+            34..=36 => DtlsCommand::Retransmit,
+            37..=38 => DtlsCommand::UpdateKeys,
             _ => DtlsCommand::Close,
         }
     }
@@ -135,6 +145,7 @@ impl Subject for DtlsPair {
                 connection.retransmit(now);
                 Ok(())
             }
+            DtlsCommand::UpdateKeys => connection.update_keys(now),
             DtlsCommand::Close => {
                 connection.close(now);
                 Ok(())
@@ -145,11 +156,15 @@ impl Subject for DtlsPair {
 
     // Every run has keys of its own, so only the shape of a datagram repeats.
     fn wire(&self, datagram: &[u8]) -> String {
-        sim::describe(datagram)
+        shape(datagram)
     }
 
     fn discarded(&self, node: &DtlsNode) -> u64 {
         node.connection.stats().discarded_total()
+    }
+
+    fn may_hold(&self, _datagram: &[u8]) -> bool {
+        false
     }
 
     fn is_failure(&self, output: &Event) -> bool {

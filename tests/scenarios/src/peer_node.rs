@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use dtls_core::Certificate;
+use dtls_core::{Certificate, Versions};
 use ice_agent::{Candidate, Seed};
 use peer_transport::{
     Association, Config, Datagram, DescriptionKind, Event, Media, Parameters, PeerTransport,
@@ -17,6 +17,7 @@ use sim::contract::{ADDRESSES, Subject};
 use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
+use crate::shape::shape;
 
 /// What a peer tells: events, and media where it arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -226,7 +227,9 @@ impl Subject for PeerPair {
         let mut side = 0..2;
         let mut pair = ADDRESSES.map(|address| {
             let own = certificate(side.next().unwrap_or_default());
-            PeerNode::new(now, Config::default(), own, &[address], &mut rng)
+            let versions = if rng.chance(0.7) { Versions::Auto } else { Versions::Dtls12 };
+            let config = Config { dtls_versions: versions, ..Config::default() };
+            PeerNode::new(now, config, own, &[address], &mut rng)
         });
         let [offerer, answerer] = &mut pair;
         answerer.learn(now, DescriptionKind::Offer, offerer.description()).expect("an offer fits a new peer");
@@ -323,11 +326,16 @@ impl Subject for PeerPair {
 
     // DTLS has keys of its own in every run, so only the shape of a datagram repeats.
     fn wire(&self, datagram: &[u8]) -> String {
-        sim::describe(datagram)
+        shape(datagram)
     }
 
     fn discarded(&self, node: &PeerNode) -> u64 {
         node.transport.stats().discards().map(|(_, times)| times).sum()
+    }
+
+    // Early DTLS records, until the handshake they are early for is over.
+    fn may_hold(&self, datagram: &[u8]) -> bool {
+        sim::Class::of(datagram) == sim::Class::Dtls
     }
 
     fn is_failure(&self, output: &Output) -> bool {

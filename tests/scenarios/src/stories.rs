@@ -6,6 +6,8 @@ pub mod hostile;
 pub mod restart;
 pub mod roads;
 
+use dtls_core::Versions;
+
 /// How long the decisive part took, in milliseconds of virtual time; or what went wrong, with the trace.
 pub type Outcome = Result<f64, String>;
 
@@ -42,6 +44,9 @@ pub fn all() -> Vec<Story> {
 
 /// The rates of loss at which stories are told.
 pub const LOSSES: [f64; 3] = [0.0, 0.1, 0.3];
+
+/// The versions that stories tell apart, by name.
+const VERSIONS: [(&str, Versions); 2] = [("1.2", Versions::Dtls12), ("1.3", Versions::Dtls13)];
 
 fn percent(loss: f64) -> String {
     format!("{:.0}% loss", loss * 100.0)

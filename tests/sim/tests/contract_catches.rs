@@ -161,6 +161,10 @@ impl Subject for Pingers {
         node.pinger.discarded() + node.counted
     }
 
+    fn may_hold(&self, _datagram: &[u8]) -> bool {
+        false
+    }
+
     fn is_failure(&self, output: &Heard) -> bool {
         *output == Heard::Silence
     }

@@ -206,7 +206,7 @@ fn proof_at_the_end(
 /// # Errors
 /// What went wrong.
 pub fn revoked(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     call.pass(Duration::from_secs(2))?;
     call.world.act(call.id(Side::Right), |peer, now| peer.transport.revoke_consent(now));
@@ -238,7 +238,7 @@ pub fn revoked(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn forged_refusal(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     let seen: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
     let forged = Rc::new(Cell::new(0_u32));

@@ -56,7 +56,7 @@ fn discarded(call: &Call) -> u64 {
 /// # Errors
 /// What went wrong.
 pub fn while_connecting(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     let mut rng = Rng::labelled(seed, "junk");
     let mut sent = flood(&mut call, &mut rng, Duration::from_millis(200))?;
     call.tell(Side::Left, DescriptionKind::Offer)?;
@@ -79,7 +79,7 @@ pub fn while_connecting(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn while_connected(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     let mut rng = Rng::labelled(seed, "junk");
     call.connect()?;
     call.stream(true);
@@ -99,7 +99,7 @@ pub fn while_connected(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn while_restarting(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     let mut rng = Rng::labelled(seed, "junk");
     call.connect()?;
     let before = call.keys(Side::Left);
@@ -130,7 +130,7 @@ pub fn while_restarting(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn while_dead(seed: u64) -> Outcome {
-    let setting = Setting::new(seed, 0.0).with_role_by_seed();
+    let setting = Setting::new(seed, 0.0).by_seed();
     let link = setting.link;
     let mut call = Call::new(setting);
     let mut rng = Rng::labelled(seed, "junk");

@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
+use dtls_core::Versions;
 use peer_transport::{DescriptionKind, DtlsRestart, Error, Event, RestartOutcome, SendError, State};
 use sim::{Link, Rng};
 
-use super::{LOSSES, Outcome, Story, connect, millis, percent};
+use super::{LOSSES, Outcome, Story, VERSIONS, connect, millis, percent};
 use crate::call::{Call, Setting, Side, restart_options};
 
 pub(super) fn stories() -> Vec<Story> {
     let mut stories = Vec::new();
-    for loss in LOSSES {
-        for (certificate, rotate) in [("same certificate", false), ("new certificate", true)] {
-            let subject = format!("{certificate}, {}", percent(loss));
-            stories.push(Story::new("restart, fresh", subject, move |seed| fresh(seed, loss, rotate, true)));
+    for (version, versions) in VERSIONS {
+        for loss in LOSSES {
+            for (certificate, rotate, tls_ids) in [
+                ("same certificate", false, true),
+                ("new certificate", true, true),
+                ("same certificate, no tls-id", false, false),
+            ] {
+                let subject = format!("DTLS {version}, {certificate}, {}", percent(loss));
+                stories.push(Story::new("restart, fresh", subject, move |seed| {
+                    let mut setting = Setting::new(seed, loss).by_seed().with_versions(versions);
+                    setting.tls_ids = tls_ids;
+                    fresh(setting, rotate)
+                }));
+            }
         }
-        let subject = format!("same certificate, no tls-id, {}", percent(loss));
-        stories.push(Story::new("restart, fresh", subject, move |seed| fresh(seed, loss, false, false)));
     }
     for loss in [0.0, 0.1] {
         let subject = format!("a peer that keeps its association, {}", percent(loss));
@@ -40,9 +49,8 @@ pub(super) fn stories() -> Vec<Story> {
 ///
 /// # Errors
 /// What went wrong.
-pub fn fresh(seed: u64, loss: f64, rotate: bool, tls_ids: bool) -> Outcome {
-    let mut setting = Setting::new(seed, loss).with_role_by_seed();
-    setting.tls_ids = tls_ids;
+pub fn fresh(setting: Setting, rotate: bool) -> Outcome {
+    let seed = setting.seed;
     let mut call = Call::new(setting);
     call.connect()?;
     restart_in_mid_stream(&mut call, seed, rotate)
@@ -75,12 +83,12 @@ fn restart_in_mid_stream(call: &mut Call, seed: u64, rotate: bool) -> Outcome {
     Ok(millis(took))
 }
 
-/// The server's last flight of the fresh handshake gets lost: still not one packet does.
+/// The server's last flight of the fresh DTLS 1.2 handshake gets lost: still not one packet does.
 ///
 /// # Errors
 /// What went wrong.
 pub fn without_the_last_flight(seed: u64, lost: u32) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed().with_versions(Versions::Dtls12));
     call.connect()?;
     let dropped = connect::lose_last_flights(&mut call, lost);
     let took = restart_in_mid_stream(&mut call, seed, false)?;
@@ -94,7 +102,7 @@ pub fn without_the_last_flight(seed: u64, lost: u32) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn retained(seed: u64, loss: f64) -> Outcome {
-    let mut setting = Setting::new(seed, loss).with_role_by_seed();
+    let mut setting = Setting::new(seed, loss).by_seed();
     setting.tls_ids = false;
     setting.configs[1].restart.dtls = DtlsRestart::OnChange;
     let mut call = Call::new(setting);
@@ -123,7 +131,7 @@ pub fn retained(seed: u64, loss: f64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn glare(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     call.connect()?;
     call.stream(true);
     let told = Side::BOTH.map(|side| call.events(side).count());
@@ -156,7 +164,7 @@ pub fn glare(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn abandoned(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     call.connect()?;
     let before = call.keys(Side::Left);
     call.stream(true);
@@ -182,7 +190,7 @@ pub fn abandoned(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn twice(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     call.connect()?;
     let before = call.keys(Side::Left);
     call.stream(true);
@@ -215,7 +223,7 @@ pub fn twice(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn from_failed(seed: u64) -> Outcome {
-    let setting = Setting::new(seed, 0.1).with_role_by_seed();
+    let setting = Setting::new(seed, 0.1).by_seed();
     let link = setting.link;
     let mut call = Call::new(setting);
     call.connect()?;
@@ -234,7 +242,7 @@ pub fn from_failed(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn from_closed(seed: u64, restarter: Side) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     call.world.act(call.id(Side::Left), |peer, now| peer.transport.close(now));
     call.wait("both closed", |call| {

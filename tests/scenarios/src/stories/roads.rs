@@ -205,7 +205,7 @@ pub fn another_network(seed: u64) -> Outcome {
 /// What went wrong.
 pub fn make_before_break(seed: u64) -> Outcome {
     const HIGHEST: u32 = 0x7fff_ffff;
-    let mut call = Call::new(Setting::new(seed, 0.0).with_role_by_seed());
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     call.stream(true);
     call.pass(Duration::from_millis(500))?;

@@ -95,6 +95,10 @@ impl<S: Subject> Subject for Recorder<'_, S> {
         self.subject.discarded(&node.node)
     }
 
+    fn may_hold(&self, datagram: &[u8]) -> bool {
+        self.subject.may_hold(datagram)
+    }
+
     fn is_failure(&self, output: &<S::Node as Node>::Output) -> bool {
         self.subject.is_failure(output)
     }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::classify::{Class, describe};
+use crate::classify::Class;
 use crate::contract::script::{Action, Script};
 use crate::contract::{ADDRESSES, Subject};
 use crate::node::Node;
@@ -17,7 +17,7 @@ pub(super) struct Story<S: Subject> {
     pub(super) outputs: Vec<Vec<(Duration, <S::Node as Node>::Output)>>,
     pub(super) answers: Vec<Result<(), String>>,
     /// Junk that no counter noticed at once.
-    pub(super) uncounted: Vec<String>,
+    pub(super) uncounted: Vec<Vec<u8>>,
     pub(super) trace: String,
     pub(super) discarded: [u64; 2],
     wire: [Vec<(Duration, String)>; 2],
@@ -60,8 +60,7 @@ pub(super) fn play<S: Subject>(
                 world.inject(*from, ADDRESSES[*side], bytes.clone());
                 world.try_run_until(Duration::ZERO, |_| false)?;
                 if subject.discarded(world.node(ids[*side])) == before {
-                    let (at, what) = (world.elapsed(), describe(bytes));
-                    uncounted.push(format!("{what}, {} bytes from {from} at {at:?}", bytes.len()));
+                    uncounted.push(bytes.clone());
                 }
             }
             Action::Mutate { side, mutation } => {
