@@ -17,7 +17,7 @@ use crate::project::Project;
 
 pub(crate) const COMMAND: Command = Command {
     name: "interop",
-    summary: "is it right, or only consistent with itself? real peers: openssl, chromium",
+    summary: "is it right, or only consistent with itself? real peers: dtls, chromium",
     help,
     run,
 };
@@ -28,34 +28,87 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     what: &'static str,
     programs: &'static [Program],
-    /// What is built beside the runner: the arguments of `cargo build`.
-    builds: &'static [&'static [&'static str]],
+    builds: &'static [Build],
+}
+
+/// What is built beside the runner.
+#[derive(Debug, Clone, Copy)]
+enum Build {
+    /// The arguments of `cargo build`.
+    Cargo(&'static [&'static str]),
+    /// A folder with a Go module, and the program that it becomes.
+    Go { folder: &'static str, program: &'static str },
 }
 
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "openssl",
-        what: "DTLS 1.2 with use_srtp, both roles",
+        what: "OpenSSL: DTLS 1.2, both roles",
         programs: &[program::OPENSSL],
         builds: &[],
+    },
+    Peer {
+        name: "gnutls",
+        what: "GnuTLS: DTLS 1.2, both roles",
+        programs: &[program::GNUTLS, program::OPENSSL],
+        builds: &[],
+    },
+    Peer {
+        name: "dimpl",
+        what: "dimpl: DTLS 1.2 and 1.3, both roles",
+        programs: &[program::OPENSSL],
+        builds: &[Build::Cargo(&[
+            "--locked",
+            "--manifest-path",
+            "tests/interop/dtls-peers/Cargo.toml",
+            "--bin",
+            "dimpl-peer",
+        ])],
+    },
+    Peer {
+        name: "pion",
+        what: "pion/dtls: DTLS 1.2, both roles",
+        programs: &[program::GO, program::OPENSSL],
+        builds: &[Build::Go { folder: "tests/interop/dtls-peers/pion", program: "pion-peer" }],
+    },
+    Peer {
+        name: BORING,
+        what: "BoringSSL: DTLS 1.2 and 1.3, both roles; only when asked for, it takes minutes to build",
+        programs: &[program::CMAKE, program::CLANG, program::LIBCLANG, program::OPENSSL],
+        builds: &[Build::Cargo(&[
+            "--locked",
+            "--manifest-path",
+            "tests/interop/dtls-peers/Cargo.toml",
+            "--features",
+            "boring",
+            "--bin",
+            "boring-peer",
+        ])],
     },
     Peer {
         name: "chromium",
         what: "a browser's media, ICE restarts, revoked consent",
         programs: &[program::CHROMIUM],
-        builds: &[&["-p", "peer-transport-tokio", "--example", "whip"]],
+        builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
     },
 ];
 
+/// What `dtls` stands for. The C++ of `boring` takes minutes to build, so it is among them only when it was built, or
+/// when it is asked for.
+const DTLS: &[&str] = &["openssl", "gnutls", "dimpl", "pion"];
+const BORING: &str = "boring";
+
 fn help() -> String {
     let mut text = String::from(
-        "Usage: cargo xtask interop [PEER..] [--install] [--json PATH]\n\nPeers, all of them by default:\n",
+        "Usage: cargo xtask interop [PEER..] [--with-boring] [--install] [--json PATH]\n\nPeers, all of them by default:\n",
     );
     for peer in PEERS {
         let _ = writeln!(text, "  {:<10} {}", peer.name, peer.what);
     }
+    let _ = writeln!(text, "  {:<10} {}", "dtls", DTLS.join(", "));
     text.push_str(
         "
+  --with-boring  plays BoringSSL too where it is not built yet
   --install      installs programs that are missing
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}
 
@@ -67,21 +120,21 @@ with the reason; then the reason is printed. docs/TESTING.md says how to read a 
 }
 
 fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
-    let (mut peers, mut install, mut json) = (Vec::new(), false, None);
+    let (mut names, mut with_boring, mut install, mut json) = (Vec::new(), false, false, None);
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             lexopt::Arg::Long("install") => install = true,
+            lexopt::Arg::Long("with-boring") => with_boring = true,
             lexopt::Arg::Long("json") => {
                 json = Some(PathBuf::from(parser.value().map_err(|error| error.to_string())?));
             }
-            lexopt::Arg::Value(name) => peers.push(find(&name.to_string_lossy())?),
+            lexopt::Arg::Value(name) => names.push(name.to_string_lossy().into_owned()),
             other => return Err(unexpected("interop", &other)),
         }
     }
-    if peers.is_empty() {
-        peers.extend(PEERS);
-    }
+    with_boring |= is_built(project, BORING)?;
+    let peers = select(&names, with_boring)?;
     // All that is missing is said before anything is built.
     let missing: Vec<_> = peers.iter().filter_map(|peer| peer.provide(install).err()).collect();
     if !missing.is_empty() {
@@ -117,6 +170,33 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     Ok(ExitCode::FAILURE)
 }
 
+/// The peers behind these names, each of them once; behind none, all of them.
+fn select(names: &[String], with_boring: bool) -> Result<Vec<&'static Peer>, String> {
+    let boring = with_boring.then_some(BORING);
+    let mut chosen: Vec<&str> = Vec::new();
+    if names.is_empty() {
+        chosen.extend(PEERS.iter().map(|peer| peer.name).filter(|name| with_boring || *name != BORING));
+    }
+    for name in names {
+        match name.as_str() {
+            "dtls" => chosen.extend(DTLS.iter().copied().chain(boring)),
+            name => chosen.push(name),
+        }
+    }
+    let mut peers: Vec<&'static Peer> = Vec::new();
+    for name in chosen {
+        let peer = find(name)?;
+        if !peers.iter().any(|known| known.name == peer.name) {
+            peers.push(peer);
+        }
+    }
+    Ok(peers)
+}
+
+fn is_built(project: &Project, name: &str) -> Result<bool, String> {
+    Ok(project.target_directory()?.join("debug").join(format!("{name}-peer")).is_file())
+}
+
 fn find(name: &str) -> Result<&'static Peer, String> {
     PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
         let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
@@ -133,11 +213,19 @@ impl Peer {
     /// Builds the runner and what this peer needs beside it, all into one folder, where the runner finds it.
     pub(crate) fn builds(&self, project: &Project) -> Result<Vec<std_process::Command>, String> {
         let target = project.target_directory()?;
-        let runner: &[&str] = &["-p", "interop", "--bin", "interop"];
-        let build = |arguments: &&[&str]| {
-            let mut command = project.cargo(&["build"]);
-            command.args(*arguments).arg("--target-dir").arg(&target);
-            command
+        let runner = Build::Cargo(&["-p", "interop", "--bin", "interop"]);
+        let build = |build: &Build| match build {
+            Build::Cargo(arguments) => {
+                let mut command = project.cargo(&["build"]);
+                command.args(*arguments).arg("--target-dir").arg(&target);
+                command
+            }
+            Build::Go { folder, program } => {
+                let mut command = std_process::Command::new("go");
+                command.current_dir(project.root.join(folder)).args(["build", "-trimpath", "-o"]);
+                command.arg(target.join("debug").join(program)).arg(".");
+                command
+            }
         };
         Ok([runner].iter().chain(self.builds).map(build).collect())
     }
@@ -188,6 +276,18 @@ mod tests {
     #[test]
     fn rows_of_a_peer_are_written_beside_the_file_that_was_asked_for() {
         assert_eq!(beside(Path::new("out/rows.json"), "openssl"), PathBuf::from("out/rows.json.openssl"));
+    }
+
+    #[test]
+    fn dtls_stands_for_the_stacks_that_are_cheap_to_build() {
+        let names = |names: &[&str], with_boring| -> Vec<&str> {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            select(&names, with_boring).unwrap().iter().map(|peer| peer.name).collect()
+        };
+        assert_eq!(names(&["dtls"], false), DTLS);
+        assert_eq!(names(&["dtls", "pion"], true), ["openssl", "gnutls", "dimpl", "pion", "boring"]);
+        assert_eq!(names(&["boring"], false), ["boring"]);
+        assert!(!names(&[], false).contains(&BORING) && names(&[], false).contains(&"chromium"));
     }
 
     #[test]

@@ -23,6 +23,11 @@ enum Source {
 }
 
 pub(crate) const OPENSSL: Program = Program { name: "openssl", source: Source::Apt("openssl") };
+pub(crate) const GNUTLS: Program = Program { name: "gnutls-cli", source: Source::Apt("gnutls-bin") };
+pub(crate) const GO: Program = Program { name: "go", source: Source::Apt("golang-go") };
+pub(crate) const CMAKE: Program = Program { name: "cmake", source: Source::Apt("cmake") };
+pub(crate) const CLANG: Program = Program { name: "clang", source: Source::Apt("clang") };
+pub(crate) const LIBCLANG: Program = Program { name: "llvm-config", source: Source::Apt("libclang-dev") };
 pub(crate) const CHROMIUM: Program = Program { name: "chromium", source: Source::Apt("chromium") };
 pub(crate) const CARGO_DENY: Program = Program { name: "cargo-deny", source: Source::Cargo("cargo-deny") };
 

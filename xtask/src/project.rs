@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::process;
 
 /// The workspaces beside the main one, because they pull in other stacks or another toolchain.
-const SATELLITES: [&str; 2] = ["tests/bench", "tests/fuzz/explore"];
+const SATELLITES: [&str; 3] = ["tests/bench", "tests/fuzz/explore", "tests/interop/dtls-peers"];
 
 /// The checkout that the tasks work on.
 pub(crate) struct Project {

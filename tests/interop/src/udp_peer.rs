@@ -89,6 +89,11 @@ impl UdpPeer {
         self.connection.send(Instant::now(), data).map_err(|error| format!("our send: {error}"))
     }
 
+    /// Replaces the keys of both directions.
+    pub(crate) fn update_keys(&mut self) -> Result<(), String> {
+        self.connection.update_keys(Instant::now()).map_err(|error| format!("our KeyUpdate: {error}"))
+    }
+
     /// Ends the connection.
     pub(crate) fn close(&mut self) {
         self.connection.close(Instant::now());

@@ -26,7 +26,8 @@ pub(super) struct Cell {
     pub(super) announced: KeyKind,
     pub(super) srtp: Srtp,
     pub(super) suite: Option<CipherSuite>,
-    pub(super) group: Option<NamedGroup>,
+    /// The groups on offer by us, and the first of them has to come out; none is the default.
+    pub(super) groups: &'static [NamedGroup],
     /// Their groups where the cell is about them.
     pub(super) their_groups: Option<&'static str>,
     /// Whether their server asks for a cookie.
@@ -35,7 +36,16 @@ pub(super) struct Cell {
     pub(super) mtu: usize,
     pub(super) weather: Option<Weather>,
     pub(super) limit: Duration,
+    /// Whose KeyUpdate comes after the first data, if anybody's.
+    pub(super) rekeyed_by: Option<Updater>,
     pub(super) closed_by: ClosedBy,
+}
+
+/// Who replaces keys (RFC 9147 section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Updater {
+    Us,
+    Them,
 }
 
 /// Our side of use_srtp.
@@ -91,12 +101,13 @@ const PLAIN: Cell = Cell {
     announced: KeyKind::P256,
     srtp: Srtp::EveryProfile,
     suite: None,
-    group: None,
+    groups: &[],
     their_groups: None,
     cookie: false,
     mtu: 1200,
     weather: None,
     limit: SOON,
+    rekeyed_by: None,
     closed_by: ClosedBy::Us,
 };
 
@@ -151,9 +162,21 @@ const CELLS_12: &[Cell] = &[
         ours: Some(KeyKind::Rsa2048),
         ..RSA
     },
-    Cell { scenario: "key exchange over X25519", group: Some(NamedGroup::X25519), ..PLAIN },
-    Cell { scenario: "key exchange over P-256", group: Some(NamedGroup::SECP256R1), ..PLAIN },
-    Cell { scenario: "key exchange over P-384", group: Some(NamedGroup::SECP384R1), ..PLAIN },
+    // Some refuse certificates on a curve that is not among the groups (RFC 8422 section 5.1).
+    Cell {
+        scenario: "key exchange over X25519",
+        groups: &[NamedGroup::X25519, NamedGroup::SECP256R1],
+        ..PLAIN
+    },
+    Cell { scenario: "key exchange over P-256", groups: &[NamedGroup::SECP256R1], ..PLAIN },
+    Cell {
+        scenario: "key exchange over P-384",
+        groups: &[NamedGroup::SECP384R1],
+        theirs: KeyKind::P384,
+        announced: KeyKind::P384,
+        ours: Some(KeyKind::P384),
+        ..PLAIN
+    },
     Cell {
         scenario: "their certificate ECDSA P-384",
         theirs: KeyKind::P384,
@@ -191,9 +214,9 @@ const CELLS_12: &[Cell] = &[
 const CELLS_13: &[Cell] = &[
     PLAIN_13,
     Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN_13 },
-    Cell { scenario: "key exchange over X25519", group: Some(NamedGroup::X25519), ..PLAIN_13 },
-    Cell { scenario: "key exchange over P-256", group: Some(NamedGroup::SECP256R1), ..PLAIN_13 },
-    Cell { scenario: "key exchange over P-384", group: Some(NamedGroup::SECP384R1), ..PLAIN_13 },
+    Cell { scenario: "key exchange over X25519", groups: &[NamedGroup::X25519], ..PLAIN_13 },
+    Cell { scenario: "key exchange over P-256", groups: &[NamedGroup::SECP256R1], ..PLAIN_13 },
+    Cell { scenario: "key exchange over P-384", groups: &[NamedGroup::SECP384R1], ..PLAIN_13 },
     Cell { scenario: "they know P-384 alone", their_groups: Some("p384"), ..PLAIN_13 },
     Cell {
         scenario: "their certificate ECDSA P-384",
@@ -203,6 +226,8 @@ const CELLS_13: &[Cell] = &[
     },
     Cell { scenario: "our certificate ECDSA P-384", ours: Some(KeyKind::P384), ..PLAIN_13 },
     Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN_13 },
+    Cell { scenario: "we update the keys", rekeyed_by: Some(Updater::Us), ..PLAIN_13 },
+    Cell { scenario: "they update the keys", rekeyed_by: Some(Updater::Them), ..PLAIN_13 },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN_13 },
     Cell {
         scenario: "20% of datagrams lost",

@@ -78,6 +78,7 @@ impl Stranger for LinePeer {
             failed: "failed ",
             data: "data ",
             speech: Speech::Told("send "),
+            update_keys: Some("update-keys"),
             closed: Some("closed Peer"),
             close: Close::Told("close"),
         }

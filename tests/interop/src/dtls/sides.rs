@@ -11,7 +11,7 @@ use dtls_core::{
     PeerPolicy, Refusal, UseSrtp, Versions, srtp_profile,
 };
 
-use super::cells::{Cell, SOON, Srtp};
+use super::cells::{Cell, SOON, Srtp, Updater};
 use super::stranger::{Close, Dialect, Offer, Setup, Speech, Stranger};
 use crate::certificates::Certificates;
 use crate::program::Program;
@@ -96,7 +96,21 @@ impl Sides {
         self.check_profile(negotiated)?;
         self.check_keys(negotiated, notes)?;
         self.check_certificate(notes)?;
-        self.exchange_data()?;
+        self.exchange_data("first")?;
+        match cell.rekeyed_by {
+            None => {}
+            Some(Updater::Us) => self.ours.update_keys()?,
+            Some(Updater::Them) => match self.dialect.update_keys {
+                Some(order) => self.theirs.tell(order)?,
+                None => return Err("it cannot be made to update its keys".into()),
+            },
+        }
+        if cell.rekeyed_by.is_some() {
+            // The ones under the old keys, then those under the new ones.
+            for word in ["second", "third", "fourth"] {
+                self.exchange_data(word)?;
+            }
+        }
         self.end(cell.closed_by)
     }
 
@@ -191,14 +205,15 @@ impl Sides {
         Ok(())
     }
 
-    fn exchange_data(&mut self) -> Result<(), String> {
-        let ours = "from us to them";
+    fn exchange_data(&mut self, word: &str) -> Result<(), String> {
+        let ours = format!("{word} from us to them");
         self.ours.send(format!("{ours}\n").as_bytes())?;
         self.until_printed(&format!("{}{ours}", self.dialect.data))?;
         let theirs = match self.dialect.speech {
             Speech::Told(order) => {
-                self.theirs.tell(&format!("{order}from them to us"))?;
-                "from them to us"
+                let theirs = format!("{word} from them to us");
+                self.theirs.tell(&format!("{order}{theirs}"))?;
+                theirs
             }
             Speech::Echo => ours,
         };
@@ -207,7 +222,7 @@ impl Sides {
                 .iter()
                 .filter_map(|event| if let Event::Data(data) = event { Some(data) } else { None });
             let data: Vec<u8> = data.flatten().copied().collect();
-            (data.trim_ascii_end() == theirs.as_bytes()).then_some(())
+            data.trim_ascii_end().ends_with(theirs.as_bytes()).then_some(())
         })
     }
 
@@ -248,8 +263,8 @@ fn config(cell: &Cell, own: Certificate, certificates: &Certificates) -> Result<
     if let Some(suite) = cell.suite {
         config.suites = vec![suite];
     }
-    if let Some(group) = cell.group {
-        config.groups = vec![group];
+    if !cell.groups.is_empty() {
+        config.groups = cell.groups.to_vec();
     }
     Ok(config)
 }
@@ -261,7 +276,7 @@ fn check_negotiated(cell: &Cell, negotiated: Negotiated) -> Result<(), String> {
         Srtp::Unused => negotiated.srtp_profile.is_none(),
     };
     let suite = cell.suite.is_none_or(|suite| suite == negotiated.suite);
-    let group = cell.group.is_none() || cell.group == negotiated.group;
+    let group = cell.groups.is_empty() || negotiated.group == cell.groups.first().copied();
     if profile && suite && group && negotiated.version == cell.version {
         return Ok(());
     }

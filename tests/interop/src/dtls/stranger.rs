@@ -60,6 +60,8 @@ pub(super) struct Dialect {
     /// Before application data.
     pub(super) data: &'static str,
     pub(super) speech: Speech,
+    /// What it is told so that it updates its keys.
+    pub(super) update_keys: Option<&'static str>,
     /// What it prints once our close_notify arrived.
     pub(super) closed: Option<&'static str>,
     pub(super) close: Close,

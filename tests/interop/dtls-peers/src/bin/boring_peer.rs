@@ -88,7 +88,7 @@ fn context(options: &Options) -> Result<SslContext, String> {
     builder.set_verify_algorithm_prefs(SIGNATURES).map_err(said)?;
     let profiles: Vec<_> = match &options.profiles {
         Some(ids) => ids.iter().map(|id| profile_name(*id)).collect::<Result<_, _>>()?,
-        None => vec!["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"],
+        None => [7, 8, 1, 2].into_iter().map(profile_name).collect::<Result<_, _>>()?,
     };
     builder.set_tlsext_use_srtp(&profiles.join(":")).map_err(said)?;
     if let Some(names) = &options.groups {

@@ -72,8 +72,8 @@ impl Peer {
             Version::Auto => Dtls::new_auto(config, certificate, now),
         };
         // It takes a key that it does not know by a panic.
-        let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
-        let mut dtls = built.map_err(|_| "dimpl does not take this certificate")?;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
+        let mut dtls = outcome.map_err(|_| "dimpl does not take this certificate")?;
         let socket = UdpSocket::bind(Options::LOCAL).map_err(|error| format!("no socket: {error}"))?;
         let local = socket.local_addr().map_err(|error| error.to_string())?;
         say("listening", local);
