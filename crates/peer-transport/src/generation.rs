@@ -10,6 +10,7 @@ use ice_agent::{Generation, Path};
 
 use crate::association::{DtlsRole, Established, Handshaking};
 use crate::config::Role;
+use crate::error::Failure;
 use crate::parameters::{Parameters, Setup, TlsId};
 use crate::verdict::{Ends, Signalled};
 
@@ -75,9 +76,28 @@ impl Current {
 /// The next generation on its way, and what to go back to.
 pub(crate) struct Restart {
     pub(crate) generation: Generation,
-    /// What was signalled for the generation before, for an abandoned or a failed restart.
-    pub(crate) before: Signalling,
+    /// For an abandoned or a failed restart.
+    pub(crate) before: Before,
     pub(crate) stage: Stage,
+}
+
+/// What a restart that comes to nothing goes back to.
+#[derive(Clone, Debug)]
+pub(crate) struct Before {
+    /// What was signalled for the generation before.
+    pub(crate) signalling: Signalling,
+    pub(crate) otherwise: Otherwise,
+}
+
+/// What there is without the restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// The generation before, at work or on its way.
+    Call,
+    /// Nothing: it was closed, by either side.
+    Closed,
+    /// Nothing that works.
+    Failed(Failure),
 }
 
 /// How far a restart has come.

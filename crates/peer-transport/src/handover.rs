@@ -11,7 +11,7 @@ use dtls_core::{Connection, Negotiated};
 use crate::association::Established;
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome};
-use crate::generation::{Current, Draining, Judgement, Restart, Stage};
+use crate::generation::{Before, Current, Draining, Judgement, Restart, Stage};
 use crate::reception::Slot;
 use crate::timer::Timer;
 use crate::transport::PeerTransport;
@@ -28,6 +28,15 @@ impl Stage {
             Self::Offered | Self::Retained { .. } => false,
             Self::Handshaking(attempt) => attempt.judgement == Judgement::Retained,
             Self::Moving(_) => true,
+        }
+    }
+
+    /// Whether the association before is that of the new generation, too: by signalling, or judged so.
+    pub(crate) fn retains(&self) -> bool {
+        match self {
+            Self::Offered | Self::Moving(_) => false,
+            Self::Retained { .. } => true,
+            Self::Handshaking(attempt) => attempt.judgement == Judgement::Retained,
         }
     }
 }
@@ -292,7 +301,7 @@ impl PeerTransport {
         &mut self,
         now: Instant,
         generation: ice_agent::Generation,
-        before: crate::generation::Signalling,
+        before: Before,
         told: bool,
         failure: Failure,
     ) {
@@ -300,7 +309,7 @@ impl PeerTransport {
             return;
         }
         if self.previous_works(now) {
-            self.signalling.local = before.local;
+            self.signalling.local = before.signalling.local;
             self.events.push(Event::RestartFailed { generation, failure });
         } else {
             self.fail(now, failure);
@@ -319,9 +328,9 @@ impl PeerTransport {
         // Refused where the new pair is in use already, under the old keys, and where ICE gave it up itself.
         let _refused = self.ice.abandon_restart(now);
         if self.ice.generation() == generation {
-            self.signalling.local = restart.before.local;
+            self.signalling.local = restart.before.signalling.local;
         } else {
-            self.signalling = restart.before;
+            self.signalling = restart.before.signalling;
         }
         // The generation before may have ended while this one was still on its way.
         if self.ice.permission(now).is_none() && self.ice.state() == ice_agent::State::Failed {

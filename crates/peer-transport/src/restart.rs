@@ -12,7 +12,9 @@ use ice_agent::{Applied, Generation, IceRole};
 use crate::association::{Association, Handshaking, Identity};
 use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
-use crate::generation::{Attempt, Current, Judgement, LocalDtls, Restart, Signalling, Stage};
+use crate::generation::{
+    Attempt, Before, Current, Judgement, LocalDtls, Otherwise, Restart, Signalling, Stage,
+};
 use crate::parameters::{DescriptionKind, Parameters};
 use crate::setup;
 use crate::transport::{PeerTransport, Phase};
@@ -196,7 +198,8 @@ impl PeerTransport {
         Ok(generation)
     }
 
-    /// Goes back to the generation before: signalling rolled the restart back.
+    /// Goes back to the generation before: signalling rolled the restart back. Where nothing is left of that one,
+    /// because it was closed or failed before the restart or during it, the transport is closed or failed again.
     ///
     /// # Errors
     /// [`Error::NoRestart`] where none is under way, or where it is complete.
@@ -206,10 +209,16 @@ impl PeerTransport {
             return Err(Error::NoRestart);
         }
         self.ice.abandon_restart(now)?;
-        if let Some(restart) = self.restart.take() {
-            self.signalling = restart.before;
-        }
         self.forget_early();
+        if let Some(Restart { before: Before { signalling, otherwise }, .. }) = self.restart.take() {
+            self.signalling = signalling;
+            match otherwise {
+                Otherwise::Call if !matches!(self.current, Current::Absent) => {}
+                // A first handshake makes room for that of a restart, and is not there to go back to.
+                Otherwise::Call | Otherwise::Closed => self.end(now, Phase::Closed),
+                Otherwise::Failed(failure) => self.fail(now, failure),
+            }
+        }
         self.route(now);
         Ok(())
     }
@@ -220,11 +229,18 @@ impl PeerTransport {
     }
 
     /// Makes room for the next generation and tells what to go back to.
-    fn give_way(&mut self, now: Instant) -> Signalling {
+    fn give_way(&mut self, now: Instant) -> Before {
         // A generation that is complete is not gone back behind; one that is not is forgotten.
         let before = match &self.restart {
             Some(restart) if !restart.stage.is_settled() => restart.before.clone(),
-            Some(_) | None => self.signalling.clone(),
+            Some(_) | None => Before {
+                signalling: self.signalling.clone(),
+                otherwise: match self.phase {
+                    Phase::Open => Otherwise::Call,
+                    Phase::Closed => Otherwise::Closed,
+                    Phase::Failed(failure) => Otherwise::Failed(failure),
+                },
+            },
         };
         self.set_aside(now);
         self.drop_restart(now);

@@ -10,7 +10,7 @@ use ice_agent::{Generation, Pair, PairState, Path};
 
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
-use crate::generation::{Current, Restart, Stage};
+use crate::generation::{Current, Otherwise, Restart, Stage};
 use crate::media::Transmit;
 use crate::reception::Slot;
 use crate::stats::Discard;
@@ -86,12 +86,15 @@ impl PeerTransport {
 
     fn ice_failed(&mut self, now: Instant, generation: Generation, failure: ice_agent::Failure) {
         let failure = Failure::Ice(failure);
-        match &self.restart {
-            Some(restart) if restart.generation == generation && self.previous_works(now) => {
+        let previous_works = self.previous_works(now);
+        match &mut self.restart {
+            Some(restart) if restart.generation == generation && previous_works => {
                 self.fail_restart(now, failure);
             }
             // The next generation may still find a way.
-            Some(restart) if restart.generation != generation => {}
+            Some(restart) if restart.generation != generation => {
+                restart.before.otherwise = Otherwise::Failed(failure);
+            }
             Some(_) | None => self.fail(now, failure),
         }
     }
@@ -142,9 +145,9 @@ impl PeerTransport {
         self.events.push(Event::AssociationClosed { association, by });
         match (slot, &self.restart) {
             (Slot::Draining, _) => self.draining = None,
-            // A close under the old keys ends only the old association.
-            (Slot::Current, Some(_)) => self.end_current(),
-            (Slot::Current, None) | (Slot::Next, _) => {
+            // A close under the old keys ends only the old association, as long as another one may follow it.
+            (Slot::Current, Some(restart)) if !restart.stage.retains() => self.end_current(Otherwise::Closed),
+            (Slot::Current | Slot::Next, _) => {
                 if let Some(path) = self.dtls_path {
                     self.ice.peer_ended(now, path);
                 }
@@ -154,12 +157,13 @@ impl PeerTransport {
     }
 
     /// The old association is over while a restart is under way.
-    fn end_current(&mut self) {
+    fn end_current(&mut self, otherwise: Otherwise) {
         self.stale.note(self.connection(Slot::Current).and_then(Connection::remote_random));
         self.current = Current::Absent;
-        if let Some(Restart { stage: Stage::Moving(_), .. }) = &self.restart {
-            self.move_sending(self.now);
+        if let Some(restart) = &mut self.restart {
+            restart.before.otherwise = otherwise;
         }
+        self.move_sending(self.now);
     }
 
     fn association_failed(&mut self, now: Instant, slot: Slot, failure: dtls_core::Failure) {
@@ -171,8 +175,10 @@ impl PeerTransport {
         let failure = Failure::Dtls { association, failure };
         match (slot, &self.restart) {
             (Slot::Draining, _) => self.draining = None,
-            (Slot::Current, Some(_)) => self.end_current(),
-            (Slot::Current, None) => self.fail(now, failure),
+            (Slot::Current, Some(restart)) if !restart.stage.retains() => {
+                self.end_current(Otherwise::Failed(failure));
+            }
+            (Slot::Current, _) => self.fail(now, failure),
             (Slot::Next, _) => self.attempt_failed(now, failure),
         }
     }

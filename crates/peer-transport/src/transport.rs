@@ -68,7 +68,7 @@ pub struct PeerTransport {
 pub(crate) enum Phase {
     Open,
     Closed,
-    Failed,
+    Failed(Failure),
 }
 
 impl PeerTransport {
@@ -465,7 +465,7 @@ impl PeerTransport {
         let restarting = self.restart.as_ref().is_some_and(|restart| !restart.stage.is_settled());
         match self.phase {
             Phase::Closed => State::Closed,
-            Phase::Failed => State::Failed,
+            Phase::Failed(_) => State::Failed,
             Phase::Open if self.signalling.remote.is_none() => State::New,
             Phase::Open if restarting || self.sending_path(self.now).is_err() => State::Connecting,
             Phase::Open => State::Connected,
@@ -493,10 +493,10 @@ impl PeerTransport {
             // association stays, silent, for the restart that may find a path again.
             Failure::Ice(_) => {
                 self.drop_restart(now);
-                self.phase = Phase::Failed;
+                self.phase = Phase::Failed(failure);
             }
             Failure::Dtls { .. } | Failure::HandshakeTimeout { .. } | Failure::Keys { .. } => {
-                self.end(now, Phase::Failed);
+                self.end(now, Phase::Failed(failure));
             }
         }
         self.announced = State::Failed;

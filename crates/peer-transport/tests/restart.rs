@@ -390,3 +390,84 @@ fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake
     assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "{}", pair.trace.join("\n"));
     assert_nothing_lost(&pair);
 }
+
+/// Alice and Bob as two browsers would leave them: restarted, the association judged retained by both.
+fn judged_retained() -> Pair {
+    let mut pair = Pair::new();
+    for (from, kind) in [(Alice, DescriptionKind::Offer), (Bob, DescriptionKind::Answer)] {
+        let mut parameters = pair.peer(from).transport.local_parameters();
+        parameters.tls_id = None;
+        pair.describe(from, kind, parameters);
+    }
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+    browser_like(&mut pair, Alice);
+    pair.run_until("both have judged", |pair| {
+        retained(pair, Alice).is_some() && retained(pair, Bob).is_some()
+    });
+    pair
+}
+
+#[test]
+fn a_close_under_the_retained_association_ends_the_transport() {
+    for closer in [Alice, Bob] {
+        let mut pair = judged_retained();
+        let now = pair.now;
+        pair.transport(closer).close(now);
+        pair.run_until("both are closed", |pair| pair.both(State::Closed));
+        assert!(!pair.peer(closer.other()).has(|event| matches!(event, Event::Failed(_))));
+    }
+}
+
+#[test]
+fn a_restart_of_a_closed_transport_that_is_abandoned_leaves_it_closed() {
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    pair.transport(Alice).close(now);
+    pair.run_until("both are closed", |pair| pair.both(State::Closed));
+    let now = pair.now;
+    pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+    pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+    pair.transport(Alice).abandon_restart(now).unwrap();
+    assert_eq!(pair.peer(Alice).transport.state(), State::Closed);
+    assert_eq!(pair.peer(Alice).transport.poll_timeout(), None);
+    pair.restart(Alice, RestartOptions::default());
+    pair.run_until("both are connected again", |pair| pair.both(State::Connected));
+}
+
+#[test]
+fn a_restart_of_a_failed_transport_that_is_abandoned_leaves_it_failed() {
+    let mut pair = Pair::connected();
+    pair.tap = Box::new(|_, _| false);
+    pair.run_until("both have failed", |pair| pair.both(State::Failed));
+    let now = pair.now;
+    pair.transport(Bob).restart(now, RestartOptions::default()).unwrap();
+    pair.transport(Bob).abandon_restart(now).unwrap();
+    assert_eq!(pair.peer(Bob).transport.state(), State::Failed);
+    pair.tap = Box::new(|_, _| true);
+    pair.restart(Bob, RestartOptions::default());
+    pair.run_until("both are connected again", |pair| pair.both(State::Connected));
+}
+
+#[test]
+fn a_restart_that_is_abandoned_after_the_call_has_ended_says_so() {
+    // The peer hangs up while our offer is out.
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+    pair.transport(Bob).close(now);
+    pair.run_for(Duration::from_millis(100));
+    let now = pair.now;
+    pair.transport(Alice).abandon_restart(now).unwrap();
+    assert_eq!(pair.peer(Alice).transport.state(), State::Closed);
+    // The peer vanishes while our offer is out.
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+    pair.tap = Box::new(|_, _| false);
+    pair.run_for(Duration::from_secs(60));
+    let now = pair.now;
+    pair.transport(Alice).abandon_restart(now).unwrap();
+    assert_eq!(pair.peer(Alice).transport.state(), State::Failed);
+    pair.run_for(Duration::ZERO);
+    assert!(pair.peer(Alice).has(|event| matches!(event, Event::Failed(_))));
+}
