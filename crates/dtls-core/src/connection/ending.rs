@@ -3,8 +3,9 @@
 use super::Connection;
 use super::state::State;
 use crate::alert::{Alert, AlertDescription, AlertLevel};
+use crate::config::DtlsRole;
 use crate::event::{ClosedBy, Event};
-use crate::failure::Failure;
+use crate::failure::{Failure, Refusal};
 use crate::record::ContentType;
 use crate::record::protect::Epoch;
 use crate::timer::Timer;
@@ -18,11 +19,28 @@ impl Connection {
             return;
         }
         tracing::debug!(role = ?self.role, %failure, "failed");
-        if let Some(description) = failure.alert() {
+        if let Some(description) = self.alert_for(failure) {
             self.send_alert(Alert::fatal(description));
         }
         self.end(State::Failed);
         self.events.push(Event::Failed(failure));
+    }
+
+    /// DTLS 1.3 has names of its own for an absent certificate (RFC 8446 section 4.4.2.4).
+    fn alert_for(&self, failure: Failure) -> Option<AlertDescription> {
+        let is_dtls13 = match &self.state {
+            State::Handshaking(handshaking) => handshaking.machine.epoch() == Epoch::Handshake,
+            _ => false,
+        };
+        match (failure, self.role) {
+            (Failure::Refused(Refusal::NoCertificate), DtlsRole::Server) if is_dtls13 => {
+                Some(AlertDescription::CERTIFICATE_REQUIRED)
+            }
+            (Failure::Refused(Refusal::NoCertificate), DtlsRole::Client) if is_dtls13 => {
+                Some(AlertDescription::DECODE_ERROR)
+            }
+            _ => failure.alert(),
+        }
     }
 
     pub(super) fn fail_by_timeout(&mut self, timer: Timer) {
@@ -49,6 +67,14 @@ impl Connection {
             self.events.push(Event::Closed(ClosedBy::Peer));
         } else if alert.level == AlertLevel::Fatal {
             self.fail(Failure::AlertReceived(alert.description));
+        }
+    }
+
+    /// An alert that the peer authenticated in DTLS 1.3, where the level says nothing (RFC 8446 section 6): what does not
+    /// close is an error, but for `user_canceled`, which a close_notify follows.
+    pub(super) fn obey_alert13(&mut self, alert: Alert) {
+        if alert.description != AlertDescription::USER_CANCELED {
+            self.obey_alert(Alert { level: AlertLevel::Fatal, ..alert });
         }
     }
 

@@ -109,7 +109,10 @@ impl Connection {
                     self.note_used(number);
                 }
             }
-            ContentType::Alert => self.receive_alert(content),
+            ContentType::Alert => match Alert::decode(content) {
+                None => self.fail(Misbehaved::Malformed.into()),
+                Some(alert) => self.obey_alert13(alert),
+            },
             ContentType::Ack => self.receive_ack(content),
             ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),
             ContentType::ApplicationData | ContentType::ChangeCipherSpec => {

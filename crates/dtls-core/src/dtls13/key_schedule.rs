@@ -228,3 +228,13 @@ impl Exporter {
         self.0.expose()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Any secret, to make keys from.
+    pub(crate) fn traffic_secret(suite: &'static Suite13) -> TrafficSecret {
+        TrafficSecret(Secret::extract(suite, b"salt", b"input"))
+    }
+}

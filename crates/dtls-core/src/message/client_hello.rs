@@ -13,6 +13,8 @@ const NULL_COMPRESSION: u8 = 0;
 pub(crate) struct ClientHello<'a> {
     pub(crate) version: ProtocolVersion,
     pub(crate) random: Random,
+    /// Of DTLS 1.2; empty in an offer of DTLS 1.3 (RFC 9147 section 5.3).
+    pub(crate) legacy_cookie: &'a [u8],
     suites: U16List<'a>,
     compression: &'a [u8],
     pub(crate) extensions: Extensions<'a>,
@@ -26,12 +28,12 @@ impl<'a> ClientHello<'a> {
         if reader.vector8()?.len() > 32 {
             return Err(Malformed);
         }
-        let _cookie = reader.vector8()?;
+        let legacy_cookie = reader.vector8()?;
         let suites = U16List::decode(&mut reader)?;
         let compression = reader.vector8()?;
         let extensions = Extensions::decode(&mut reader)?;
         reader.finish()?;
-        Ok(Self { version, random, suites, compression, extensions })
+        Ok(Self { version, random, legacy_cookie, suites, compression, extensions })
     }
 
     pub(crate) fn offers(&self, suite: CipherSuite) -> bool {

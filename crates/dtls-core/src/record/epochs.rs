@@ -197,3 +197,70 @@ fn inner(opened: &[u8]) -> Option<(ContentType, &[u8])> {
     }
     Some((ContentType::from_number(*rest.first()?)?, content))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::suite::CipherSuite;
+    use crate::dtls13::key_schedule::tests::traffic_secret;
+
+    /// What a peer may write: any number of bits of the sequence number, with or without a length.
+    fn seal(key: &EpochKey, sequence: u64, long_number: bool, with_length: bool, text: &[u8]) -> Vec<u8> {
+        let [.., high, low] = sequence.to_be_bytes();
+        let mut header = vec![0b0010_0011 | u8::from(long_number) << 3 | u8::from(with_length) << 2];
+        if long_number {
+            header.push(high);
+        }
+        header.push(low);
+        let mut sealed = [text, &[ContentType::ApplicationData.number(), 0, 0, 0]].concat();
+        if with_length {
+            let len = u16::try_from(sealed.len() + MAX_TAG_LEN).unwrap();
+            header.extend(len.to_be_bytes());
+        }
+        let tag = key.record.seal(sequence.to_be_bytes(), &header, &mut sealed).unwrap();
+        sealed.extend(tag.as_ref());
+        hide_number(key, &mut header, if long_number { 2 } else { 1 }, &sealed).unwrap();
+        header.extend(sealed);
+        header
+    }
+
+    #[test]
+    fn short_numbers_missing_lengths_and_padding_are_opened_and_nothing_forged_is() {
+        for suite in [
+            CipherSuite::AES_128_GCM_SHA256,
+            CipherSuite::AES_256_GCM_SHA384,
+            CipherSuite::CHACHA20_POLY1305_SHA256,
+        ] {
+            let secret = traffic_secret(suite.dtls13().unwrap());
+            let mut epochs = Epochs::default();
+            epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+            let key = secret.key().unwrap();
+            for sequence in 0..1000 {
+                let record = seal(&key, sequence, sequence % 3 == 0, sequence % 2 == 0, b"text");
+                let header = UnifiedHeader::read(&record).unwrap();
+                assert_eq!(header.len + header.body_len, record.len());
+                let at = usize::try_from(sequence).unwrap() % record.len();
+                let mut forged = record.clone();
+                forged[at] ^= 0b1000_0001;
+                let read = UnifiedHeader::read(&forged).ok().filter(|header| header.len < forged.len());
+                if let Some(header) = read {
+                    assert!(epochs.open(header, &mut forged).is_err(), "byte {at}");
+                }
+                let mut record = record;
+                let opened = epochs.open(header, &mut record).unwrap();
+                assert_eq!(opened.number, RecordNumber { epoch: FIRST_APPLICATION_EPOCH, sequence });
+                assert_eq!(
+                    (opened.content_type, opened.content),
+                    (ContentType::ApplicationData, &b"text"[..])
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_without_a_content_type_is_no_record() {
+        assert!(inner(&[0; 20]).is_none());
+        assert!(inner(&[]).is_none());
+        assert!(matches!(inner(&[1, 2, 23, 0]), Some((ContentType::ApplicationData, [1, 2]))));
+    }
+}

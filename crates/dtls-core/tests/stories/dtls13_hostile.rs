@@ -5,11 +5,16 @@ use crate::world::{
     plaintext_record, server_config,
 };
 use dtls_core::{
-    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, Misbehaved, PeerPolicy, Versions,
+    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, Misbehaved, NamedGroup,
+    PeerPolicy, Versions,
 };
 
 fn dtls13(config: Config) -> Config {
     Config { versions: Versions::Dtls13, ..config }
+}
+
+fn world() -> World {
+    World::with(dtls13(client_config()), dtls13(server_config()))
 }
 
 /// The server's flight comes in many datagrams, and one of them is lost.
@@ -169,4 +174,33 @@ fn after_a_cookie_of_1_2_neither_hello_nor_retry_of_1_3_is_taken() {
         let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
         assert_eq!(world.failure(Side::Client), Some(failure), "{}", world.trace());
     }
+}
+
+#[test]
+fn a_cookie_of_1_2_in_an_offer_of_1_3_is_refused() {
+    let mut world = world().network(|_| Fate::Drop).started();
+    let hello = world.sent[0].bytes[13 + 12..].to_vec();
+    let mut with_cookie = hello.clone();
+    // Behind version, random and the empty session id.
+    with_cookie.splice(35..36, [2, 7, 7]);
+    world.inject(Side::Server, &fragment_record(1, 0, &with_cookie, 0..with_cookie.len()));
+    let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
+    assert_eq!(world.failure(Side::Server), Some(failure), "{}", world.trace());
+}
+
+#[test]
+fn a_stranger_cannot_answer_the_retry_of_another() {
+    let only = |config: Config, groups: &[NamedGroup]| Config { groups: groups.to_vec(), ..dtls13(config) };
+    let mut world = World::with(
+        only(client_config(), &[NamedGroup::SECP384R1, NamedGroup::SECP256R1]),
+        only(server_config(), &[NamedGroup::SECP256R1]),
+    )
+    .started();
+    world.run_until(|world| world.sent.len() == 2);
+    let mut stranger = world.sent[0].bytes[13 + 12..].to_vec();
+    stranger[10] ^= 1;
+    world.inject(Side::Server, &fragment_record(1, 1, &stranger, 0..stranger.len()));
+    world.run_until(World::are_connected);
+    world.settle();
+    world.assert_works();
 }

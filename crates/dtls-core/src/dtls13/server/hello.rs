@@ -47,6 +47,10 @@ impl AwaitClientHello {
         let Ok(hello) = ClientHello::decode(message.body) else {
             return Step::Stay(State::AwaitClientHello(self).into(), Discard::Malformed);
         };
+        // What answers a retry is the same hello (RFC 8446 section 4.1.2); another one is somebody else's.
+        if self.has_retried() && *cx.remote_random != Some(hello.random) {
+            return Step::Stay(State::AwaitClientHello(self).into(), Discard::UnexpectedMessage);
+        }
         match (negotiate::offers_dtls13(&hello), &self) {
             (Ok(true), _) => Step::from_result(self.answer(&hello, message, cx)),
             (Ok(false), Self::First) if cx.config.allows_dtls12() => hand_over(message, cx),

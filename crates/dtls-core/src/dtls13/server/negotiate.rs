@@ -40,7 +40,7 @@ pub(super) fn offers_dtls13(hello: &ClientHello<'_>) -> Result<bool, Failure> {
 
 /// RFC 8446 section 4.1.1, in our preference order.
 pub(super) fn choose<'c, 'm>(hello: &ClientHello<'m>, config: &'c Config) -> Result<Choice<'c, 'm>, Failure> {
-    if !hello.offers_only_null_compression() {
+    if !hello.offers_only_null_compression() || !hello.legacy_cookie.is_empty() {
         return Err(Misbehaved::SelectedUnoffered.into());
     }
     let extensions = hello.extensions;
