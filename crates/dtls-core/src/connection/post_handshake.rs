@@ -122,7 +122,12 @@ impl Connection {
         let Ok(numbers) = ack::decode(content) else {
             return self.fail(Misbehaved::Malformed.into());
         };
+        let (now, rto) = (self.now, self.rto);
         let Some(flight) = self.flight_in_the_air() else { return };
+        // The peer has nothing that it could name, and waits (RFC 9147 section 7.1).
+        if numbers.clone().next().is_none() && flight.may_repeat(now, rto) {
+            return self.repeat_flight();
+        }
         let is_news = flight.acknowledge(numbers);
         if flight.is_acknowledged() {
             self.timers.stop(Timer::Retransmit);

@@ -10,7 +10,7 @@ use crate::event::{Admitted, Event};
 use crate::failure::Misbehaved;
 use crate::handshake::{Fragment, HandshakeType};
 use crate::peek::hello_random;
-use crate::record::epochs::{HANDSHAKE_EPOCH, Opened};
+use crate::record::epochs::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
 use crate::record::protect::Epoch;
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordNumber};
@@ -76,7 +76,8 @@ impl Connection {
             // It overtook what makes its keys.
             State::Handshaking(handshaking) if !self.records.can_read(header.epoch_bits) => {
                 let limit = self.config.limits.early_records;
-                return if !self.config.allows_dtls13() {
+                let may_come = [HANDSHAKE_EPOCH, FIRST_APPLICATION_EPOCH];
+                return if !self.config.allows_dtls13() || !may_come.contains(&u16::from(header.epoch_bits)) {
                     self.discard(Discard::UnknownEpoch)
                 } else if handshaking.early.keep_unified(header, record, limit) {
                     Admitted::Unauthenticated

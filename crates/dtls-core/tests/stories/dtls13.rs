@@ -358,3 +358,121 @@ fn a_close_is_heard_by_the_peer() {
     world.settle();
     assert!(world.server_events.iter().any(|event| matches!(event, Event::Closed(_))), "{}", world.trace());
 }
+
+#[test]
+fn data_is_no_acknowledgement_and_a_repeated_final_flight_is_acknowledged_after_it() {
+    let mut world =
+        world().network(|packet| if packet.index == 3 { Fate::Drop } else { Fate::Deliver }).started();
+    world.run_until(World::are_connected);
+    for _ in 0..3 {
+        world.send(Side::Server, b"data");
+        world.send(Side::Client, b"data");
+        world.settle();
+    }
+    assert_eq!(world.data(Side::Client).len(), 3, "{}", world.trace());
+    let released = Event::FinalFlightReleased;
+    assert!(!world.client_events.contains(&released), "{}", world.trace());
+    world.pass(ms(500));
+    assert!(world.client_events.contains(&released), "{}", world.trace());
+    assert_eq!(world.client.stats().flights_repeated, 1);
+    world.assert_works();
+}
+
+#[test]
+fn a_client_that_nobody_acknowledges_stops_repeating_at_its_deadline() {
+    let mut world = world().started();
+    world.run_until(|world| world.client.is_connected());
+    world.set_network(|_| Fate::Drop);
+    world.pass(ms(60_000));
+    let sent = world.sent.iter().filter(|packet| packet.from == Side::Client).count();
+    world.pass(ms(300_000));
+    assert_eq!(world.sent.iter().filter(|packet| packet.from == Side::Client).count(), sent);
+    assert_eq!(world.client.poll_timeout(), None);
+    assert!(world.client.is_connected());
+}
+
+#[test]
+fn a_server_says_and_exports_nothing_before_it_knows_the_client() {
+    let mut world = world().started();
+    world.run_until(|world| world.client.is_connected());
+    let now = world.now;
+    assert!(!world.server.is_connected());
+    assert_eq!(world.server.send(now, b"early"), Err(Error::NotConnected));
+    assert_eq!(world.server.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]), Err(Error::NotConnected));
+    world.run_until(World::are_connected);
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn exports_agree_and_depend_on_label_and_context_and_length() {
+    let world = connected();
+    let export = |label: &str, context: Option<&[u8]>, len: usize| {
+        let [ours, theirs] = [&world.client, &world.server].map(|connection| {
+            let mut out = vec![0; len];
+            connection.export(label, context, &mut out).unwrap();
+            out
+        });
+        assert_eq!(ours, theirs);
+        ours
+    };
+    let first = export("EXTRACTOR-dtls_srtp", None, 60);
+    // RFC 8446 section 7.5: an absent context is an empty one.
+    assert_eq!(export("EXTRACTOR-dtls_srtp", Some(b""), 60), first);
+    assert_ne!(export("EXTRACTOR-dtls_srtp", Some(b"x"), 60), first);
+    assert_ne!(export("EXTRACTOR-other", None, 60), first);
+    assert_ne!(export("EXTRACTOR-dtls_srtp", None, 59), first[..59]);
+    assert_eq!(export("EXTRACTOR-dtls_srtp", None, 1000).len(), 1000);
+}
+
+#[test]
+fn data_that_a_key_update_has_overtaken_is_still_read() {
+    let mut world = connected();
+    let now = world.now;
+    world.set_network(|packet| if packet.bytes.len() > 500 { Fate::Delay(ms(15)) } else { Fate::Deliver });
+    let late = [7; 600];
+    world.send(Side::Client, &late);
+    world.client.update_keys(now).unwrap();
+    world.collect();
+    world.settle();
+    assert_eq!(world.data(Side::Server), [&late[..]], "{}", world.trace());
+    world.assert_works();
+}
+
+#[test]
+fn junk_that_looks_protected_costs_a_handshake_nothing_but_its_early_records() {
+    let mut world = world().started();
+    for first in 0b0010_1100..=0b0010_1111 {
+        for _ in 0..20 {
+            world.inject(Side::Client, &[&[first, 1, 2, 1, 0][..], &[9; 256]].concat());
+            world.inject(Side::Server, &[&[first, 1, 2, 1, 0][..], &[9; 256]].concat());
+        }
+    }
+    assert!(world.client.stats().discarded(Discard::EarlyRecordsFull) > 0);
+    assert!(world.client.stats().discarded(Discard::UnknownEpoch) >= 40);
+    world.run_until(World::are_connected);
+    assert_eq!(world.elapsed(), 3 * LATENCY, "{}", world.trace());
+    world.settle();
+    world.assert_works();
+}
+
+#[test]
+fn a_record_that_is_only_tried_leaves_the_connection_as_it_was() {
+    let mut world = connected();
+    let now = world.now;
+    world.client.send(now, b"text").unwrap();
+    let mut datagram = Vec::new();
+    let _ = world.client.poll_transmit(&mut datagram).unwrap();
+    let mut forged = datagram.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let mut scratch = Vec::new();
+    let admitted = world.server.try_input(now, &forged, &mut scratch);
+    assert_eq!(admitted, dtls_core::Admitted::Discarded(Discard::BadRecord));
+    assert_eq!(world.server.stats().forgeries, 0);
+    let before = datagram.clone();
+    assert_eq!(world.server.try_input(now, &datagram, &mut scratch), dtls_core::Admitted::Authenticated);
+    assert_eq!(datagram, before);
+    world.collect();
+    assert_eq!(world.data(Side::Server), [b"text"]);
+    world.assert_works();
+}
