@@ -102,7 +102,8 @@ pub enum Event {
         /// One record.
         bytes: Bytes,
     },
-    /// A DTLS association is over. The transport is too, unless a newer generation carries on.
+    /// A DTLS association is over. The transport is too, unless another association carries on: that of a restart,
+    /// or the one before where the peer refused what [`Event::RestartCompleted`] had announced.
     AssociationClosed {
         /// Which.
         association: Association,

@@ -10,7 +10,7 @@ use dtls_core::{Connection, Negotiated};
 
 use crate::association::Established;
 use crate::error::Failure;
-use crate::event::{Event, RestartOutcome};
+use crate::event::{Event, RestartOutcome, Side};
 use crate::generation::{Before, Current, Draining, Judgement, Restart, Stage};
 use crate::reception::Slot;
 use crate::timer::Timer;
@@ -123,7 +123,9 @@ impl PeerTransport {
     fn is_set_aside(&self) -> bool {
         let number = |association: &Established| association.identity.number;
         let draining = self.draining.as_ref().map(|draining| number(&draining.association));
-        draining > self.current.established().map(number)
+        // Without one that sends, what drains is older: it only reads, whatever arrives.
+        let current = self.current.established().map(number);
+        current.is_some() && draining > current
     }
 
     /// The peer has the association that was set aside, and sends under it: so do we.
@@ -283,7 +285,14 @@ impl PeerTransport {
         let Some(Restart { generation, before, stage }) = self.restart.take() else { return };
         let mut attempt = match stage {
             Stage::Handshaking(attempt) => attempt,
-            // It was complete: what fails now is the only association that the peer has left.
+            // It was complete for us alone: a peer that refuses our last flight goes on under the one before.
+            Stage::Moving(next) if self.previous_works(now) => {
+                self.stale.note(next.connection.remote_random());
+                self.signalling.local = before.signalling.local;
+                let association = next.identity.number;
+                let by = if ended_by_alert(&failure) { Side::Peer } else { Side::Local };
+                return self.events.push(Event::AssociationClosed { association, by });
+            }
             Stage::Moving(_) | Stage::Offered | Stage::Retained { .. } => return self.fail(now, failure),
         };
         if is_content(&failure)
@@ -324,7 +333,7 @@ impl PeerTransport {
     /// The restart came to nothing; the generation before is as it was.
     pub(crate) fn fail_restart(&mut self, now: Instant, failure: Failure) {
         let Some(restart) = self.restart.take() else { return };
-        let generation = restart.generation;
+        let (generation, told) = (restart.generation, restart.stage.is_settled());
         // Refused where the new pair is in use already, under the old keys, and where ICE gave it up itself.
         let _refused = self.ice.abandon_restart(now);
         if self.ice.generation() == generation {
@@ -336,7 +345,9 @@ impl PeerTransport {
         if self.ice.permission(now).is_none() && self.ice.state() == ice_agent::State::Failed {
             return self.fail(now, failure);
         }
-        self.events.push(Event::RestartFailed { generation, failure });
+        if !told {
+            self.events.push(Event::RestartFailed { generation, failure });
+        }
     }
 
     /// Forgets a restart without a word to the application.
@@ -344,6 +355,11 @@ impl PeerTransport {
         self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
         self.restart = None;
     }
+}
+
+/// Whether the peer was the one that gave up, and said so.
+const fn ended_by_alert(failure: &Failure) -> bool {
+    matches!(failure, Failure::Dtls { failure: dtls_core::Failure::AlertReceived(_), .. })
 }
 
 /// A failure that a packet of an earlier generation could have caused.

@@ -98,8 +98,12 @@ impl PeerTransport {
         let ends = ends(&local, &parameters, role);
         let identity = Identity { number: Association::FIRST, generation: self.ice.generation(), role, ends };
         let handshaking = Handshaking::new(now, identity, self.dtls_config(&local, &parameters)?)?;
+        let role_before = self.ice.role();
         self.ice.set_role(now, ice_role);
-        let applied = self.ice.set_remote_parameters(now, parameters.ice.clone())?;
+        let applied = self
+            .ice
+            .set_remote_parameters(now, parameters.ice.clone())
+            .inspect_err(|_| self.ice.set_role(now, role_before))?;
         let _first = self.number_association();
         self.signalling = Signalling { local, remote: Some(parameters) };
         self.current = Current::Handshaking(Box::new(handshaking));

@@ -471,3 +471,23 @@ fn a_restart_that_is_abandoned_after_the_call_has_ended_says_so() {
     pair.run_for(Duration::ZERO);
     assert!(pair.peer(Alice).has(|event| matches!(event, Event::Failed(_))));
 }
+
+#[test]
+fn a_server_that_refuses_the_new_certificate_of_the_client_does_not_end_the_call() {
+    for versions in VERSIONS {
+        let mut pair = Pair::connected_over(versions);
+        let before = keys(&pair, Alice);
+        let now = pair.now;
+        pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
+        pair.offer(Alice);
+        let mut answer = pair.peer(Bob).transport.local_parameters();
+        answer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
+        pair.describe(Bob, DescriptionKind::Answer, answer);
+        pair.talk_for(Duration::from_secs(40));
+        pair.run_for(Duration::from_millis(50));
+        assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
+        assert!(pair.peer(Alice).has(|event| matches!(event, Event::RestartFailed { .. })));
+        assert_eq!((keys(&pair, Alice), keys(&pair, Bob)), (before, before));
+        assert_nothing_lost(&pair);
+    }
+}
