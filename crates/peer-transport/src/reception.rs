@@ -33,6 +33,9 @@ impl Slot {
     pub(crate) const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Draining];
 }
 
+/// A record that these keys do not open.
+const BAD_RECORD: Admitted = Admitted::Discarded(dtls_core::Discard::BadRecord);
+
 impl PeerTransport {
     pub(crate) fn receive_rtp<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
         let Datagram { meta, payload } = datagram;
@@ -223,9 +226,18 @@ impl PeerTransport {
         let [first, second, third] = [candidates.next(), candidates.next(), candidates.next()];
         let Some(first) = first else { return self.stats.discard(Discard::NotReady) };
         let mut candidates = [Some(first), second, third].into_iter().flatten().peekable();
+        let mut failed = [None; 2];
+        let mut places = failed.iter_mut();
         while let Some(slot) = candidates.next() {
             if candidates.peek().is_none() {
-                self.give(now, path, slot, datagram);
+                if self.admit(now, path, slot, datagram) == Some(BAD_RECORD) {
+                    // Nobody could open it, so it counts against the keys that were tried before, too.
+                    for slot in failed.into_iter().flatten() {
+                        if let Some(connection) = self.connection_mut(slot) {
+                            connection.note_forgery(now);
+                        }
+                    }
+                }
                 return;
             }
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -235,18 +247,22 @@ impl PeerTransport {
             if admitted == Some(Admitted::Authenticated) {
                 return self.note_admitted(now, path, slot, Admitted::Authenticated);
             }
+            if let (Some(BAD_RECORD), Some(place)) = (admitted, places.next()) {
+                *place = Some(slot);
+            }
         }
     }
 
     /// Hands a datagram to one association for good.
     fn give(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) {
-        match self.connection_mut(slot) {
-            Some(connection) => {
-                let admitted = connection.handle_input(now, datagram);
-                self.note_admitted(now, path, slot, admitted);
-            }
-            None => self.stats.discard(Discard::NotReady),
-        }
+        let _admitted = self.admit(now, path, slot, datagram);
+    }
+
+    fn admit(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) -> Option<Admitted> {
+        let Some(connection) = self.connection_mut(slot) else { return self.discard(Discard::NotReady) };
+        let admitted = connection.handle_input(now, datagram);
+        self.note_admitted(now, path, slot, admitted);
+        Some(admitted)
     }
 
     fn note_admitted(&mut self, now: Instant, path: Path, slot: Slot, admitted: Admitted) {
