@@ -163,10 +163,6 @@ impl Subject for DtlsPair {
         node.connection.stats().discarded_total()
     }
 
-    fn may_hold(&self, _datagram: &[u8]) -> bool {
-        false
-    }
-
     fn is_failure(&self, output: &Event) -> bool {
         matches!(output, Event::Failed(_))
     }

@@ -184,10 +184,6 @@ impl Subject for IcePair {
         node.agent.stats().discarded_total()
     }
 
-    fn may_hold(&self, _datagram: &[u8]) -> bool {
-        false
-    }
-
     fn is_failure(&self, output: &Event) -> bool {
         matches!(output, Event::Failed { .. })
     }

@@ -70,8 +70,10 @@ pub trait Subject {
     fn discarded(&self, node: &Self::Node) -> u64;
 
     /// Whether a peer may keep such a datagram for a while, bounded, and forget it with what it was kept for. Then
-    /// nobody need count it.
-    fn may_hold(&self, datagram: &[u8]) -> bool;
+    /// nobody need count it. The default is for layers that keep nothing.
+    fn may_hold(&self, _datagram: &[u8]) -> bool {
+        false
+    }
 
     /// Whether an output says that the connection is dead.
     fn is_failure(&self, output: &<Self::Node as Node>::Output) -> bool;

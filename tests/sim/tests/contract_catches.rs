@@ -161,10 +161,6 @@ impl Subject for Pingers {
         node.pinger.discarded() + node.counted
     }
 
-    fn may_hold(&self, _datagram: &[u8]) -> bool {
-        false
-    }
-
     fn is_failure(&self, output: &Heard) -> bool {
         *output == Heard::Silence
     }
