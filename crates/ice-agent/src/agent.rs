@@ -379,6 +379,13 @@ impl Agent {
         })
     }
 
+    /// When the peer last repeated a request of this generation that we had answered before: until then no
+    /// answer of ours had reached it, so no pair of its own may have worked.
+    #[must_use]
+    pub fn asked_again(&self, generation: Generation) -> Option<Instant> {
+        self.sessions().find(|session| session.generation == generation)?.asked_again()
+    }
+
     /// May data be sent at `now`, and where? The selected pair while it has consent; before a selection the best
     /// usable pair; the next generation's only when the current one is over.
     #[must_use]

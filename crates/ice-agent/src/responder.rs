@@ -108,6 +108,7 @@ impl Agent {
             (Standing::Next, Some(next)) => next,
             _ => current,
         };
+        session.note_request(now, message.transaction_id());
         if received.priority.is_none() && session.remote_candidate(path).is_none() {
             return Ok(Answer::BadRequest);
         }

@@ -35,6 +35,9 @@ pub(crate) struct Session {
     /// No more candidates of the peer will be announced.
     pub(crate) remote_complete: bool,
     pub(crate) early_checks: Vec<EarlyCheck>,
+    /// The latest request that was answered, and when the peer last asked the same again.
+    last_request: Option<TransactionId>,
+    asked_again: Option<Instant>,
 }
 
 /// What the peer's parameters give us.
@@ -88,7 +91,20 @@ impl Session {
             remote_candidates: Vec::new(),
             remote_complete: false,
             early_checks: Vec::new(),
+            last_request: None,
+            asked_again: None,
         }
+    }
+
+    /// A request authenticated and will be answered.
+    pub(crate) fn note_request(&mut self, now: Instant, id: TransactionId) {
+        if self.last_request.replace(id) == Some(id) {
+            self.asked_again = Some(now);
+        }
+    }
+
+    pub(crate) const fn asked_again(&self) -> Option<Instant> {
+        self.asked_again
     }
 
     /// The peer's parameters are there: form the checklist, and follow up on what came early.

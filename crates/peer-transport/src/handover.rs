@@ -242,8 +242,10 @@ impl PeerTransport {
         if !is_open || self.current.established().is_none() {
             return None;
         }
+        // A peer that has not heard our answers to its checks cannot have begun: that is not silence.
+        let begun = handshaking.begun()?;
         let attempted = Attempted {
-            since: handshaking.begun()?,
+            since: self.ice.asked_again(restart.generation).map_or(begun, |asked| begun.max(asked)),
             role: handshaking.identity.role,
             transmissions: handshaking.transmissions(),
         };

@@ -68,7 +68,8 @@ pub(crate) fn by_signalling(before: &Ends, after: &Ends, policy: DtlsRestart) ->
 /// What an open attempt has seen so far of the peer's opinion.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempted {
-    /// Since when the new pair has consent and we transmit or wait for a ClientHello.
+    /// Since when the new pair works for both sides, as far as we know, and we transmit or wait for a
+    /// ClientHello.
     pub(crate) since: Instant,
     /// The role in which we try.
     pub(crate) role: DtlsRole,
