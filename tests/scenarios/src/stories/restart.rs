@@ -164,7 +164,8 @@ pub fn glare(seed: u64) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn abandoned(seed: u64) -> Outcome {
-    let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
+    // Without loss: at 10% five consent checks in a row, none of which may be repeated, do get lost now and then.
+    let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     let before = call.keys(Side::Left);
     call.stream(true);
