@@ -29,7 +29,9 @@ impl Connection {
     /// DTLS 1.3 has names of its own for an absent certificate (RFC 8446 section 4.4.2.4).
     fn alert_for(&self, failure: Failure) -> Option<AlertDescription> {
         let is_dtls13 = match &self.state {
-            State::Handshaking(handshaking) => handshaking.machine.epoch() == Epoch::Handshake,
+            State::Handshaking(handshaking) => {
+                matches!(handshaking.machine.epoch(), Epoch::Handshake | Epoch::Application(_))
+            }
             _ => false,
         };
         match (failure, self.role) {

@@ -16,6 +16,7 @@ use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::{Message, Outgoing};
 use crate::message::Random;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
 use std::time::Instant;
 
@@ -171,7 +172,9 @@ impl Machine {
         match self {
             Self::Client(state) if state.has_finished() => Epoch::Protected,
             Self::Moved(epoch) => *epoch,
-            Self::Client13(_) | Self::Server13(_) if self.is_dtls13_protected() => Epoch::Handshake,
+            Self::Client13(_) if self.is_dtls13_protected() => Epoch::Handshake,
+            // Its Finished has left with all the rest.
+            Self::Server13(_) if self.is_dtls13_protected() => Epoch::Application(FIRST_APPLICATION_EPOCH),
             _ => Epoch::Plaintext,
         }
     }

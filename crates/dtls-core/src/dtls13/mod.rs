@@ -20,8 +20,8 @@ use crate::extension::{ExtensionType, Extensions};
 use crate::failure::{Failure, Incompatible, Misbehaved, Operation};
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
-use crate::record::epochs::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH};
-use key_schedule::{ApplicationSecrets, Directions};
+use crate::record::epochs::HANDSHAKE_EPOCH;
+use key_schedule::{ApplicationSecrets, Directions, TrafficSecret};
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub(crate) const RETRY_RANDOM: Random = [
@@ -52,28 +52,19 @@ fn signed_content(signer: DtlsRole, transcript: &Digest) -> Vec<u8> {
 
 /// Begins epoch 2 in both directions.
 fn begin_handshake_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
-    begin_epoch(HANDSHAKE_EPOCH, role, traffic, cx)
+    begin_writing(HANDSHAKE_EPOCH, traffic.write(role), cx)?;
+    begin_reading(HANDSHAKE_EPOCH, traffic.read(role), cx)
 }
 
-/// Begins epoch 3 in both directions.
-fn begin_application_epoch(
-    role: DtlsRole,
-    traffic: &Directions,
-    cx: &mut Context<'_>,
-) -> Result<(), Failure> {
-    begin_epoch(FIRST_APPLICATION_EPOCH, role, traffic, cx)
+fn begin_writing(epoch: u16, secret: &TrafficSecret, cx: &mut Context<'_>) -> Result<(), Failure> {
+    let key = secret.key().ok_or(Failure::Crypto(Operation::KeyExchange))?;
+    cx.records.epochs().begin_writing(epoch, key);
+    Ok(())
 }
 
-fn begin_epoch(
-    epoch: u16,
-    role: DtlsRole,
-    traffic: &Directions,
-    cx: &mut Context<'_>,
-) -> Result<(), Failure> {
-    let failed = Failure::Crypto(Operation::KeyExchange);
-    let epochs = cx.records.epochs();
-    epochs.begin_writing(epoch, traffic.write(role).key().ok_or(failed)?);
-    epochs.begin_reading(epoch, traffic.read(role).key().ok_or(failed)?);
+fn begin_reading(epoch: u16, secret: &TrafficSecret, cx: &mut Context<'_>) -> Result<(), Failure> {
+    let key = secret.key().ok_or(Failure::Crypto(Operation::KeyExchange))?;
+    cx.records.epochs().begin_reading(epoch, key);
     Ok(())
 }
 

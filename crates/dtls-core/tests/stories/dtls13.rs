@@ -476,3 +476,17 @@ fn a_record_that_is_only_tried_leaves_the_connection_as_it_was() {
     assert_eq!(world.data(Side::Server), [b"text"]);
     world.assert_works();
 }
+
+#[test]
+fn a_server_that_refuses_the_client_says_so_under_the_keys_of_the_application() {
+    let stranger = crate::world::certificate();
+    let policy = dtls_core::PeerPolicy::Fingerprints(vec![crate::world::fingerprint(&stranger)]);
+    let server = crate::world::config(&crate::world::identities().server, policy);
+    let mut world =
+        World::with(versions(client_config(), Versions::Dtls13), versions(server, Versions::Dtls13))
+            .started();
+    world.run_until(|world| world.failure(Side::Client).is_some());
+    let alert = world.sent.iter().rfind(|packet| packet.from == Side::Server).unwrap();
+    assert_eq!(alert.bytes[0] & 0b1110_0011, 0b0010_0011, "{}", world.trace());
+    assert!(matches!(world.failure(Side::Client), Some(Failure::AlertReceived(_))), "{}", world.trace());
+}

@@ -8,13 +8,14 @@ use crate::dtls12::{Context, Step};
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
-use crate::dtls13::{Selected, begin_application_epoch, identity, log_application, signed_content};
+use crate::dtls13::{Selected, begin_reading, begin_writing, identity, log_application, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
 
 /// What the handshake carries along.
@@ -178,7 +179,8 @@ impl AwaitFinished {
         }
         let verify_data = secrets.traffic.client.verify_data(&outgoing.transcript.hash(hash));
         outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
-        begin_application_epoch(DtlsRole::Client, &application.traffic, cx)?;
+        begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
+        begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
         log_application(&selected, &application, cx);
         Ok(Connected::new(server, finished, selected, srtp_profile, &application, DtlsRole::Client))
     }

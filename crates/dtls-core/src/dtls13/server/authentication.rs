@@ -6,12 +6,13 @@ use crate::dtls12::{Context, Step};
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
 use crate::dtls13::server::{Next, State};
-use crate::dtls13::{Selected, begin_application_epoch, signed_content};
+use crate::dtls13::{Selected, begin_reading, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved};
 use crate::handshake::Message;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 
 /// What the handshake carries along.
 struct Course {
@@ -119,11 +120,11 @@ impl AwaitFinished {
         }
     }
 
-    /// Only now is there anybody to whom something may be sent under the keys of the application.
+    /// Only now is there anybody to whom data may be sent, and whose data is read.
     fn connect(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
         let Self { course: Course { selected, application, srtp_profile, .. }, client } = self;
         cx.outgoing.flight.begin();
-        begin_application_epoch(DtlsRole::Server, &application.traffic, cx)?;
+        begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
         Ok(Connected::new(client, finished, selected, srtp_profile, &application, DtlsRole::Server))
     }
 }

@@ -12,8 +12,8 @@ use crate::dtls13::server::authentication::AwaitCertificate;
 use crate::dtls13::server::negotiate::{self, Choice, Share};
 use crate::dtls13::server::{Next, State};
 use crate::dtls13::{
-    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_application, log_handshake,
-    signed_content,
+    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, begin_writing, log_application,
+    log_handshake, signed_content,
 };
 use crate::extension::key_share::KeyShareEntry;
 use crate::extension::use_srtp::SrtpProtection;
@@ -26,6 +26,7 @@ use crate::message::certificate13::Certificate13;
 use crate::message::client_hello::ClientHello;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
 
 /// Before step 1, or after step 2.
@@ -160,6 +161,9 @@ fn answer(
     outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
     let application = secrets.application(&outgoing.transcript.hash(hash));
     begin_handshake_epoch(DtlsRole::Server, &secrets.traffic, cx)?;
+    // After its Finished a server sends under the keys of the application (RFC 8446 appendix A.2), even if it is only
+    // the alert that refuses the client.
+    begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
     log_handshake(&selected, &secrets.traffic, cx);
     log_application(&selected, &application, cx);
     Ok(State::AwaitCertificate(AwaitCertificate::new(selected, secrets, application, choice.srtp_profile)))
