@@ -119,6 +119,7 @@ mod outbox;
 mod peek;
 mod psk;
 mod record;
+mod srtp_negotiation;
 mod stats;
 mod timer;
 mod transmit;

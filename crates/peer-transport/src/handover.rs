@@ -273,7 +273,7 @@ impl PeerTransport {
         let failure = Failure::HandshakeTimeout { within: self.config.handshake.deadline };
         let Some(restart) = &self.restart else { return };
         if restart.stage.is_settled() {
-            self.drop_restart(now);
+            self.drop_restart();
         } else if self.previous_works(now) {
             self.fail_restart(now, failure);
         } else {
@@ -353,7 +353,7 @@ impl PeerTransport {
     }
 
     /// Forgets a restart without a word to the application.
-    pub(crate) fn drop_restart(&mut self, _now: Instant) {
+    pub(crate) fn drop_restart(&mut self) {
         self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
         self.restart = None;
     }

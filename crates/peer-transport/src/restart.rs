@@ -247,7 +247,7 @@ impl PeerTransport {
             },
         };
         self.set_aside(now);
-        self.drop_restart(now);
+        self.drop_restart();
         before
     }
 

@@ -492,7 +492,7 @@ impl PeerTransport {
             // A peer whose side still believes in the association ignores a fresh handshake, so the
             // association stays, silent, for the restart that may find a path again.
             Failure::Ice(_) => {
-                self.drop_restart(now);
+                self.drop_restart();
                 self.phase = Phase::Failed(failure);
             }
             Failure::Dtls { .. } | Failure::HandshakeTimeout { .. } | Failure::Keys { .. } => {
@@ -505,7 +505,7 @@ impl PeerTransport {
 
     /// Lets go of every association and stops ICE.
     pub(crate) fn end(&mut self, now: Instant, phase: Phase) {
-        self.drop_restart(now);
+        self.drop_restart();
         self.current = Current::Absent;
         self.draining = None;
         self.forget_early();

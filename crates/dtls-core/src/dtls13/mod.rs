@@ -10,14 +10,12 @@ pub(crate) mod identity;
 pub(crate) mod key_schedule;
 pub(crate) mod server;
 
-use crate::config::{Config, DtlsRole, UseSrtp};
+use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::digest::Digest;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite13::Suite13;
 use crate::dtls12::Context;
-use crate::extension::use_srtp::SrtpProtection;
-use crate::extension::{ExtensionType, Extensions};
-use crate::failure::{Failure, Incompatible, Misbehaved, Operation};
+use crate::failure::{Failure, Operation};
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
 use crate::record::epochs::HANDSHAKE_EPOCH;
@@ -80,25 +78,6 @@ fn log_application(selected: &Selected, secrets: &ApplicationSecrets, cx: &mut C
     cx.events.push_key_log(cx.config, || line("CLIENT_TRAFFIC_SECRET_0", traffic.client.expose()));
     cx.events.push_key_log(cx.config, || line("SERVER_TRAFFIC_SECRET_0", traffic.server.expose()));
     cx.events.push_key_log(cx.config, || line("EXPORTER_SECRET", exporter.expose()));
-}
-
-/// The profile that a server answered, if it may be answered (RFC 5764 section 4.1.1).
-pub(crate) fn check_srtp(extensions: Extensions<'_>, offered: &UseSrtp) -> Result<Option<u16>, Failure> {
-    let Some(body) = extensions.get(ExtensionType::USE_SRTP) else {
-        return match offered {
-            UseSrtp::Required(_) => Err(Incompatible::SrtpProfile.into()),
-            UseSrtp::Unused | UseSrtp::Offered(_) => Ok(None),
-        };
-    };
-    let answer = SrtpProtection::decode(body).map_err(|_| Misbehaved::Malformed)?;
-    let mut chosen = answer.profiles.iter();
-    match (chosen.next(), chosen.next()) {
-        (Some(profile), None) if offered.profiles().contains(&profile) && answer.mki.is_empty() => {
-            Ok(Some(profile))
-        }
-        (Some(_), None) if !answer.mki.is_empty() => Err(Misbehaved::UnexpectedMki.into()),
-        _ => Err(Misbehaved::SelectedUnoffered.into()),
-    }
 }
 
 /// The suites of DTLS 1.3 that the configuration allows, in its order.

@@ -1,6 +1,6 @@
 //! Steps 1 to 4: what we offer, and whether the server chose from it.
 
-use crate::config::{Authentication, Config, UseSrtp};
+use crate::config::{Authentication, Config};
 use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
@@ -9,7 +9,7 @@ use crate::dtls12::client::psk::AwaitPskHint;
 use crate::dtls12::{Context, Selected, Step};
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
-    self, ExtensionType, Extensions, ec_point_formats, extended_master_secret, renegotiation_info,
+    self, ExtensionType, ec_point_formats, extended_master_secret, renegotiation_info,
     signature_algorithms::SignatureAlgorithms, supported_groups::SupportedGroups,
 };
 use crate::failure::{Failure, Incompatible, Misbehaved};
@@ -20,6 +20,7 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::record::protect::Epoch;
+use crate::srtp_negotiation;
 
 /// How many cookies we return. A server whose cookie expired under way may ask again; forged requests
 /// must not keep us busy.
@@ -142,7 +143,7 @@ fn check_selection(
     {
         return Err(Incompatible::PointFormat.into());
     }
-    let srtp_profile = check_srtp(extensions, &config.use_srtp)?;
+    let srtp_profile = srtp_negotiation::check(extensions, &config.use_srtp)?;
     Ok(Selected { client_random: *client_random, server_random: hello.random, suite, srtp_profile })
 }
 
@@ -156,27 +157,5 @@ fn is_offered(kind: ExtensionType, config: &Config) -> bool {
         | ExtensionType::SUPPORTED_GROUPS => true,
         ExtensionType::USE_SRTP => !config.use_srtp.profiles().is_empty(),
         _ => false,
-    }
-}
-
-/// RFC 5764 section 4.1.1: one profile of ours, and the empty MKI that we offered.
-fn check_srtp(extensions: Extensions<'_>, offered: &UseSrtp) -> Result<Option<u16>, Failure> {
-    let Some(body) = extensions.get(ExtensionType::USE_SRTP) else {
-        return match offered {
-            UseSrtp::Required(_) => Err(Incompatible::SrtpProfile.into()),
-            UseSrtp::Unused | UseSrtp::Offered(_) => Ok(None),
-        };
-    };
-    let answer = SrtpProtection::decode(body).map_err(|_| Misbehaved::Malformed)?;
-    let mut chosen = answer.profiles.iter();
-    match (chosen.next(), chosen.next()) {
-        (Some(profile), None) if offered.profiles().contains(&profile) => {
-            if answer.mki.is_empty() {
-                Ok(Some(profile))
-            } else {
-                Err(Misbehaved::UnexpectedMki.into())
-            }
-        }
-        _ => Err(Misbehaved::SelectedUnoffered.into()),
     }
 }

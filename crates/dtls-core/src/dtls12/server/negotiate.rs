@@ -1,14 +1,13 @@
 //! What a server takes from a ClientHello: a pure decision.
 
 use crate::certificate::Certificate;
-use crate::config::{Authentication, Config, UseSrtp};
+use crate::config::{Authentication, Config};
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
 use crate::dtls12::identity;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
     ExtensionType, Extensions, ec_point_formats, extended_master_secret, renegotiation_info,
     supported_versions,
@@ -16,6 +15,7 @@ use crate::extension::{
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
+use crate::srtp_negotiation;
 
 /// What was chosen.
 pub(super) struct Choice<'c> {
@@ -59,7 +59,7 @@ pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<
             (suite, Credentials::Psk { hint: hint.as_deref() })
         }
     };
-    let srtp_profile = choose_srtp(extensions, &config.use_srtp)?;
+    let srtp_profile = srtp_negotiation::choose(extensions, &config.use_srtp)?;
     Ok(Choice { suite, credentials, srtp_profile, answer })
 }
 
@@ -124,17 +124,4 @@ fn choose_certificate<'c>(
         Some((suite, Credentials::Certificate { group, certificate, scheme }))
     });
     Ok(chosen.ok_or(Incompatible::SignatureScheme)?)
-}
-
-fn choose_srtp(extensions: Extensions<'_>, ours: &UseSrtp) -> Result<Option<u16>, Failure> {
-    let offered = extensions.get(ExtensionType::USE_SRTP).map(SrtpProtection::decode).transpose();
-    let offered = offered.map_err(malformed)?;
-    // The client's MKI is not used: we answer an empty one (RFC 5764 section 4.1.3).
-    let chosen = offered.and_then(|offered| {
-        ours.profiles().iter().copied().find(|profile| offered.profiles.contains(*profile))
-    });
-    match (chosen, ours) {
-        (None, UseSrtp::Required(_)) => Err(Incompatible::SrtpProfile.into()),
-        (chosen, _) => Ok(chosen),
-    }
 }

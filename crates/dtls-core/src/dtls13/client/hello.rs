@@ -10,9 +10,7 @@ use crate::dtls12::{self, Context, Step};
 use crate::dtls13::client::authentication::AwaitCertificate;
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::key_schedule::HandshakeSecrets;
-use crate::dtls13::{
-    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, check_srtp, log_handshake, suites,
-};
+use crate::dtls13::{DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_handshake, suites};
 use crate::extension::key_share::{KeyShareEntry, KeyShares, decode_retry};
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
@@ -29,6 +27,7 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::record::protect::Epoch;
+use crate::srtp_negotiation;
 
 /// After step 1 or 3.
 pub(crate) struct AwaitServerHello {
@@ -222,7 +221,7 @@ impl AwaitEncryptedExtensions {
         if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
             return Step::Fail(Misbehaved::UnsolicitedExtension.into());
         }
-        match check_srtp(extensions, &cx.config.use_srtp) {
+        match srtp_negotiation::check(extensions, &cx.config.use_srtp) {
             Ok(srtp_profile) => {
                 cx.outgoing.transcript.receive(message);
                 let state = AwaitCertificate::new(selected, secrets, srtp_profile);

@@ -1,7 +1,7 @@
 //! What a server of DTLS 1.3 takes from a ClientHello: a pure decision.
 
 use crate::certificate::Certificate;
-use crate::config::{Config, UseSrtp};
+use crate::config::Config;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite13::Suite13;
@@ -9,11 +9,11 @@ use crate::dtls13::{identity, suites};
 use crate::extension::key_share::KeyShares;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{ExtensionType, Extensions, supported_versions};
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
+use crate::srtp_negotiation;
 
 /// What was chosen.
 pub(super) struct Choice<'c, 'm> {
@@ -49,7 +49,7 @@ pub(super) fn choose<'c, 'm>(hello: &ClientHello<'m>, config: &'c Config) -> Res
     let schemes = extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Misbehaved::MissingExtension)?;
     let schemes = SignatureAlgorithms::decode(schemes).map_err(malformed)?;
     let (certificate, scheme) = identity::choose(config, schemes).ok_or(Incompatible::SignatureScheme)?;
-    let srtp_profile = choose_srtp(extensions, &config.use_srtp)?;
+    let srtp_profile = srtp_negotiation::choose(extensions, &config.use_srtp)?;
     Ok(Choice { suite, share, certificate, scheme, srtp_profile })
 }
 
@@ -68,17 +68,4 @@ fn choose_share<'m>(extensions: Extensions<'m>, config: &Config) -> Result<Share
     let first = *common.peek().ok_or(Incompatible::Group)?;
     let given = common.find_map(|group| shares.get(group).map(|share| Share::Given(group, share)));
     Ok(given.unwrap_or(Share::Missing(first)))
-}
-
-fn choose_srtp(extensions: Extensions<'_>, ours: &UseSrtp) -> Result<Option<u16>, Failure> {
-    let offered = extensions.get(ExtensionType::USE_SRTP).map(SrtpProtection::decode).transpose();
-    let offered = offered.map_err(malformed)?;
-    // The client's MKI is not used: we answer an empty one (RFC 5764 section 4.1.3).
-    let chosen = offered.and_then(|offered| {
-        ours.profiles().iter().copied().find(|profile| offered.profiles.contains(*profile))
-    });
-    match (chosen, ours) {
-        (None, UseSrtp::Required(_)) => Err(Incompatible::SrtpProfile.into()),
-        (chosen, _) => Ok(chosen),
-    }
 }
