@@ -1,5 +1,5 @@
-//! A Sans-IO DTLS engine for WebRTC: DTLS 1.2 (RFC 6347) with mutual certificate authentication by
-//! fingerprint (RFC 8122), `use_srtp` (RFC 5764) and the exporter (RFC 5705).
+//! A Sans-IO DTLS engine for WebRTC: DTLS 1.2 (RFC 6347) and 1.3 (RFC 9147) with mutual certificate
+//! authentication by fingerprint (RFC 8122), `use_srtp` (RFC 5764) and the exporter (RFC 5705).
 //!
 //! A [`Connection`] owns no socket, no clock and no thread. Datagrams and time go in through
 //! [`Connection::handle_input`] and [`Connection::handle_timeout`]; datagrams, events and the next deadline

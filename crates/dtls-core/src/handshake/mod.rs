@@ -6,6 +6,7 @@
 pub(crate) mod early;
 pub(crate) mod flight;
 pub(crate) mod reassembly;
+pub(crate) mod step;
 pub(crate) mod transcript;
 
 use crate::codec::{Malformed, Reader, Width, Writer};

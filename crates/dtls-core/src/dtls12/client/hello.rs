@@ -4,15 +4,16 @@ use crate::config::{Authentication, Config};
 use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
+use crate::dtls12::Selected;
 use crate::dtls12::client::State;
 use crate::dtls12::client::psk::AwaitPskHint;
-use crate::dtls12::{Context, Selected, Step};
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
     self, ExtensionType, ec_point_formats, extended_master_secret, renegotiation_info,
     signature_algorithms::SignatureAlgorithms, supported_groups::SupportedGroups,
 };
 use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message, Outgoing};
 use crate::message::Random;
 use crate::message::client_hello::ClientHello;

@@ -18,7 +18,7 @@ mod psk;
 mod reply;
 
 use crate::discard::Discard;
-use crate::dtls12::{Answer, Answered, Context, Step};
+use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 
 use hello::AwaitCertificate;

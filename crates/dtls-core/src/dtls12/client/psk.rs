@@ -3,12 +3,13 @@
 
 use crate::authentication::{self, PeerAuthenticated};
 use crate::discard::Discard;
+use crate::dtls12::Selected;
 use crate::dtls12::client::State;
 use crate::dtls12::client::reply::{AwaitFinished, finish};
 use crate::dtls12::key_schedule::MasterSecret;
-use crate::dtls12::{Context, Selected, Step};
 use crate::event::{Event, PskRequest};
 use crate::failure::{Failure, Refusal};
+use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::psk::Psk;

@@ -18,7 +18,7 @@ mod psk;
 
 use crate::config::Config;
 use crate::discard::Discard;
-use crate::dtls12::{Answer, Answered, Context, Step};
+use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
 use client_flight::{AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict};

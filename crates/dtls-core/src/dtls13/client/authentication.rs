@@ -4,13 +4,13 @@ use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthentica
 use crate::certificate::Certificate;
 use crate::config::DtlsRole;
 use crate::crypto::sign::SignatureScheme;
-use crate::dtls12::{Context, Step};
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
 use crate::dtls13::{Selected, begin_reading, begin_writing, identity, log_application, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
+use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;

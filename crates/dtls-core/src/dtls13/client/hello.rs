@@ -6,7 +6,7 @@ use crate::crypto::group::{KeyShare, NamedGroup};
 use crate::crypto::suite13::Suite13;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
-use crate::dtls12::{self, Context, Step};
+use crate::dtls12;
 use crate::dtls13::client::authentication::AwaitCertificate;
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::key_schedule::HandshakeSecrets;
@@ -19,6 +19,7 @@ use crate::extension::{
     self, ExtensionType, cookie, ec_point_formats, renegotiation_info, supported_versions,
 };
 use crate::failure::{Failure, Incompatible, Misbehaved};
+use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message, Outgoing};
 use crate::message::Random;
 use crate::message::client_hello::ClientHello;

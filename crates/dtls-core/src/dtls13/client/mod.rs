@@ -14,7 +14,8 @@ mod authentication;
 mod hello;
 
 use crate::discard::Discard;
-use crate::dtls12::{self, Answer, Answered, Context, Step};
+use crate::dtls12;
+use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 
 use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};

@@ -2,7 +2,6 @@
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
 use crate::config::DtlsRole;
-use crate::dtls12::{Context, Step};
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
 use crate::dtls13::server::{Next, State};
@@ -10,6 +9,7 @@ use crate::dtls13::{Selected, begin_reading, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved};
 use crate::handshake::Message;
+use crate::handshake::step::{Context, Step};
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;

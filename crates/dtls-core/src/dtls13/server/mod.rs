@@ -17,7 +17,8 @@ mod negotiate;
 
 use crate::config::Config;
 use crate::discard::Discard;
-use crate::dtls12::{self, Answer, Answered, Context, Step};
+use crate::dtls12;
+use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
 
