@@ -69,11 +69,12 @@ impl Default for Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versions {
     /// DTLS 1.2 alone (RFC 6347).
-    #[default]
     Dtls12,
     /// DTLS 1.3 alone (RFC 9147).
     Dtls13,
     /// Both: a client offers both in one ClientHello, a server takes the newer one that the client has.
+    /// With a pre-shared key this is DTLS 1.2.
+    #[default]
     Auto,
 }
 

@@ -9,7 +9,6 @@ use sim::contract::{ADDRESSES, Subject};
 use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
-use crate::shape::shape;
 
 /// A connection with the verbs of a [`Node`]. DTLS knows no addresses, so the path is fixed here.
 pub struct DtlsNode {
@@ -156,7 +155,7 @@ impl Subject for DtlsPair {
 
     // Every run has keys of its own, so only the shape of a datagram repeats.
     fn wire(&self, datagram: &[u8]) -> String {
-        shape(datagram)
+        sim::shape(datagram)
     }
 
     fn discarded(&self, node: &DtlsNode) -> u64 {

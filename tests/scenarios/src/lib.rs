@@ -14,6 +14,6 @@ pub mod dtls_node;
 pub mod ice_node;
 pub mod identity;
 pub mod peer_node;
-pub mod shape;
+
 pub mod stories;
 pub mod table;

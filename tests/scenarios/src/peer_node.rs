@@ -17,7 +17,6 @@ use sim::contract::{ADDRESSES, Subject};
 use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
-use crate::shape::shape;
 
 /// What a peer tells: events, and media where it arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -326,7 +325,7 @@ impl Subject for PeerPair {
 
     // DTLS has keys of its own in every run, so only the shape of a datagram repeats.
     fn wire(&self, datagram: &[u8]) -> String {
-        shape(datagram)
+        sim::shape(datagram)
     }
 
     fn discarded(&self, node: &PeerNode) -> u64 {

@@ -41,6 +41,7 @@ pub mod pinger;
 mod queue;
 mod rng;
 mod seeds;
+mod shape;
 mod trace;
 mod world;
 
@@ -52,5 +53,6 @@ pub use network::NatId;
 pub use node::{Ecn, Node, Path, Sent};
 pub use rng::Rng;
 pub use seeds::for_each_seed;
+pub use shape::shape;
 pub use trace::{Fate, Loss, Trace, TraceEntry};
 pub use world::{Flight, NodeId, Polling, Tally, Verdict, Violation, World};

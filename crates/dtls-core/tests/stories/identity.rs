@@ -5,7 +5,7 @@ use crate::world::{
 };
 use dtls_core::{
     AlertDescription, Authentication, Certificate, CertificateVerdict, Config, Error, Event, Failure,
-    PeerPolicy, Refusal,
+    PeerPolicy, Refusal, Versions,
 };
 
 fn expecting_somebody_else(own: &Certificate) -> Config {
@@ -15,7 +15,7 @@ fn expecting_somebody_else(own: &Certificate) -> Config {
 fn judging(own: &Certificate, require_peer: bool) -> Config {
     let peer = PeerPolicy::Application;
     let authentication = Authentication::Certificates { own: vec![own.clone()], peer, require_peer };
-    Config { authentication, ..Config::default() }
+    Config { authentication, versions: Versions::Dtls12, ..Config::default() }
 }
 
 fn assert_refused(mut world: World, by: Side, refusal: Refusal) {

@@ -173,10 +173,21 @@ async fn a_restart_by_patch_shows_a_new_certificate_and_the_echo_goes_on() {
     let fragment = client.patch(&format!("{path}?certificate=rotate"), Some("*"), &caller.lines()).await;
     assert_eq!(fragment.status, 200, "{}", fragment.body);
     caller.take_answer(&fragment.body);
-    let fresh = |event: &Event| {
-        matches!(event, Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { .. }, .. })
+    let fresh = |event: &Event| match event {
+        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
+            Some(*association)
+        }
+        _ => None,
     };
-    caller.until("the end of the restart", |caller| caller.events.iter().any(fresh)).await;
+    let moved = |events: &[Event]| {
+        let fresh = events.iter().find_map(fresh);
+        let is_ours = |event: &Event| match event {
+            Event::KeysChanged { association, .. } => Some(*association) == fresh,
+            _ => false,
+        };
+        fresh.is_some() && events.iter().any(is_ours)
+    };
+    caller.until("the new keys", |caller| moved(&caller.events)).await;
     assert_ne!(certificate(&caller), before);
     caller.send(2);
     caller.until("the echo", |caller| caller.echoes.len() == 2).await;

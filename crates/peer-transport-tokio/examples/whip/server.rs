@@ -179,14 +179,7 @@ impl Server {
         let remote = Description::from_lines(sdp.lines()).map_err(|error| bad(&error))?;
         let peer = self
             .driver
-            .add_peer(
-                peer_transport::Config {
-                    dtls_role: role,
-                    dtls_versions: peer_transport::Versions::Auto,
-                    ..Default::default()
-                },
-                Vec::new(),
-            )
+            .add_peer(peer_transport::Config { dtls_role: role, ..Default::default() }, Vec::new())
             .map_err(|error| internal(&error))?;
         match self.answer(now, peer, &offer, &remote, reached) {
             Ok(created) => Ok(created),

@@ -3,7 +3,7 @@
 /// The description of a datagram without the lengths of ciphertexts: that of an ECDSA signature varies.
 #[must_use]
 pub fn shape(datagram: &[u8]) -> String {
-    let line = sim::describe(datagram);
+    let line = crate::describe(datagram);
     let words: Vec<&str> = line.split(' ').collect();
     let is_length = |at: usize| words.get(at + 1).is_some_and(|next| *next == "bytes");
     let kept = words.iter().enumerate().filter(|(at, _)| !is_length(*at)).map(|(_, word)| *word);
