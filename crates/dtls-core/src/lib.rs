@@ -49,6 +49,59 @@
 //! # }
 //! ```
 //!
+//! # Embedding it
+//! The caller owns the loop. After every input, command and timeout it asks for three things: what happened, what
+//! is to be sent, and when to come back.
+//!
+//! ```no_run
+//! use dtls_core::{Connection, Event, srtp_profile};
+//! use std::io::{self, ErrorKind};
+//! use std::net::{SocketAddr, UdpSocket};
+//! use std::time::{Duration, Instant};
+//!
+//! fn run(connection: &mut Connection, socket: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
+//!     let (mut outgoing, mut incoming) = (Vec::new(), [0; 2048]);
+//!     loop {
+//!         while let Some(event) = connection.poll_event() {
+//!             match event {
+//!                 Event::Connected(negotiated) => {
+//!                     // RFC 5764 section 4.2: both write keys of 16 bytes, then both salts of 12 bytes.
+//!                     if negotiated.srtp_profile == Some(srtp_profile::AEAD_AES_128_GCM) {
+//!                         let mut keying_material = [0; 2 * (16 + 12)];
+//!                         let label = "EXTRACTOR-dtls_srtp";
+//!                         connection.export(label, None, &mut keying_material).map_err(io::Error::other)?;
+//!                     }
+//!                     connection.send(Instant::now(), b"hello").map_err(io::Error::other)?;
+//!                 }
+//!                 Event::Data(bytes) => println!("{} bytes", bytes.len()),
+//!                 Event::Closed(_) => return Ok(()),
+//!                 Event::Failed(failure) => return Err(io::Error::other(failure)),
+//!                 _ => {}
+//!             }
+//!         }
+//!         while connection.poll_transmit(&mut outgoing).is_some() {
+//!             socket.send_to(&outgoing, peer)?;
+//!             outgoing.clear();
+//!         }
+//!         let wait = connection.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+//!         // The socket knows no timeout of zero.
+//!         socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+//!         match socket.recv_from(&mut incoming) {
+//!             Ok((len, from)) if from == peer => {
+//!                 connection.handle_input(Instant::now(), &mut incoming[..len]);
+//!             }
+//!             Ok(_) => {}
+//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+//!                 connection.handle_timeout(Instant::now());
+//!             }
+//!             Err(error) => return Err(error),
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The example `udp_peer` is such a program, with both roles and every option.
+//!
 //! # Who the peer is
 //! [`PeerPolicy`] says how its certificate is judged: by announced fingerprints, by a public key infrastructure,
 //! or by the application, which is asked by [`Event::CertificateReceived`]. Devices without certificates share a
