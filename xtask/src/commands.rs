@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::project::Project;
-use crate::{ci, demo, deny, forward, interop, tidy};
+use crate::{ci, demo, deny, forward, interop, spec, tidy};
 
 /// What a command answers: the exit status, or one line about why it could not do its work.
 pub(crate) type Answer = Result<ExitCode, String>;
@@ -26,6 +26,7 @@ const COMMANDS: &[Command] = &[
     demo::COMMAND,
     ci::COMMAND,
     tidy::COMMAND,
+    spec::COMMAND,
     deny::COMMAND,
     interop::COMMAND,
     forward::SCENARIOS,
@@ -83,11 +84,12 @@ Examples:
   cargo xtask demo --serve              the same with your browser as the peer
   cargo xtask ci --skip interop         before a commit, on a machine without Chromium
   cargo xtask ci --only clippy          one step of it
+  cargo xtask spec rfc9147 --rows       each requirement with the test that answers it
   cargo xtask interop openssl           our DTLS against OpenSSL's
   cargo xtask interop chromium --install
 
 A command that judges prints a table, ends with a one-line verdict and exits non-zero when something fell
-short; demo, ci, interop, scenarios and bench write their rows as JSON with `--json PATH`.
+short; demo, ci, spec, interop, scenarios and bench write their rows as JSON with `--json PATH`.
 `cargo xtask COMMAND --help` says more.
 ",
     );

@@ -11,6 +11,7 @@ mod interop;
 mod process;
 mod program;
 mod project;
+mod spec;
 mod tidy;
 
 use std::process::ExitCode;

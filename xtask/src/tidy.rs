@@ -179,7 +179,8 @@ pub(crate) fn check(project: &Project) -> Result<Verdict, String> {
 }
 
 impl Tree {
-    fn read(project: &Project) -> Result<Self, String> {
+    /// The tree as it is on disk.
+    pub(crate) fn read(project: &Project) -> Result<Self, String> {
         let paths = project.files()?;
         let mut files = Vec::new();
         for path in &paths {

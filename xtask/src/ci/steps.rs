@@ -9,7 +9,7 @@ use super::Outcome;
 use super::platforms;
 use crate::program::CARGO_DENY;
 use crate::project::Project;
-use crate::{deny, interop, process, tidy};
+use crate::{deny, interop, process, spec, tidy};
 
 /// Told the newest line of output, to show it.
 pub(crate) type Progress<'a> = &'a dyn Fn(&str);
@@ -24,6 +24,7 @@ pub(crate) struct Step {
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "format", summary: "cargo fmt --check, also in the workspaces beside", run: format },
     Step { name: "tidy", summary: "cargo xtask tidy", run: tidy },
+    Step { name: "spec", summary: "cargo xtask spec: no MUST without a test or a reason", run: spec },
     Step { name: "deny", summary: "cargo xtask deny: licences, duplicates, sources", run: deny },
     Step { name: "clippy", summary: "all targets, warnings denied", run: clippy },
     Step { name: "docs", summary: "cargo doc without a warning", run: docs },
@@ -64,6 +65,11 @@ fn format(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> 
 
 fn tidy(project: &Project, _: Progress<'_>) -> Result<Outcome, String> {
     let verdict = tidy::check(project)?;
+    Ok(outcome(verdict.passed, verdict.line, verdict.findings))
+}
+
+fn spec(project: &Project, _: Progress<'_>) -> Result<Outcome, String> {
+    let verdict = spec::check(project)?;
     Ok(outcome(verdict.passed, verdict.line, verdict.findings))
 }
 

@@ -1,0 +1,294 @@
+//! `cargo xtask spec`: which requirement of an RFC has no test?
+//!
+//! Knows the command line and the tables. The ledgers are read in [`ledger`], the markers in [`marker`].
+
+mod count;
+mod join;
+mod ledger;
+mod marker;
+mod section;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::commands::{Answer, Command, unexpected};
+use crate::interop::write_json;
+use crate::project::Project;
+use crate::tidy::Tree;
+use join::{Joined, Outcome, Row};
+use ledger::Ledger;
+use section::Section;
+
+pub(crate) const COMMAND: Command = Command {
+    name: "spec",
+    summary: "which MUST of an RFC has no test? the ledgers of docs/rfc, joined with the tests",
+    help,
+    run,
+};
+
+const FOLDER: &str = "docs/rfc/";
+
+fn help() -> String {
+    format!(
+        "Usage: cargo xtask spec [RFC..] [--rows] [--json PATH]
+       cargo xtask spec count FILE
+
+  RFC            shows only these ledgers, such as rfc9147; all of them are checked
+  --rows         also shows each requirement with what answers it
+  --json PATH    writes the rows as {{rfc, section, id, level, text, outcome, evidence, reason}}
+
+Each file of docs/rfc lists what one RFC asks for, in our words, and how many requirements of level MUST each
+section has. A test claims a requirement by the line `//= ID` above it. The check fails for
+
+  - a requirement without a test, without a reason (`exception`) and without types that leave no other way
+    (`by_construction`, with the marker above them in the code)
+  - an exception that a test contradicts
+  - a section with fewer rows of level MUST than its text has requirements
+  - a marker that names no row or stands above no test, and an id that is given twice
+
+docs/rfc/README.md explains the files, and how to add one.
+
+`count FILE` counts the requirements in the text of an RFC (.txt, or a draft's .md), which the project does not
+hold; where docs/rfc has a ledger of the file's name, it fails unless the two agree. The rule:
+{}
+",
+        count::RULE
+    )
+}
+
+/// What was asked for on the command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Request {
+    names: Vec<String>,
+    rows: bool,
+    json: Option<PathBuf>,
+}
+
+impl Request {
+    fn parse(arguments: Vec<OsString>) -> Result<Self, String> {
+        let mut request = Self::default();
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+            match argument {
+                lexopt::Arg::Long("rows") => request.rows = true,
+                lexopt::Arg::Long("json") => {
+                    request.json = Some(parser.value().map_err(|error| error.to_string())?.into());
+                }
+                lexopt::Arg::Value(name) => request.names.push(name.to_string_lossy().into_owned()),
+                other => return Err(unexpected("spec", &other)),
+            }
+        }
+        Ok(request)
+    }
+}
+
+fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
+    let request = Request::parse(arguments)?;
+    if let [command, file] = request.names.as_slice()
+        && command == "count"
+    {
+        return count(project, Path::new(file));
+    }
+    let tree = Tree::read(project)?;
+    let ledgers = read(&tree)?;
+    if let Some(unknown) =
+        request.names.iter().find(|name| !ledgers.iter().any(|ledger| ledger.name == **name))
+    {
+        let names: Vec<_> = ledgers.iter().map(|ledger| ledger.name.as_str()).collect();
+        return Err(format!("there is no ledger `{unknown}`; there are {}", names.join(", ")));
+    }
+    let joined = join::join(&ledgers, &marker::find(&tree));
+    for ledger in &ledgers {
+        if request.names.is_empty() || request.names.contains(&ledger.name) {
+            print!("{}", table(ledger, &joined, request.rows));
+        }
+    }
+    if let Some(path) = &request.json {
+        write_json(path, &Value::Array(joined.rows.iter().map(json_row).collect()))?;
+    }
+    let verdict = Verdict::of(&ledgers, &joined);
+    print!("{}", verdict.findings);
+    println!("spec: {}", verdict.line);
+    Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the ledgers and the tests say together.
+pub(crate) struct Verdict {
+    pub(crate) passed: bool,
+    pub(crate) line: String,
+    /// One line each.
+    pub(crate) findings: String,
+}
+
+/// Checks every ledger.
+pub(crate) fn check(project: &Project) -> Result<Verdict, String> {
+    let tree = Tree::read(project)?;
+    let ledgers = read(&tree)?;
+    Ok(Verdict::of(&ledgers, &join::join(&ledgers, &marker::find(&tree))))
+}
+
+impl Verdict {
+    fn of(ledgers: &[Ledger], joined: &Joined<'_>) -> Self {
+        let count = |outcome| joined.rows.iter().filter(|row| row.outcome == outcome).count();
+        let line = format!(
+            "{} ledgers, {} requirements: {} tested, {} by construction, {} excepted, {} missing; {} findings",
+            ledgers.len(),
+            joined.rows.len(),
+            count(Outcome::Tested),
+            count(Outcome::Constructed),
+            count(Outcome::Excepted),
+            count(Outcome::Missing),
+            joined.findings.len(),
+        );
+        let mut findings = joined.findings.join("\n");
+        if !findings.is_empty() {
+            findings.push('\n');
+        }
+        Self { passed: joined.findings.is_empty(), line, findings }
+    }
+}
+
+/// The ledgers of the tree, by name.
+fn read(tree: &Tree) -> Result<Vec<Ledger>, String> {
+    let named = |path: &str| Some(path.strip_prefix(FOLDER)?.strip_suffix(".toml")?.to_owned());
+    tree.files
+        .iter()
+        .filter_map(|file| Some((named(&file.path)?, &file.text)))
+        .map(|(name, text)| Ledger::parse(&name, text))
+        .collect()
+}
+
+/// One ledger, a line for each of its sections.
+fn table(ledger: &Ledger, joined: &Joined<'_>, with_rows: bool) -> String {
+    let rows: Vec<_> = joined.rows.iter().filter(|row| row.ledger.name == ledger.name).collect();
+    let sections: BTreeSet<&Section> =
+        ledger.musts.keys().chain(rows.iter().map(|row| &row.requirement.section)).collect();
+    let mut text = format!(
+        "{}: {}\n  {:<10} {:>5} {:>5} {:>7} {:>6} {:>9} {:>8}\n",
+        ledger.name, ledger.title, "section", "MUSTs", "rows", "tested", "built", "excepted", "missing"
+    );
+    for section in sections {
+        let here: Vec<_> = rows.iter().filter(|row| row.requirement.section == *section).copied().collect();
+        line(&mut text, &section.to_string(), ledger.musts.get(section).copied().unwrap_or_default(), &here);
+        for row in here.iter().filter(|_| with_rows) {
+            let answer = if row.evidence.is_empty() { row.reason() } else { row.evidence.join("\n      ") };
+            let requirement = row.requirement;
+            let _ = writeln!(
+                text,
+                "    {} {}: {}\n      {}: {answer}",
+                requirement.id,
+                requirement.level.word(),
+                requirement.text,
+                row.outcome.word()
+            );
+        }
+    }
+    line(&mut text, "all", ledger.musts.values().sum(), &rows);
+    text.push('\n');
+    text
+}
+
+fn line(text: &mut String, section: &str, musts: usize, rows: &[&Row<'_>]) {
+    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
+    let _ = writeln!(
+        text,
+        "  {section:<10} {musts:>5} {:>5} {:>7} {:>6} {:>9} {:>8}",
+        rows.len(),
+        count(Outcome::Tested),
+        count(Outcome::Constructed),
+        count(Outcome::Excepted),
+        count(Outcome::Missing)
+    );
+}
+
+fn json_row(row: &Row<'_>) -> Value {
+    json!({
+        "rfc": row.ledger.name,
+        "section": row.requirement.section.to_string(),
+        "id": row.requirement.id,
+        "level": row.requirement.level.word(),
+        "text": row.requirement.text,
+        "outcome": row.outcome.word(),
+        "evidence": row.evidence,
+        "reason": row.reason(),
+    })
+}
+
+/// Prints the counts of a text, beside those of its ledger where there is one.
+fn count(project: &Project, file: &Path) -> Answer {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let counted = count::musts(&text);
+    let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let ledger = match fs::read_to_string(project.root.join(format!("{FOLDER}{name}.toml"))) {
+        Ok(text) => Some(Ledger::parse(&name, &text)?),
+        Err(_) => None,
+    };
+    println!("[musts]");
+    for (section, count) in &counted {
+        println!("\"{section}\" = {count}");
+    }
+    let total: usize = counted.values().sum();
+    let Some(ledger) = ledger else {
+        println!("spec: {total} requirements of level MUST; docs/rfc has no ledger of `{name}`");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let sections: BTreeSet<&Section> = counted.keys().chain(ledger.musts.keys()).collect();
+    let differing: Vec<_> = sections
+        .into_iter()
+        .map(|section| {
+            let of = |counts: &BTreeMap<Section, usize>| counts.get(section).copied().unwrap_or_default();
+            (section, of(&counted), of(&ledger.musts))
+        })
+        .filter(|(_, text, ledger)| text != ledger)
+        .collect();
+    for (section, text, ledger) in &differing {
+        println!("section {section}: {text} in the text, {ledger} in the ledger");
+    }
+    println!("spec: {total} requirements of level MUST; the ledger differs in {} sections", differing.len());
+    Ok(if differing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEDGER: &str = "[rfc]\ntitle = \"T\"\nurl = \"U\"\n[musts]\n\"4.1\" = 1\n[[requirement]]\nid = \"rfc1-4.1-a\"\nsection = \"4.1\"\nlevel = \"MUST\"\ntext = \"it holds\"\n";
+
+    #[test]
+    fn a_tree_is_judged_as_a_whole() {
+        let test = ("crates/x/tests/a.rs", "//= rfc1-4.1-a\n#[test]\nfn it_holds() {}\n");
+        let judged = |files: &[(&str, &str)]| {
+            let tree = Tree::of(files);
+            let ledgers = read(&tree).unwrap();
+            Verdict::of(&ledgers, &join::join(&ledgers, &marker::find(&tree)))
+        };
+        let verdict = judged(&[("docs/rfc/rfc1.toml", LEDGER), test]);
+        assert!(verdict.passed, "{}", verdict.findings);
+        assert_eq!(
+            verdict.line,
+            "1 ledgers, 1 requirements: 1 tested, 0 by construction, 0 excepted, 0 missing; 0 findings"
+        );
+        assert!(!judged(&[("docs/rfc/rfc1.toml", LEDGER)]).passed);
+    }
+
+    #[test]
+    fn the_table_shows_each_section_and_the_rows_on_request() {
+        let test = ("crates/x/tests/a.rs", "//= rfc1-4.1-a\n#[test]\nfn it_holds() {}\n");
+        let tree = Tree::of(&[("docs/rfc/rfc1.toml", LEDGER), test]);
+        let ledgers = read(&tree).unwrap();
+        let joined = join::join(&ledgers, &marker::find(&tree));
+        let shown = table(&ledgers[0], &joined, true);
+        assert!(shown.contains("  4.1            1     1       1      0         0        0\n"), "{shown}");
+        assert!(
+            shown.contains("rfc1-4.1-a MUST: it holds\n      tested: crates/x/tests/a.rs:1 it_holds\n"),
+            "{shown}"
+        );
+        assert!(!table(&ledgers[0], &joined, false).contains("it holds"));
+    }
+}
