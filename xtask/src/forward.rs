@@ -33,9 +33,11 @@ pub(crate) const BENCH: Command = Command {
     name: "bench",
     summary: "is it fast? side by side with other libraries and with the bare primitives, as ratios",
     help: || {
-        "Usage: cargo xtask bench [SUITE..] [--rounds N] [--json PATH]
+        "Usage: cargo xtask bench [SUITE..] [--with-boring] [--rounds N] [--json PATH]
 
   SUITE          srtp, stun or dtls; all of them by default
+  --with-boring  lets BoringSSL take part in dtls; its C++ takes minutes to build and needs cmake, clang
+                 and libclang
   --rounds N     more rounds give calmer figures
   --json PATH    writes the rows as {figure, subject, value, unit, goal, met}
 
@@ -44,8 +46,15 @@ the first build takes minutes. Read the ratios: absolute times belong to the mac
 "
         .into()
     },
-    run: |project, arguments| {
-        start(project, &["run", "--release", "--manifest-path", "tests/bench/Cargo.toml"], arguments)
+    run: |project, mut arguments| {
+        let mut cargo = vec!["run", "--release", "--manifest-path", "tests/bench/Cargo.toml"];
+        // It decides what is built, and the program need not hear of it.
+        let before = arguments.len();
+        arguments.retain(|word| word != "--with-boring");
+        if arguments.len() < before {
+            cargo.extend(["--features", "boring"]);
+        }
+        start(project, &cargo, arguments)
     },
 };
 

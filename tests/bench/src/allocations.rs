@@ -1,13 +1,14 @@
-//! Counts allocations, so that "none per packet" is a figure and not a claim.
+//! Counts allocations and what they hold, so that "none per packet" is a figure and not a claim.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator with a counter for each thread.
+/// The system's allocator with counters for each thread.
 pub(crate) struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// How many times `work` allocated or grew an allocation.
@@ -15,6 +16,13 @@ pub(crate) fn during(work: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     work();
     ALLOCATIONS.get() - before
+}
+
+/// How many bytes `work` gave back.
+pub(crate) fn freed_by(work: impl FnOnce()) -> u64 {
+    let before = FREED.get();
+    work();
+    FREED.get() - before
 }
 
 fn count() {
@@ -43,6 +51,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        FREED.set(FREED.get() + layout.size() as u64);
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(block, layout) }
     }

@@ -1,168 +1,190 @@
-//! DTLS: what a handshake costs both sides together, and what a datagram of application data costs.
+//! DTLS: what a handshake costs both sides together, and what a record of application data costs.
 //!
-//! Handshake: client and server with ECDSA P-256 certificates of their own authenticate each other by
-//! fingerprint over X25519, and both are connected. Certificates and configurations are made once, as an
-//! application does. "bare" is what no such handshake can do without: for each side one key generation, one key
-//! agreement, one signature and one verification.
+//! Handshake: client and server with ECDSA P-256 certificates authenticate each other by fingerprint over X25519,
+//! one version is configured, and both export the keys of SRTP. Everybody has the same two certificates. Keys are
+//! parsed before the clock starts, and so is what else a peer prepares for a connection; ours is counted whole.
+//! "bare" is what no such handshake can do without: for each side one key generation, one key agreement, one
+//! signature and one verification.
+//!
+//! Record: what one side sends, the other one reads. "bare" copies, seals and opens as much with the AEAD alone.
+
+mod bare;
+#[cfg(feature = "boring")]
+mod boring;
+mod cast;
+mod dimpl;
+mod ours;
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-
-use dtls_core::{Authentication, Certificate, Config, Connection, Event, HashAlgorithm, PeerPolicy};
-use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
-    UnparsedPublicKey as VerifyingKey,
-};
+use std::time::Instant;
 
 use crate::allocations;
 use crate::measure::{Effort, Subject, contest};
-use crate::report::{BARE, OURS, Report};
+use crate::report::Report;
+use cast::{Cast, Setting, Version};
+use ours::Ours;
 
-/// What ours may take compared with the public-key operations alone: hashes, key schedule, records, messages.
-const TO_BARE: f64 = 1.25;
+/// Allocations of both sides together.
+const MOST_ALLOCATIONS: u64 = 40;
+/// Of one endpoint that is connected: what it holds on the heap and its own size.
+const MOST_MEMORY: u64 = 5_000;
 
-/// Allocations of both sides together; dimpl 0.9 makes 227.
-const MOST_ALLOCATIONS: u64 = 227;
+/// Handshakes per turn: the first one finds the caches as the subject before it has left them.
+const HANDSHAKES: u32 = 8;
 
-/// Datagrams of application data per turn.
+/// Records per turn, and what each of them carries.
 const BATCH: u32 = 64;
-const DATA: [u8; 1_100] = [0x5a; 1_100];
+const DATA: [u8; 1_200] = [0x5a; 1_200];
+
+const PEERS: &[&str] = &[dimpl::NAME, BORINGSSL];
+const BORINGSSL: &str = "BoringSSL";
+
+/// One stack with two identities, over a wire that loses nothing.
+trait Stack {
+    const NAME: &'static str;
+    /// What exists before the clock starts.
+    type Prepared;
+    /// A client and a server that are connected.
+    type Pair;
+
+    fn prepare(&self) -> Self::Prepared;
+
+    /// The whole handshake, with the peer's fingerprint compared and the keys of SRTP exported on both sides.
+    fn connect(&self, prepared: Self::Prepared, wire: &mut Wire) -> Self::Pair;
+
+    /// The client sends it, the server reads it.
+    fn deliver(pair: &mut Self::Pair, data: &[u8]);
+}
+
+/// What went over the wire.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wire {
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Wire {
+    fn carry(&mut self, datagram: &[u8]) {
+        self.datagrams += 1;
+        self.bytes += datagram.len() as u64;
+    }
+}
 
 pub(crate) fn run(effort: Effort, report: &mut Report) {
     let cast = Cast::new();
-    // A handshake takes about as long as a turn of the other suites.
-    let effort = Effort { rounds: effort.rounds.div_ceil(4) };
-    let outcome = contest(effort, || vec![handshakes(&cast), public_keys()]);
-    report.contest("DTLS 1.2 handshake, both sides", &outcome, Some(TO_BARE), None);
-    let count = allocations::during(|| {
-        black_box(cast.handshake());
-    });
-    report.exact("DTLS 1.2 handshake, both sides".to_owned(), count, "allocs", MOST_ALLOCATIONS);
-
-    let outcome = contest(effort, || vec![data(&cast), seal_and_open()]);
-    report.contest(&format!("DTLS 1.2 data of {} B, sent and received", DATA.len()), &outcome, None, None);
+    if cfg!(not(feature = "boring")) {
+        println!("BoringSSL is not built: `cargo xtask bench dtls --with-boring` builds it, in some minutes");
+    }
+    handshakes(&cast, effort, report);
+    records(&cast, effort, report);
+    wires(&cast, report);
+    footprints(&cast, report);
 }
 
-/// Two sides that know each other's fingerprint.
-struct Cast {
-    client: Arc<Config>,
-    server: Arc<Config>,
+fn handshakes(cast: &Cast, effort: Effort, report: &mut Report) {
+    // A turn takes some ten times as long as one of the other suites.
+    let effort = Effort { rounds: effort.rounds.div_ceil(8) };
+    for (version, to_bare) in [(Version::Dtls12, 1.06), (Version::Dtls13, 1.10)] {
+        let setting = Setting::handshake(version);
+        let outcome = contest(effort, || {
+            vec![
+                handshake(Ours::new(cast, setting)),
+                bare::public_keys(),
+                handshake(dimpl::Dimpl::new(cast, setting)),
+                #[cfg(feature = "boring")]
+                handshake(boring::Boring::new(cast, setting)),
+            ]
+        });
+        let figure = format!("{version} handshake, both sides");
+        report.contest(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
+    }
 }
 
-impl Cast {
-    fn new() -> Self {
-        let month = Duration::from_secs(30 * 24 * 3_600);
-        let certificate = || Certificate::generate(SystemTime::now(), month).expect("a certificate");
-        let (client, server) = (certificate(), certificate());
-        let config = |own: &Certificate, peer: &Certificate| {
-            Arc::new(Config {
-                authentication: Authentication::Certificates {
-                    own: vec![own.clone()],
-                    peer: PeerPolicy::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]),
-                    require_peer: true,
-                },
-                ..Config::default()
-            })
+fn records(cast: &Cast, effort: Effort, report: &mut Report) {
+    for (version, to_bare) in [(Version::Dtls12, 1.15), (Version::Dtls13, 1.35)] {
+        let setting = Setting::record(version);
+        let outcome = contest(effort, || {
+            vec![
+                record(&Ours::new(cast, setting)),
+                bare::seal_and_open(),
+                record(&dimpl::Dimpl::new(cast, setting)),
+                #[cfg(feature = "boring")]
+                record(&boring::Boring::new(cast, setting)),
+            ]
+        });
+        let figure = format!("{version} record of {} B, sealed and opened", DATA.len());
+        report.contest(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
+        let mut subject = record(&Ours::new(cast, setting));
+        // Buffers grow to what they need.
+        (subject.work)();
+        let count = allocations::during(|| {
+            (subject.work)();
+        });
+        report.exact(format!("{version} records, {BATCH} of {} B", DATA.len()), count, "allocs", 0);
+    }
+}
+
+/// The same certificates for everybody, no cookie, until nobody has anything more to send.
+fn wires(cast: &Cast, report: &mut Report) {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let setting = Setting::handshake(version);
+        let ours = wire(&Ours::new(cast, setting));
+        let peers = [
+            (dimpl::NAME, wire(&dimpl::Dimpl::new(cast, setting))),
+            #[cfg(feature = "boring")]
+            (BORINGSSL, wire(&boring::Boring::new(cast, setting))),
+        ];
+        let figure = format!("{version} handshake on the wire");
+        let fewer_than = peers.iter().find(|(name, _)| *name == BORINGSSL).map(|(_, wire)| wire.bytes - 1);
+        report.exact(figure.clone(), ours.datagrams, "datagrams", Some(4));
+        report.exact(figure.clone(), ours.bytes, "bytes", fewer_than);
+        for (name, wire) in peers {
+            report.compared(figure.clone(), name, wire.datagrams, "datagrams");
+            report.compared(figure.clone(), name, wire.bytes, "bytes");
+        }
+    }
+}
+
+fn footprints(cast: &Cast, report: &mut Report) {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let ours = Ours::new(cast, Setting::handshake(version));
+        let count = allocations::during(|| {
+            black_box(ours.connect((), &mut Wire::default()));
+        });
+        report.exact(format!("{version} handshake, both sides"), count, "allocs", MOST_ALLOCATIONS);
+        for (side, bytes) in ours.footprint() {
+            report.exact(format!("{version} connected {side}, heap and size"), bytes, "bytes", MOST_MEMORY);
+        }
+    }
+}
+
+fn handshake<'w, S: Stack + 'w>(stack: S) -> Subject<'w> {
+    let work = move || {
+        let handshake = || {
+            let prepared = stack.prepare();
+            let start = Instant::now();
+            let _connected = black_box(stack.connect(prepared, &mut Wire::default()));
+            start.elapsed()
         };
-        Self { client: config(&client, &server), server: config(&server, &client) }
-    }
-
-    /// Both sides, connected.
-    fn handshake(&self) -> (Connection, Connection) {
-        let now = Instant::now();
-        let mut client = Connection::client(now, self.client.clone()).expect("a client");
-        let mut server = Connection::server(now, self.server.clone()).expect("a server");
-        client.start(now, None).expect("a start");
-        server.start(now, None).expect("a start");
-        let mut datagram = Vec::with_capacity(1_500);
-        while !(client.is_connected() && server.is_connected()) {
-            pass(now, &mut client, &mut server, &mut datagram);
-            pass(now, &mut server, &mut client, &mut datagram);
-        }
-        (client, server)
-    }
-}
-
-/// Hands over everything that `from` has to send.
-fn pass(now: Instant, from: &mut Connection, to: &mut Connection, datagram: &mut Vec<u8>) {
-    datagram.clear();
-    while from.poll_transmit(datagram).is_some() {
-        to.handle_input(now, datagram);
-        datagram.clear();
-    }
-}
-
-fn handshakes(cast: &Cast) -> Subject<'_> {
-    let work = || {
-        let start = Instant::now();
-        black_box(cast.handshake());
-        start.elapsed()
+        std::iter::repeat_with(handshake).take(HANDSHAKES as usize).sum()
     };
-    Subject { name: OURS, operations: 1, work: Box::new(work) }
+    Subject { name: S::NAME, operations: HANDSHAKES, work: Box::new(work) }
 }
 
-fn public_keys() -> Subject<'static> {
-    let random = SystemRandom::new();
-    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("a key pair");
-    let signer = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).expect("a key pair");
-    let work = move || {
-        let start = Instant::now();
-        for _side in 0..2 {
-            let private = EphemeralPrivateKey::generate(&X25519, &random).expect("a key");
-            let public = UnparsedPublicKey::new(&X25519, private.compute_public_key().expect("a public key"));
-            black_box(agree_ephemeral(private, &public, <[u8]>::len).expect("a shared secret"));
-            let signature = signer.sign(&random, &DATA).expect("a signature");
-            VerifyingKey::new(&ECDSA_P256_SHA256_ASN1, signer.public_key())
-                .verify(&DATA, signature.as_ref())
-                .expect("a signature that verifies");
-        }
-        start.elapsed()
-    };
-    Subject { name: BARE, operations: 1, work: Box::new(work) }
-}
-
-fn data(cast: &Cast) -> Subject<'static> {
-    let (mut client, mut server) = cast.handshake();
-    while server.poll_event().is_some() {}
-    let mut datagram = Vec::with_capacity(1_500);
-    let now = Instant::now();
+fn record<'w, S: Stack<Pair: 'w>>(stack: &S) -> Subject<'w> {
+    let mut pair = stack.connect(stack.prepare(), &mut Wire::default());
     let work = move || {
         let start = Instant::now();
         for _ in 0..BATCH {
-            datagram.clear();
-            client.send(now, black_box(&DATA)).expect("data that fits");
-            assert!(client.poll_transmit(&mut datagram).is_some(), "a datagram");
-            server.handle_input(now, &mut datagram);
-            let received = std::iter::from_fn(|| server.poll_event())
-                .any(|event| matches!(event, Event::Data(data) if data.len() == DATA.len()));
-            assert!(received, "the data of this datagram");
+            S::deliver(&mut pair, black_box(&DATA));
         }
         start.elapsed()
     };
-    Subject { name: OURS, operations: BATCH, work: Box::new(work) }
+    Subject { name: S::NAME, operations: BATCH, work: Box::new(work) }
 }
 
-fn seal_and_open() -> Subject<'static> {
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[7; 16]).expect("a key of 16 bytes"));
-    let mut record = Vec::with_capacity(1_500);
-    let work = move || {
-        let start = Instant::now();
-        for _ in 0..BATCH {
-            let nonce = || Nonce::assume_unique_for_key([1; 12]);
-            record.clear();
-            record.extend_from_slice(black_box(&DATA));
-            key.seal_in_place_append_tag(nonce(), Aad::from([0; 13]), &mut record)
-                .expect("a record that fits");
-            black_box(
-                key.open_in_place(nonce(), Aad::from([0; 13]), &mut record).expect("an authentic record"),
-            );
-        }
-        start.elapsed()
-    };
-    Subject { name: BARE, operations: BATCH, work: Box::new(work) }
+fn wire<S: Stack>(stack: &S) -> Wire {
+    let mut wire = Wire::default();
+    stack.connect(stack.prepare(), &mut wire);
+    wire
 }

@@ -34,19 +34,19 @@ pub(crate) const OURS: &str = "ours";
 pub(crate) const BARE: &str = "bare";
 
 impl Report {
-    /// The times of a contest. `to_bare` and `to_peer` are the most that ours may take, compared with the bare
-    /// primitives and with a peer.
+    /// The times of a contest. `to_bare` and `to_peers` are the most that ours may take, compared with the bare
+    /// primitives and with each peer; a peer that does not take part is passed over.
     pub(crate) fn contest(
         &mut self,
         figure: &str,
         outcome: &Outcome,
         to_bare: Option<f64>,
-        to_peer: Option<(&'static str, f64)>,
+        to_peers: impl IntoIterator<Item = (&'static str, f64)>,
     ) {
         for (subject, value) in outcome.medians() {
             self.row(figure.to_owned(), subject, value, "ns", None);
         }
-        let goals = to_bare.map(|goal| (BARE, goal)).into_iter().chain(to_peer);
+        let goals = to_bare.map(|goal| (BARE, goal)).into_iter().chain(to_peers);
         for (base, goal) in goals {
             if let Some(ratio) = outcome.ratio(OURS, base) {
                 self.row(format!("{figure}, to {base}"), OURS, ratio, "x", Some(goal));
@@ -55,9 +55,19 @@ impl Report {
     }
 
     /// An exact figure of ours that must not exceed `goal`.
-    pub(crate) fn exact(&mut self, figure: String, value: u64, unit: &'static str, goal: u64) {
-        let exact = |number: u64| u32::try_from(number).map_or(f64::INFINITY, f64::from);
-        self.row(figure, OURS, exact(value), unit, Some(exact(goal)));
+    pub(crate) fn exact(
+        &mut self,
+        figure: String,
+        value: u64,
+        unit: &'static str,
+        goal: impl Into<Option<u64>>,
+    ) {
+        self.row(figure, OURS, exact(value), unit, goal.into().map(exact));
+    }
+
+    /// An exact figure of a peer, to compare ours with.
+    pub(crate) fn compared(&mut self, figure: String, peer: &'static str, value: u64, unit: &'static str) {
+        self.row(figure, peer, exact(value), unit, None);
     }
 
     fn row(
@@ -72,12 +82,12 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        println!("{:<60} {:<9} {:>12} {:<6} {:>8}  met", "figure", "subject", "value", "unit", "at most");
+        println!("{:<60} {:<9} {:>12} {:<9} {:>8}  met", "figure", "subject", "value", "unit", "at most");
         for row in &self.rows {
             let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| shown(goal, row.unit));
             let met = row.met().map_or("", |met| if met { "yes" } else { "NO" });
             let value = shown(row.value, row.unit);
-            println!("{:<60} {:<9} {value:>12} {:<6} {goal:>8}  {met}", row.figure, row.subject, row.unit);
+            println!("{:<60} {:<9} {value:>12} {:<9} {goal:>8}  {met}", row.figure, row.subject, row.unit);
         }
     }
 
@@ -113,6 +123,10 @@ impl Report {
             ExitCode::FAILURE
         }
     }
+}
+
+fn exact(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
 }
 
 fn rounded(value: f64, unit: &str) -> f64 {
