@@ -78,7 +78,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     let mut rows = Vec::new();
     for step in STEPS.iter().filter(|step| request.wants(step.name)) {
         let line = ProgressLine::start(format!("{:<18}", step.name));
-        let outcome = (step.run)(project, &|newest| line.show(newest)).unwrap_or_else(|message| {
+        let outcome = step.run(project, &|newest| line.show(newest)).unwrap_or_else(|message| {
             Outcome::Failed { detail: message.lines().next().unwrap_or_default().to_owned(), output: message }
         });
         let took = line.finish(&outcome.line());

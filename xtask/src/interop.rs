@@ -17,7 +17,7 @@ use crate::project::Project;
 
 pub(crate) const COMMAND: Command = Command {
     name: "interop",
-    summary: "is it right, or only consistent with itself? real peers: dtls, chromium",
+    summary: "is it right, or only consistent with itself? real peers: dtls, browsers, Wireshark",
     help,
     run,
 };
@@ -90,6 +90,12 @@ pub(crate) const PEERS: &[Peer] = &[
         what: "a browser's media, ICE restarts, revoked consent",
         programs: &[program::CHROMIUM],
         builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
+    },
+    Peer {
+        name: "tshark",
+        what: "Wireshark decrypts a conversation of ours with our key log",
+        programs: &[program::TSHARK],
+        builds: &[],
     },
 ];
 
@@ -197,7 +203,8 @@ fn is_built(project: &Project, name: &str) -> Result<bool, String> {
     Ok(project.target_directory()?.join("debug").join(format!("{name}-peer")).is_file())
 }
 
-fn find(name: &str) -> Result<&'static Peer, String> {
+/// The peer of this name.
+pub(crate) fn find(name: &str) -> Result<&'static Peer, String> {
     PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
         let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
         format!("there is no peer `{name}`; there are {}", names.join(", "))

@@ -11,6 +11,7 @@ mod openssl;
 mod program;
 mod relay;
 mod report;
+mod tshark;
 mod udp_peer;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use report::Report;
 
 const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
 
-Peers: openssl, gnutls, dimpl, pion, boring, chromium
+Peers: openssl, gnutls, dimpl, pion, boring, chromium, tshark
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
@@ -32,6 +33,7 @@ const PEERS: &[(&str, Play)] = &[
     ("pion", dtls::pion),
     ("boring", dtls::boring),
     ("chromium", chromium::run),
+    ("tshark", tshark::run),
 ];
 
 type Play = fn(&mut Report);

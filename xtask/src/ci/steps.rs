@@ -18,28 +18,54 @@ pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
-    pub(crate) run: fn(&Project, Progress<'_>) -> Result<Outcome, String>,
+    run: Run,
+}
+
+/// What a step does.
+enum Run {
+    Check(fn(&Project, Progress<'_>) -> Result<Outcome, String>),
+    /// Plays with the peer of this name in [`interop::PEERS`].
+    Peer(&'static str),
+}
+
+impl Step {
+    /// Does it.
+    pub(crate) fn run(&self, project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+        match self.run {
+            Run::Check(check) => check(project, progress),
+            Run::Peer(name) => interop(project, progress, name),
+        }
+    }
 }
 
 pub(crate) const STEPS: &[Step] = &[
-    Step { name: "format", summary: "cargo fmt --check, also in the workspaces beside", run: format },
-    Step { name: "tidy", summary: "cargo xtask tidy", run: tidy },
-    Step { name: "spec", summary: "cargo xtask spec: no MUST without a test or a reason", run: spec },
-    Step { name: "deny", summary: "cargo xtask deny: licences, duplicates, sources", run: deny },
-    Step { name: "clippy", summary: "all targets, warnings denied", run: clippy },
-    Step { name: "docs", summary: "cargo doc without a warning", run: docs },
-    Step { name: "tests", summary: "cargo test --workspace, doctests included", run: tests },
-    Step { name: "demo", summary: "cargo xtask demo", run: demo },
-    Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: interop_openssl },
-    Step { name: "interop-gnutls", summary: "cargo xtask interop gnutls", run: interop_gnutls },
-    Step { name: "interop-dimpl", summary: "cargo xtask interop dimpl", run: interop_dimpl },
-    Step { name: "interop-pion", summary: "cargo xtask interop pion", run: interop_pion },
-    Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: interop_chromium },
-    Step { name: "satellites", summary: "cargo check of the workspaces beside", run: satellites },
+    Step {
+        name: "format",
+        summary: "cargo fmt --check, also in the workspaces beside",
+        run: Run::Check(format),
+    },
+    Step { name: "tidy", summary: "cargo xtask tidy", run: Run::Check(tidy) },
+    Step {
+        name: "spec",
+        summary: "cargo xtask spec: no MUST without a test or a reason",
+        run: Run::Check(spec),
+    },
+    Step { name: "deny", summary: "cargo xtask deny: licences, duplicates, sources", run: Run::Check(deny) },
+    Step { name: "clippy", summary: "all targets, warnings denied", run: Run::Check(clippy) },
+    Step { name: "docs", summary: "cargo doc without a warning", run: Run::Check(docs) },
+    Step { name: "tests", summary: "cargo test --workspace, doctests included", run: Run::Check(tests) },
+    Step { name: "demo", summary: "cargo xtask demo", run: Run::Check(demo) },
+    Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: Run::Peer("openssl") },
+    Step { name: "interop-gnutls", summary: "cargo xtask interop gnutls", run: Run::Peer("gnutls") },
+    Step { name: "interop-dimpl", summary: "cargo xtask interop dimpl", run: Run::Peer("dimpl") },
+    Step { name: "interop-pion", summary: "cargo xtask interop pion", run: Run::Peer("pion") },
+    Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: Run::Peer("chromium") },
+    Step { name: "interop-tshark", summary: "cargo xtask interop tshark", run: Run::Peer("tshark") },
+    Step { name: "satellites", summary: "cargo check of the workspaces beside", run: Run::Check(satellites) },
     Step {
         name: "platforms",
         summary: "cargo check for the targets that are installed",
-        run: platforms::step,
+        run: Run::Check(platforms::step),
     },
 ];
 
@@ -102,28 +128,8 @@ fn demo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     judged(project.cargo(&["run", "-p", "peer-transport-tokio", "--example", "demo"]), progress)
 }
 
-fn interop_openssl(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    interop(project, progress, "openssl")
-}
-
-fn interop_gnutls(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    interop(project, progress, "gnutls")
-}
-
-fn interop_dimpl(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    interop(project, progress, "dimpl")
-}
-
-fn interop_pion(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    interop(project, progress, "pion")
-}
-
-fn interop_chromium(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    interop(project, progress, "chromium")
-}
-
 fn interop(project: &Project, progress: Progress<'_>, name: &str) -> Result<Outcome, String> {
-    let peer = interop::PEERS.iter().find(|peer| peer.name == name).ok_or("no such peer")?;
+    let peer = interop::find(name)?;
     peer.provide(false)?;
     for mut build in peer.builds(project)? {
         let run = process::collected(&mut build, LIMIT, progress)?;
@@ -210,6 +216,23 @@ impl TestCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_interop_step_plays_with_the_peer_that_it_names() {
+        let mut played = 0;
+        for step in STEPS {
+            match (step.name.strip_prefix("interop-"), &step.run) {
+                (None, Run::Check(_)) => {}
+                (Some(named), Run::Peer(peer)) => {
+                    assert_eq!(named, *peer);
+                    assert!(interop::find(peer).is_ok(), "{peer} is no peer");
+                    played += 1;
+                }
+                _ => panic!("{} does what another step's name says", step.name),
+            }
+        }
+        assert!(played > 0);
+    }
 
     #[test]
     fn test_results_are_summed_over_all_programs() {

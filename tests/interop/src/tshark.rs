@@ -1,0 +1,225 @@
+//! Wireshark's `tshark` reads a conversation of ours with the key log of one of its sides.
+//!
+//! 1. two connections of ours shake hands, talk both ways and close, without a network
+//! 2. their datagrams become a capture file, the key log of one side a file beside it
+//! 3. `tshark` has to show all that was said in plain text, and both Finished messages; without a key nothing
+//!
+//! Here the role is that of the side whose key log is used.
+
+mod conversation;
+mod pcap;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use dtls_core::{
+    Authentication, Certificate, CipherSuite, Config, DtlsRole, HashAlgorithm, NamedGroup, PeerPolicy, Psk,
+    Versions,
+};
+
+use crate::program::Program;
+use crate::report::Report;
+use conversation::{Conversation, SERVER_PORT};
+
+/// One conversation.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    scenario: &'static str,
+    versions: Versions,
+    suite: CipherSuite,
+    /// The server's only group where the cell is about a retry.
+    group: Option<NamedGroup>,
+    /// Whether both sides replace their keys in the middle.
+    updated: bool,
+}
+
+const PLAIN: Cell = Cell {
+    scenario: "",
+    versions: Versions::Dtls12,
+    suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
+    group: None,
+    updated: false,
+};
+
+const PLAIN_13: Cell = Cell { versions: Versions::Dtls13, suite: CipherSuite::AES_128_GCM_SHA256, ..PLAIN };
+
+const CELLS: &[Cell] = &[
+    Cell { scenario: "ECDHE-ECDSA-AES128-GCM-SHA256", ..PLAIN },
+    Cell {
+        scenario: "ECDHE-ECDSA-AES256-GCM-SHA384",
+        suite: CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384,
+        ..PLAIN
+    },
+    Cell {
+        scenario: "ECDHE-ECDSA-CHACHA20-POLY1305",
+        suite: CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+        ..PLAIN
+    },
+    Cell { scenario: "PSK-AES128-CCM8", suite: CipherSuite::PSK_AES128_CCM_8, ..PLAIN },
+    Cell { scenario: "1.3: AES-128-GCM-SHA256", ..PLAIN_13 },
+    Cell { scenario: "1.3: AES-256-GCM-SHA384", suite: CipherSuite::AES_256_GCM_SHA384, ..PLAIN_13 },
+    Cell {
+        scenario: "1.3: CHACHA20-POLY1305-SHA256",
+        suite: CipherSuite::CHACHA20_POLY1305_SHA256,
+        ..PLAIN_13
+    },
+    Cell { scenario: "1.3: a retry over P-384", group: Some(NamedGroup::SECP384R1), ..PLAIN_13 },
+    Cell { scenario: "1.3: new keys in both directions", updated: true, ..PLAIN_13 },
+];
+
+/// Plays every cell.
+pub(crate) fn run(report: &mut Report) {
+    let folder = Folder::new();
+    for cell in CELLS {
+        for (role, word) in [(DtlsRole::Client, "client"), (DtlsRole::Server, "server")] {
+            report.cell(word, cell.scenario, |notes| cell.play(&folder.0, role, notes));
+        }
+    }
+    report.cell("both", "nothing is shown without a key log", |notes| blind(&folder.0, notes));
+}
+
+impl Cell {
+    fn play(&self, folder: &Path, key_log_of: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
+        let (conversation, said) = self.converse()?;
+        let shown = dissect(folder, conversation.capture.bytes(), conversation.key_log(key_log_of))?;
+        let missing: Vec<_> = said.iter().filter(|text| !shown.data.contains(&(**text).to_owned())).collect();
+        if !missing.is_empty() {
+            return Err(format!("tshark does not show {missing:?}\n{}", shown.summary));
+        }
+        if shown.finished != 2 {
+            return Err(format!("tshark shows {} Finished messages\n{}", shown.finished, shown.summary));
+        }
+        notes.push(format!("{} texts and both Finished messages in plain text", said.len()));
+        Ok(())
+    }
+
+    /// A conversation from its ClientHello to its end, and what was said in it.
+    fn converse(&self) -> Result<(Conversation, Vec<&'static str>), String> {
+        let [client, server] = self.configs()?;
+        let psk = Psk::new(b"sensor-7", b"a key that both know").map_err(|error| error.to_string())?;
+        let mut conversation = Conversation::new(client, server, &psk)?;
+        conversation.connect()?;
+        let mut said = vec![(DtlsRole::Client, "from the client"), (DtlsRole::Server, "from the server")];
+        for (from, text) in &said {
+            conversation.send(*from, text.as_bytes())?;
+        }
+        if self.updated {
+            conversation.update_keys(DtlsRole::Client)?;
+            let new = [(DtlsRole::Client, "client, new keys"), (DtlsRole::Server, "server, new keys")];
+            for (from, text) in new {
+                conversation.send(from, text.as_bytes())?;
+            }
+            said.extend(new);
+        }
+        conversation.close(DtlsRole::Client)?;
+        Ok((conversation, said.into_iter().map(|(_, text)| text).collect()))
+    }
+
+    fn configs(&self) -> Result<[Config; 2], String> {
+        let base = || Config {
+            versions: self.versions,
+            suites: vec![self.suite],
+            key_log: true,
+            ..Config::default()
+        };
+        if self.suite == CipherSuite::PSK_AES128_CCM_8 {
+            let psk = || Config {
+                authentication: Authentication::Psk { hint: Some(b"factory".to_vec()) },
+                ..base()
+            };
+            return Ok([psk(), psk()]);
+        }
+        let own = [generated()?, generated()?];
+        let [mut client, mut server] = [0, 1].map(|side: usize| Config {
+            authentication: Authentication::Certificates {
+                own: vec![own[side].clone()],
+                peer: PeerPolicy::Fingerprints(vec![own[1 - side].fingerprint(HashAlgorithm::Sha256)]),
+                require_peer: true,
+            },
+            ..base()
+        });
+        if let Some(group) = self.group {
+            // The client shares a key of its first group alone, so the server has to ask for another.
+            client.groups = vec![NamedGroup::X25519, group];
+            server.groups = vec![group];
+        }
+        Ok([client, server])
+    }
+}
+
+/// What `tshark` shows without a key is not proof of one.
+fn blind(folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
+    let (conversation, said) = PLAIN.converse()?;
+    let shown = dissect(folder, conversation.capture.bytes(), "")?;
+    if !shown.data.is_empty() || shown.finished > 0 {
+        return Err(format!("tshark shows {:?} and {} Finished messages", shown.data, shown.finished));
+    }
+    notes.push(format!("none of {} texts", said.len()));
+    Ok(())
+}
+
+/// What `tshark` makes of a capture.
+struct Shown {
+    /// Application data in plain text.
+    data: Vec<String>,
+    /// How many Finished messages.
+    finished: usize,
+    /// One line for each record, for a failure.
+    summary: String,
+}
+
+fn dissect(folder: &Path, capture: &[u8], key_log: &str) -> Result<Shown, String> {
+    let (capture, key_log) =
+        (write(folder, "conversation.pcap", capture)?, write(folder, "keys.log", key_log.as_bytes())?);
+    let mut command = Command::new("tshark");
+    // Nobody's own settings.
+    command.env("WIRESHARK_CONFIG_DIR", folder).env("HOME", folder);
+    command.arg("-r").arg(capture).args(["-d", &format!("udp.port=={SERVER_PORT},dtls")]);
+    command.arg("-o").arg(format!("tls.keylog_file:{}", key_log.display()));
+    command.arg("-V");
+    let text = Program::run(&mut command, b"")?;
+    let lines = || text.lines().map(str::trim);
+    let data = lines().filter_map(|line| line.strip_prefix("Data: ")).filter_map(text_of);
+    let finished = lines().filter(|line| *line == "Handshake Type: Finished (20)").count();
+    let summary: Vec<_> = lines().filter(|line| line.contains("Record Layer: ")).collect();
+    Ok(Shown { data: data.collect(), finished, summary: summary.join("\n") })
+}
+
+/// The text that hexadecimal digits stand for.
+fn text_of(digits: &str) -> Option<String> {
+    let bytes = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    String::from_utf8(bytes.collect::<Option<Vec<_>>>()?).ok()
+}
+
+fn generated() -> Result<Certificate, String> {
+    const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+    Certificate::generate(SystemTime::now(), MONTH).map_err(|error| format!("our certificate: {error}"))
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
+    let path = folder.join(name);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, bytes))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// A folder of this run, which goes away with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("interop-tshark-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
