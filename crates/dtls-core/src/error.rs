@@ -66,8 +66,9 @@ pub enum Misconfigured {
     /// that is allowed.
     #[error("no cipher suite is given that suits the authentication and an allowed version")]
     NoSuite,
-    /// [`crate::Config::groups`] is empty.
-    #[error("no key exchange group is given")]
+    /// [`crate::Config::groups`] holds none for a version that is allowed: DTLS 1.2 does not know
+    /// [`NamedGroup::X25519MLKEM768`].
+    #[error("no key exchange group is given for an allowed version")]
     NoGroup,
     /// `UseSrtp::Required` is empty.
     #[error("SRTP is required but no profile is given")]

@@ -11,9 +11,9 @@ use crate::dtls13;
 use crate::error::Error;
 use crate::event::{Admitted, Event};
 use crate::failure::{Failure, Misbehaved, Operation};
+use crate::handshake::reassembly::Assembled;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{Fragment, HandshakeType, Message};
-use crate::peek::hello_random;
 use crate::record::unified::UnifiedHeader;
 use crate::record::{Record, RecordHeader};
 use crate::timer::Timer;
@@ -77,8 +77,19 @@ impl Connection {
             && !handshaking.machine.awaits_answer()
             && let Some(assembled) = handshaking.reassembly.take_complete()
         {
-            self.deliver(&assembled.message());
+            self.deliver_assembled(assembled);
         }
+    }
+
+    fn deliver_assembled(&mut self, assembled: Assembled) -> Admitted {
+        let outcome = self.deliver(&assembled.message());
+        if assembled.message().kind == HandshakeType::CLIENT_HELLO
+            && self.role == DtlsRole::Server
+            && let State::Handshaking(handshaking) = &mut self.state
+        {
+            handshaking.hello = assembled.into_body();
+        }
+        outcome
     }
 
     /// The machine, and what it may touch.
@@ -211,10 +222,7 @@ impl Connection {
             return self.discard(Discard::UnexpectedMessage);
         };
         let is_hello = fragment.kind == HandshakeType::CLIENT_HELLO && !protected;
-        if is_hello
-            && handshaking.machine.is_replaceable()
-            && hello_random(fragment) != handshaking.remote_random
-        {
+        if is_hello && handshaking.machine.is_replaceable() && handshaking.is_of_another_hello(fragment) {
             return self.receive_replacement(fragment);
         }
         let flight = &handshaking.outgoing.flight;
@@ -255,7 +263,7 @@ impl Connection {
         self.timers.stop(Timer::Retransmit);
         self.timers.stop(Timer::Acknowledge);
         self.timers.stop(Timer::AlertHint);
-        self.deliver(&hello.message())
+        self.deliver_assembled(hello)
     }
 
     /// The application answers what an event has asked.

@@ -15,8 +15,9 @@ use crate::handshake::early::EarlyRecords;
 use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::step::{Answer, Answered, Context, Step};
-use crate::handshake::{Message, Outgoing};
+use crate::handshake::{Fragment, Message, Outgoing};
 use crate::message::Random;
+use crate::peek::hello_random;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
 use std::time::Instant;
@@ -52,6 +53,9 @@ pub(super) struct Handshaking {
     pub(super) machine: Machine,
     pub(super) outgoing: Outgoing,
     pub(super) reassembly: Reassembly,
+    /// The ClientHello that this attempt answers, where it came in pieces: one that shows no random is told from a
+    /// piece of another hello by its bytes.
+    pub(super) hello: Vec<u8>,
     /// A ClientHello that may replace the one which this attempt answers.
     pub(super) replacement: Reassembly,
     pub(super) early: EarlyRecords,
@@ -99,12 +103,22 @@ impl Handshaking {
             machine,
             outgoing,
             reassembly: Reassembly::default(),
+            hello: Vec::new(),
             replacement: Reassembly::default(),
             early: EarlyRecords::default(),
             received: Received::default(),
             alert_hint: None,
             replaced_at: None,
         }
+    }
+}
+
+impl Handshaking {
+    /// Whether a fragment of a ClientHello is of another one than that which this attempt answers.
+    pub(super) fn is_of_another_hello(&self, fragment: &Fragment<'_>) -> bool {
+        let known = self.hello.get(fragment.offset..fragment.offset.saturating_add(fragment.body.len()));
+        let is_piece = fragment.length == self.hello.len() && known == Some(fragment.body);
+        !is_piece && hello_random(fragment) != self.remote_random
     }
 }
 

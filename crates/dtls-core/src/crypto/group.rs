@@ -1,4 +1,4 @@
-//! Key exchange groups: making a share, and agreeing on a secret.
+//! Key exchange groups, and the exchange over those of elliptic curves: making a share, agreeing on a secret.
 
 use crate::crypto::backend::{agreement, rand};
 use crate::crypto::shared_secret::SharedSecret;
@@ -16,9 +16,17 @@ impl NamedGroup {
     pub const SECP384R1: Self = Self(24);
     /// X25519 (RFC 8422).
     pub const X25519: Self = Self(29);
+    /// ML-KEM-768 beside X25519 (draft-ietf-tls-ecdhe-mlkem): safe as long as one of them is, and so also from
+    /// whoever records today to decrypt with a quantum computer later. Of DTLS 1.3 alone.
+    pub const X25519MLKEM768: Self = Self(0x11ec);
 
     /// What is implemented, in the preference order of [`crate::Config::default`].
-    pub const SUPPORTED: [Self; 3] = [Self::X25519, Self::SECP256R1, Self::SECP384R1];
+    pub const SUPPORTED: [Self; 4] = [Self::X25519MLKEM768, Self::X25519, Self::SECP256R1, Self::SECP384R1];
+
+    /// Whether it can be negotiated in DTLS 1.2, which has no place for what a server answers to a share.
+    pub(crate) fn is_of_dtls12(self) -> bool {
+        self != Self::X25519MLKEM768
+    }
 
     fn algorithm(self) -> Option<&'static agreement::Algorithm> {
         match self {
@@ -36,12 +44,13 @@ impl fmt::Debug for NamedGroup {
             Self::SECP256R1 => f.write_str("secp256r1"),
             Self::SECP384R1 => f.write_str("secp384r1"),
             Self::X25519 => f.write_str("x25519"),
+            Self::X25519MLKEM768 => f.write_str("X25519MLKEM768"),
             Self(number) => write!(f, "NamedGroup({number})"),
         }
     }
 }
 
-/// Our half of a key exchange: used once, by value.
+/// Our half of a key exchange over an elliptic curve: used once, by value.
 pub(crate) struct KeyShare {
     group: NamedGroup,
     private: agreement::EphemeralPrivateKey,
@@ -66,10 +75,19 @@ impl KeyShare {
         self.public.as_ref()
     }
 
+    pub(crate) fn public_key(&self) -> agreement::PublicKey {
+        self.public.clone()
+    }
+
     /// The peer's share is refused where it is no valid point of the group.
     pub(crate) fn agree(self, peer: &[u8]) -> Result<SharedSecret, Failure> {
+        self.agree_after(&[], peer)
+    }
+
+    /// The same, with the result of another key exchange before it in the secret.
+    pub(crate) fn agree_after(self, first: &[u8], peer: &[u8]) -> Result<SharedSecret, Failure> {
         let peer = agreement::UnparsedPublicKey::new(self.private.algorithm(), peer);
-        agreement::agree_ephemeral(self.private, &peer, SharedSecret::agreed)
+        agreement::agree_ephemeral(self.private, &peer, |second| SharedSecret::agreed(first, second))
             .map_err(|_| Failure::Peer(Misbehaved::InvalidKeyShare))
     }
 }
@@ -81,7 +99,7 @@ mod tests {
     #[test]
     fn two_shares_of_a_group_agree() {
         let random = rand::SystemRandom::new();
-        for group in NamedGroup::SUPPORTED {
+        for group in NamedGroup::SUPPORTED.into_iter().filter(|group| group.is_of_dtls12()) {
             let ours = KeyShare::generate(group, &random).unwrap();
             let theirs = KeyShare::generate(group, &random).unwrap();
             let (our_public, their_public) = (ours.public().to_vec(), theirs.public().to_vec());

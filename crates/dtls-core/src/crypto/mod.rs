@@ -3,6 +3,8 @@
 pub(crate) mod aead;
 pub(crate) mod backend;
 pub(crate) mod group;
+pub(crate) mod key_exchange;
+pub(crate) mod ml_kem;
 pub(crate) mod shared_secret;
 pub(crate) mod sign;
 pub(crate) mod suite;

@@ -7,9 +7,12 @@ use zeroize::Zeroizing;
 pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
 
 impl SharedSecret {
-    /// The result of a key exchange.
-    pub(crate) fn agreed(secret: &[u8]) -> Self {
-        Self(Zeroizing::new(secret.to_vec()))
+    /// The results of two key exchanges, one after the other. The first is empty where there is only one.
+    pub(crate) fn agreed(first: &[u8], second: &[u8]) -> Self {
+        let mut secret = Zeroizing::new(Vec::with_capacity(first.len() + second.len()));
+        secret.extend_from_slice(first);
+        secret.extend_from_slice(second);
+        Self(secret)
     }
 
     /// RFC 4279 section 2: as many zeros as the key is long, then the key, each with its length.

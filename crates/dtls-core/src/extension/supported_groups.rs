@@ -19,7 +19,7 @@ impl<'a> SupportedGroups<'a> {
         self.0.contains(group.0)
     }
 
-    pub(crate) fn write(writer: &mut Writer<'_>, groups: &[NamedGroup]) {
+    pub(crate) fn write(writer: &mut Writer<'_>, groups: impl Iterator<Item = NamedGroup>) {
         let mut list = writer.block(Width::Two);
         for group in groups {
             list.u16(group.0);

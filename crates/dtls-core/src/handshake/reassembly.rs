@@ -40,6 +40,10 @@ impl Assembled {
         let Self { kind, sequence, protected, .. } = *self;
         Message { kind, sequence, body: &self.body, protected }
     }
+
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
 }
 
 /// Fragments on their way to messages.

@@ -2,7 +2,7 @@
 
 use crate::world::{Side, World, client_config, config, identities};
 use dtls_core::{
-    CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, UseSrtp,
+    CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, UseSrtp, Versions,
 };
 use std::time::Instant;
 
@@ -70,6 +70,12 @@ fn a_configuration_that_cannot_connect_is_refused_by_name() {
     let psk = vec![CipherSuite::PSK_AES128_CCM_8];
     assert_eq!(refused(Config { suites: psk, ..client_config() }), Misconfigured::NoSuite);
     assert_eq!(refused(Config { groups: vec![], ..client_config() }), Misconfigured::NoGroup);
+    // DTLS 1.2, which is allowed as well, could negotiate nothing.
+    let hybrid = vec![NamedGroup::X25519MLKEM768];
+    let auto = Config { versions: Versions::Auto, groups: hybrid.clone(), ..client_config() };
+    assert_eq!(refused(auto), Misconfigured::NoGroup);
+    let dtls13 = Config { versions: Versions::Dtls13, groups: hybrid, ..client_config() };
+    assert!(Connection::client(Instant::now(), dtls13).is_ok());
     let unknown = CipherSuite(0x1305);
     assert_eq!(
         refused(Config { suites: vec![unknown], ..client_config() }),

@@ -2,7 +2,7 @@
 
 use crate::world::{
     Fate, Side, World, certificate, client_config, config, fingerprint, fragment_record, identities, ms,
-    plaintext_record, server_config,
+    plaintext_record, server_config, without_ml_kem,
 };
 use dtls_core::{
     AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, Misbehaved, NamedGroup,
@@ -10,7 +10,7 @@ use dtls_core::{
 };
 
 fn dtls13(config: Config) -> Config {
-    Config { versions: Versions::Dtls13, ..config }
+    without_ml_kem(Config { versions: Versions::Dtls13, ..config })
 }
 
 fn world() -> World {

@@ -14,6 +14,7 @@ mod final_flight;
 mod flights;
 mod hello;
 mod hostile;
+mod hybrid;
 mod identity;
 mod loss;
 mod pki;

@@ -94,7 +94,7 @@ fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: 
             extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
             if matches!(config.authentication, Authentication::Certificates { .. }) {
                 extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
-                    SupportedGroups::write(writer, &config.groups);
+                    SupportedGroups::write(writer, config.groups_of_dtls12());
                 });
                 extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
                 extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {

@@ -104,7 +104,7 @@ impl AwaitServerKeyExchange {
         cx: &Context<'_>,
     ) -> Result<AwaitServerHelloDone, Failure> {
         let Self { selected, presented, accepted } = self;
-        if !cx.config.groups.contains(&exchange.group) {
+        if !cx.config.groups_of_dtls12().any(|group| group == exchange.group) {
             return Err(Misbehaved::SelectedUnoffered.into());
         }
         if !VERIFIABLE.contains(&exchange.scheme) {

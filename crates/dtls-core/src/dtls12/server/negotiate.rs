@@ -100,7 +100,7 @@ fn choose_group(extensions: Extensions<'_>, config: &Config) -> Result<NamedGrou
     let offered = offered.map_err(malformed)?;
     let is_offered =
         |group: NamedGroup| offered.map_or(group == NamedGroup::SECP256R1, |groups| groups.contains(group));
-    let group = config.groups.iter().copied().find(|group| is_offered(*group));
+    let group = config.groups_of_dtls12().find(|group| is_offered(*group));
     Ok(group.ok_or(Incompatible::Group)?)
 }
 

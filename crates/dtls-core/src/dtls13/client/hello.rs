@@ -2,7 +2,8 @@
 
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::SystemRandom;
-use crate::crypto::group::{KeyShare, NamedGroup};
+use crate::crypto::group::NamedGroup;
+use crate::crypto::key_exchange::Offer;
 use crate::crypto::suite13::Suite13;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
@@ -32,7 +33,7 @@ use crate::srtp_negotiation;
 
 /// After step 1 or 3.
 pub(crate) struct AwaitServerHello {
-    share: KeyShare,
+    offer: Offer,
     retry: Retry,
 }
 
@@ -67,10 +68,9 @@ impl AwaitServerHello {
         random: &SystemRandom,
         outgoing: &mut Outgoing,
     ) -> Result<Self, Failure> {
-        let group = config.groups.first().copied().ok_or(Incompatible::Group)?;
-        let share = KeyShare::generate(group, random)?;
-        send_client_hello(config, client_random, &share, Cookies::default(), outgoing);
-        Ok(Self { share, retry: Retry::NotAsked })
+        let offer = Offer::generate(&config.groups, random)?;
+        send_client_hello(config, client_random, &offer, Cookies::default(), outgoing);
+        Ok(Self { offer, retry: Retry::NotAsked })
     }
 
     /// Step 2 in DTLS 1.2: only the cookie differs in what follows.
@@ -93,7 +93,7 @@ impl AwaitServerHello {
         };
         cx.outgoing.transcript.restart();
         let cookies = Cookies { legacy: request.cookie, extension: None };
-        send_client_hello(cx.config, cx.local_random, &self.share, cookies, cx.outgoing);
+        send_client_hello(cx.config, cx.local_random, &self.offer, cookies, cx.outgoing);
         self.retry = Retry::Verified(verified);
         Step::Advance(State::AwaitServerHello(self).into())
     }
@@ -147,7 +147,7 @@ impl AwaitServerHello {
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
-        let Self { mut share, retry } = *self;
+        let Self { mut offer, retry } = *self;
         match retry {
             Retry::NotAsked => {}
             Retry::Retried(_) => return Err(Misbehaved::UnexpectedMessage.into()),
@@ -159,18 +159,18 @@ impl AwaitServerHello {
             // Nothing would change (RFC 8446 section 4.1.4).
             None if choice.cookie.is_none() => return Err(Misbehaved::SelectedUnoffered.into()),
             None => {}
-            Some(group) if group == share.group() || !cx.config.groups.contains(&group) => {
+            Some(group) if offer.has(group) || !cx.config.groups.contains(&group) => {
                 return Err(Misbehaved::SelectedUnoffered.into());
             }
-            Some(group) => share = KeyShare::generate(group, cx.random)?,
+            Some(group) => offer = Offer::of(group, cx.random)?,
         }
         let transcript = &mut cx.outgoing.transcript;
         transcript.become_dtls13();
         transcript.fold(choice.suite.hash);
         transcript.receive(message);
         let cookies = Cookies { legacy: &[], extension: choice.cookie };
-        send_client_hello(cx.config, cx.local_random, &share, cookies, cx.outgoing);
-        Ok(State::AwaitServerHello(Box::new(Self { share, retry: Retry::Retried(choice.suite) })))
+        send_client_hello(cx.config, cx.local_random, &offer, cookies, cx.outgoing);
+        Ok(State::AwaitServerHello(Box::new(Self { offer, retry: Retry::Retried(choice.suite) })))
     }
 
     fn accept(
@@ -179,15 +179,15 @@ impl AwaitServerHello {
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
-        let Self { share, retry } = *self;
+        let Self { offer, retry } = *self;
         let choice = read_choice(hello, cx.config, &HELLO_EXTENSIONS)?;
         match retry {
             Retry::NotAsked => {}
             Retry::Retried(suite) if suite.suite == choice.suite.suite => {}
             Retry::Retried(_) | Retry::Verified(_) => return Err(Misbehaved::SelectedUnoffered.into()),
         }
-        let theirs = choice.share.filter(|theirs| theirs.group == share.group());
-        let theirs = theirs.ok_or(Misbehaved::SelectedUnoffered)?;
+        let theirs = choice.share.ok_or(Misbehaved::SelectedUnoffered)?;
+        let secret = offer.agree(theirs.group, theirs.share)?;
         let outgoing = &mut *cx.outgoing;
         outgoing.transcript.become_dtls13();
         outgoing.transcript.receive(message);
@@ -201,7 +201,7 @@ impl AwaitServerHello {
             group: theirs.group,
         };
         let transcript = outgoing.transcript.hash(choice.suite.hash);
-        let secrets = HandshakeSecrets::derive(choice.suite, &share.agree(theirs.share)?, &transcript);
+        let secrets = HandshakeSecrets::derive(choice.suite, &secret, &transcript);
         begin_handshake_epoch(DtlsRole::Client, &secrets.traffic, cx)?;
         log_handshake(&selected, &secrets.traffic, cx);
         Ok(State::AwaitEncryptedExtensions(AwaitEncryptedExtensions { selected, secrets }))
@@ -283,7 +283,7 @@ struct Cookies<'a> {
 fn send_client_hello(
     config: &Config,
     random: &Random,
-    share: &KeyShare,
+    offer: &Offer,
     cookies: Cookies<'_>,
     outgoing: &mut Outgoing,
 ) {
@@ -297,11 +297,11 @@ fn send_client_hello(
                 supported_versions::write(writer, config.versions.offered());
             });
             extension::write(writer, ExtensionType::SUPPORTED_GROUPS, |writer| {
-                SupportedGroups::write(writer, &config.groups);
+                SupportedGroups::write(writer, config.groups.iter().copied());
             });
             extension::write(writer, ExtensionType::KEY_SHARE, |writer| {
-                let entry = KeyShareEntry { group: share.group(), share: share.public() };
-                KeyShares::write(writer, std::iter::once(entry));
+                let entries = offer.shares().map(|(group, share)| KeyShareEntry { group, share });
+                KeyShares::write(writer, entries);
             });
             extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
                 SignatureAlgorithms::write(writer, &VERIFIABLE);

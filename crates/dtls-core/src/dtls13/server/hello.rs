@@ -2,7 +2,8 @@
 
 use crate::codec::Width;
 use crate::config::DtlsRole;
-use crate::crypto::group::{KeyShare, NamedGroup};
+use crate::crypto::group::NamedGroup;
+use crate::crypto::key_exchange::Response;
 use crate::crypto::suite::CipherSuite;
 use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
@@ -123,7 +124,7 @@ fn answer(
     cx: &mut Context<'_>,
 ) -> Result<State, Failure> {
     let (suite, hash) = (choice.suite, choice.suite.hash);
-    let ours = KeyShare::generate(group, cx.random)?;
+    let response = Response::to(group, theirs, cx.random)?;
     let selected = Selected { client_random: hello.random, server_random: *cx.local_random, suite, group };
     let outgoing = &mut *cx.outgoing;
     outgoing.flight.begin();
@@ -133,12 +134,12 @@ fn answer(
                 writer.u16(ProtocolVersion::DTLS13.0);
             });
             extension::write(writer, ExtensionType::KEY_SHARE, |writer| {
-                KeyShareEntry { group, share: ours.public() }.write(writer);
+                KeyShareEntry { group, share: response.share() }.write(writer);
             });
         });
     });
     let transcript = outgoing.transcript.hash(hash);
-    let secrets = HandshakeSecrets::derive(suite, &ours.agree(theirs)?, &transcript);
+    let secrets = HandshakeSecrets::derive(suite, response.secret(), &transcript);
     outgoing.push(Epoch::Handshake, HandshakeType::ENCRYPTED_EXTENSIONS, |writer| {
         let mut extensions = writer.block(Width::Two);
         if let Some(profile) = choice.srtp_profile {
