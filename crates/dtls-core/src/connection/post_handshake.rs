@@ -104,7 +104,8 @@ impl Connection {
             }
             _ => return,
         };
-        let content = received.encode();
+        let room = self.config.mtu.saturating_sub(self.records.overhead(epoch));
+        let content = received.encode(room);
         received.told();
         let out = self.outbox.datagram();
         if self.records.write(epoch, ContentType::Ack, [&content, &[]], out).is_ok() {

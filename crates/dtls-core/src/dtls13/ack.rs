@@ -8,6 +8,8 @@ use crate::record::RecordNumber;
 const MAX_NUMBERS: usize = 32;
 /// An epoch and a sequence number of 64 bits each.
 const NUMBER_LEN: usize = 16;
+/// In front of the numbers.
+const LENGTH_LEN: usize = 2;
 
 /// The records to acknowledge.
 #[derive(Default)]
@@ -49,9 +51,10 @@ impl Received {
         *self = Self::default();
     }
 
-    /// The content of the record, in increasing order.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut sorted: Vec<_> = self.numbers.iter().map(|number| (number.epoch, number.sequence)).collect();
+    /// The content of the record, in increasing order and of at most `room` bytes: the newest are told first.
+    pub(crate) fn encode(&self, room: usize) -> Vec<u8> {
+        let told = self.numbers.iter().rev().take(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
+        let mut sorted: Vec<_> = told.map(|number| (number.epoch, number.sequence)).collect();
         sorted.sort_unstable();
         let len = u16::try_from(sorted.len() * NUMBER_LEN).unwrap_or(0);
         let mut content = len.to_be_bytes().to_vec();
@@ -93,7 +96,7 @@ mod tests {
         for noted in [number(2, 5), number(0, 9), number(2, 1), number(2, 5)] {
             received.note(noted);
         }
-        let content = received.encode();
+        let content = received.encode(1200);
         assert_eq!(content.len(), 2 + 3 * 16);
         assert!(decode(&content).unwrap().eq([number(0, 9), number(2, 1), number(2, 5)]));
         assert!(decode(&content[..content.len() - 1]).is_err());
@@ -104,6 +107,16 @@ mod tests {
     fn the_list_is_bounded() {
         let mut received = Received::default();
         (0..1000).for_each(|sequence| received.note(number(2, sequence)));
-        assert_eq!(decode(&received.encode()).unwrap().count(), MAX_NUMBERS);
+        assert_eq!(decode(&received.encode(1200)).unwrap().count(), MAX_NUMBERS);
+    }
+
+    #[test]
+    fn where_there_is_little_room_the_newest_are_told() {
+        let mut received = Received::default();
+        (0..20).for_each(|sequence| received.note(number(2, sequence)));
+        for (room, first) in [(2 + 3 * 16, 17), (2 + 3 * 16 - 1, 18), (2, 20), (0, 20)] {
+            let content = received.encode(room);
+            assert!(decode(&content).unwrap().eq((first..20).map(|sequence| number(2, sequence))), "{room}");
+        }
     }
 }
