@@ -1,19 +1,16 @@
-//! `dtls_core::Connection`: a client and a server of ours over a network that the input plays.
+//! `dtls_core::Connection`: a client and a server of ours, whose whole handshake and life the input tampers with.
 //!
-//! The script tampers with real flights in any state. Afterwards the network is honest, and then: each side has
-//! connected or failed; a side that was connected fails or closes only because its peer did; nothing arrives that was
-//! not sent; two sides that are connected export the same keys and carry data both ways.
+//! Two bytes choose versions, authentication and more ([`Stage`]); the rest is the script of a network that tampers
+//! with real flights in any state. Afterwards the network is honest, and then: each side has connected or ended; a side
+//! without its proofs has not connected; a side that was connected ends only because its peer did; two sides that are
+//! connected export the same keys and carry data both ways.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant, SystemTime},
-};
-
-use dtls_core::{Authentication, Certificate, Config, Connection, Event, HashAlgorithm, PeerPolicy};
+use std::time::Duration;
 
 use crate::{
+    dtls_stage::{CLIENT, Endpoint, SERVER, Stage},
     input::Input,
-    network::{self, Network, Side},
+    network::{self, Network},
 };
 
 /// See the head of the file.
@@ -23,151 +20,77 @@ pub fn dtls_connection(data: &[u8]) {
 
 /// Which sides are connected in the end.
 fn play(data: &[u8]) -> [bool; 2] {
+    let mut input = Input::new(data);
+    let stage = Stage::read(&mut input);
     let now = network::beginning();
-    let mut client = Connection::client(now, config()).expect("the configuration is sound");
-    client.start(now, None).expect("not started before");
-    let mut server = Connection::server(now, config()).expect("the configuration is sound");
-    server.start(now, None).expect("not started before");
-    let mut network = Network::new(now, [Endpoint::new(client), Endpoint::new(server)]);
-
-    network.play(&mut Input::new(data));
+    let mut network = Network::new(now, stage.set(now));
+    network.play(&mut input);
+    network.sides.iter_mut().for_each(Endpoint::answer);
     network.settle(Duration::from_secs(45));
+    judge(&mut network)
+}
 
-    for (side, peer) in [(0, 1), (1, 0)] {
+/// What holds for any two sides when nobody tampers any more.
+pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
+    for (side, peer) in [(CLIENT, SERVER), (SERVER, CLIENT)] {
         let (side, peer) = (&network.sides[side], &network.sides[peer]);
         assert!(
-            side.connected || side.ended.is_some(),
+            side.connected.is_some() || side.ended.is_some(),
             "a handshake without end: {:?}",
             side.connection.stats()
         );
-        if side.connected && side.ended.is_some() && !side.closed_by_us {
+        if side.connected.is_some() && side.ended.is_some() && !side.closed_by_us {
             assert!(peer.ended.is_some(), "a connection ended and its peer knows nothing: {:?}", side.ended);
         }
-        for data in &side.received {
-            assert!(MESSAGES.contains(&&data[..]), "received what was never sent: {data:?}");
+        if side.ended.is_some() {
+            assert_eq!(side.connection.poll_timeout(), None, "what has ended waits for nothing");
         }
     }
+    let open = [CLIENT, SERVER].map(|side| network.sides[side].is_open());
+    if open == [true, true] {
+        assert_works(network);
+    }
+    open
+}
+
+/// Both sides have the same keys and hear each other.
+pub(crate) fn assert_works(network: &mut Network<Endpoint>) {
     let [client, server] = &network.sides;
-    if client.is_open() && server.is_open() {
-        assert_eq!(client.exported(), server.exported());
-        let now = network.now;
-        for side in &mut network.sides {
-            side.received.clear();
-            side.connection.send(now, MESSAGES[2]).expect("connected");
-        }
-        network.settle(Duration::from_secs(1));
-        for side in &network.sides {
-            assert_eq!(side.received, [MESSAGES[2]], "an open connection carries data");
-        }
+    assert_eq!(client.exported(), server.exported());
+    assert_eq!(client.connection.negotiated(), server.connection.negotiated());
+    let now = network.now;
+    let sent = [CLIENT, SERVER].map(|side| network.sides[side].send(now).expect("connected"));
+    network.settle(Duration::from_secs(1));
+    for (from, number) in [(CLIENT, sent[CLIENT]), (SERVER, sent[SERVER])] {
+        assert!(network.sides[1 - from].received.contains(&number), "an open connection carries data");
     }
-    [network.sides[0].is_open(), network.sides[1].is_open()]
-}
-
-/// What is sent, and so the only thing that may arrive.
-const MESSAGES: [&[u8]; 3] = [b"one", b"another", b"last"];
-
-struct Endpoint {
-    connection: Connection,
-    connected: bool,
-    /// `Failed` or `Closed`, which come once.
-    ended: Option<Event>,
-    closed_by_us: bool,
-    received: Vec<Vec<u8>>,
-}
-
-impl Endpoint {
-    fn new(connection: Connection) -> Self {
-        Self { connection, connected: false, ended: None, closed_by_us: false, received: Vec::new() }
-    }
-
-    fn is_open(&self) -> bool {
-        self.connected && self.ended.is_none()
-    }
-
-    fn exported(&self) -> [u8; 60] {
-        let mut exported = [0; 60];
-        self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported).expect("connected");
-        exported
-    }
-}
-
-impl Side for Endpoint {
-    fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) {
-        let _ = dtls_core::peek(datagram);
-        let _ = self.connection.handle_input(now, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize> {
-        self.connection.poll_transmit(buffer).map(|transmit| transmit.len)
-    }
-
-    fn drain_events(&mut self) {
-        while let Some(event) = self.connection.poll_event() {
-            match event {
-                Event::Connected(_) => {
-                    assert!(!self.connected && self.ended.is_none(), "connected twice, or after the end");
-                    self.connected = true;
-                }
-                Event::Data(data) => self.received.push(data.to_vec()),
-                Event::Failed(_) | Event::Closed(_) => {
-                    assert!(self.ended.is_none(), "{event:?} after {:?}", self.ended);
-                    self.ended = Some(event);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
-    }
-
-    fn command(&mut self, now: Instant, which: u8) {
-        match which {
-            0..=99 => drop(self.connection.send(now, MESSAGES[usize::from(which & 1)])),
-            100..=149 => self.connection.retransmit(now),
-            150..=179 => self.connection.release_final_flight(now),
-            180..=199 => {
-                let mut scratch = Vec::new();
-                let _ = self.connection.try_input(now, &[which; 40], &mut scratch);
-            }
-            200..=219 => self.connection.note_forgery(now),
-            _ => {
-                self.closed_by_us = true;
-                self.connection.close(now);
-            }
-        }
-    }
-}
-
-/// A certificate of our own, and nobody else is accepted.
-pub(crate) fn config() -> Arc<Config> {
-    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let own = Certificate::generate(today, Duration::from_secs(86_400)).expect("a certificate");
-        let peer = PeerPolicy::Fingerprints(vec![own.fingerprint(HashAlgorithm::Sha256)]);
-        let authentication = Authentication::Certificates { own: vec![own], peer, require_peer: true };
-        Arc::new(Config { authentication, ..Config::default() })
-    });
-    Arc::clone(config)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_honest_network_connects_both_sides() {
-        assert_eq!(super::play(&[]), [true, true]);
+    fn an_honest_network_connects_exactly_those_who_can_prove_who_they_are() {
+        for number in 0..81 {
+            for shape in [0, 1, 2, 4, 8, 0x10, 0x20, 0x30, 0xc0] {
+                let connected = super::play(&[number, shape]);
+                let has_version = number % 9 != 1 && number % 9 != 3;
+                let expected = match number / 9 {
+                    0..=2 => has_version,
+                    3 => true,
+                    _ => false,
+                };
+                assert_eq!(connected, [expected; 2], "{number} {shape}");
+            }
+        }
     }
 
     #[test]
     fn a_closed_connection_is_closed_on_both_sides() {
-        let mut script = [0, 16].repeat(8);
-        script.extend([14, 255]);
-        assert_eq!(super::play(&script), [false, false]);
+        for versions in [0, 4] {
+            let mut script = vec![versions, 0];
+            script.extend([0, 16].repeat(8));
+            script.extend([14, 255]);
+            assert_eq!(super::play(&script), [false, false]);
+        }
     }
 }

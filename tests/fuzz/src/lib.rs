@@ -21,7 +21,13 @@
 
 mod candidate_line;
 mod dtls_connection;
+mod dtls_established;
+mod dtls_forgery;
+mod dtls_insider;
+mod dtls_keys;
+mod dtls_messages;
 mod dtls_records;
+mod dtls_stage;
 mod endpoint;
 mod ice_agent;
 mod input;
@@ -34,6 +40,9 @@ mod stun_message;
 
 pub use candidate_line::candidate_line;
 pub use dtls_connection::dtls_connection;
+pub use dtls_established::dtls_established;
+pub use dtls_insider::dtls_insider;
+pub use dtls_messages::dtls_messages;
 pub use dtls_records::dtls_records;
 pub use endpoint::endpoint;
 pub use ice_agent::ice_agent;
@@ -57,6 +66,9 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
     Target { name: "dtls_connection", run: dtls_connection, mutations: 10 },
+    Target { name: "dtls_established", run: dtls_established, mutations: 10 },
+    Target { name: "dtls_insider", run: dtls_insider, mutations: 10 },
+    Target { name: "dtls_messages", run: dtls_messages, mutations: 10 },
     Target { name: "dtls_records", run: dtls_records, mutations: 100 },
     Target { name: "endpoint", run: endpoint, mutations: 3 },
     Target { name: "ice_agent", run: ice_agent, mutations: 8 },

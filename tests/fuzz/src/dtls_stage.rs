@@ -1,0 +1,453 @@
+//! The stage of the DTLS targets: two connections of ours, what they are configured for, and what they promise always.
+//!
+//! Two bytes of the input are a [`Stage`]: versions, authentication and what else changes the messages on the wire.
+//! An [`Endpoint`] is one connection and its user; whatever happens to it, it connects at most once, ends at most
+//! once, says nothing after the end, hands out nothing twice, and answers no input with more than a flight.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime},
+};
+
+use dtls_core::{
+    Admitted, Authentication, Certificate, CertificateVerdict, CipherSuite, Config, Connection, DtlsRole,
+    Event, HashAlgorithm, KeyLogLine, Limits, NamedGroup, PeerPolicy, ProtocolVersion, Psk, Versions,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+
+use crate::{dtls_forgery, input::Input, network::Side};
+
+pub(crate) const CLIENT: usize = 0;
+pub(crate) const SERVER: usize = 1;
+
+/// No answer to one input has more datagrams: a flight of some kilobytes at the smallest MTU, an ACK and an alert.
+const MAX_ANSWER: u64 = 40;
+
+/// What the two sides are configured for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage {
+    versions: [Versions; 2],
+    who: Who,
+    shape: u8,
+}
+
+/// How the sides prove who they are, and whether they are who they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Fingerprints,
+    Pki,
+    Application,
+    Psk,
+    /// This side was told the fingerprint of another certificate.
+    Mistaken(usize),
+    /// The application of this side refuses the certificate.
+    Refused(usize),
+    /// The sides have different keys, or the server has none.
+    OtherPsk,
+}
+
+impl Stage {
+    /// Two bytes of the input.
+    pub(crate) fn read(input: &mut Input<'_>) -> Self {
+        const VERSIONS: [Versions; 3] = [Versions::Dtls12, Versions::Dtls13, Versions::Auto];
+        const WHO: [Who; 9] = [
+            Who::Fingerprints,
+            Who::Pki,
+            Who::Application,
+            Who::Psk,
+            Who::Mistaken(CLIENT),
+            Who::Mistaken(SERVER),
+            Who::Refused(CLIENT),
+            Who::Refused(SERVER),
+            Who::OtherPsk,
+        ];
+        let number = usize::from(input.byte());
+        let who = WHO[number / 9 % WHO.len()];
+        let versions = match who {
+            Who::Psk | Who::OtherPsk => [Versions::Dtls12; 2],
+            _ => [VERSIONS[number % 3], VERSIONS[number / 3 % 3]],
+        };
+        Self { versions, who, shape: input.byte() }
+    }
+
+    /// Both sides as one would want them, for the same versions.
+    pub(crate) const fn of(versions: Versions, who: Who) -> Self {
+        Self { versions: [versions, versions], who, shape: 0 }
+    }
+
+    /// This stage under AES-128-GCM and with a key log.
+    pub(crate) const fn with_key_log(self, small_mtu: bool) -> Self {
+        Self { shape: if small_mtu { 0x91 } else { 0x90 }, ..self }
+    }
+
+    /// Both sides with the versions of this stage, and nobody mistaken or refused.
+    pub(crate) fn of_friends(self) -> Self {
+        let who = match self.who {
+            Who::Mistaken(_) => Who::Fingerprints,
+            Who::Refused(_) => Who::Application,
+            Who::OtherPsk => Who::Psk,
+            who => who,
+        };
+        let versions = match self.versions {
+            [client, server] if client == server => [client, server],
+            [Versions::Auto, other] | [other, Versions::Auto] => [Versions::Auto, other],
+            _ => [Versions::Auto, Versions::Dtls13],
+        };
+        Self { versions, who, ..self }
+    }
+
+    /// Whether this side may not connect, whatever happens.
+    pub(crate) fn forbids(self, side: usize) -> bool {
+        match self.who {
+            Who::Fingerprints | Who::Pki | Who::Application | Who::Psk => {
+                matches!(
+                    self.versions,
+                    [Versions::Dtls12, Versions::Dtls13] | [Versions::Dtls13, Versions::Dtls12]
+                )
+            }
+            Who::Mistaken(mistaken) => side == mistaken,
+            Who::Refused(refuses) => side == refuses,
+            Who::OtherPsk => true,
+        }
+    }
+
+    /// Both sides, started.
+    pub(crate) fn set(self, now: Instant) -> [Endpoint; 2] {
+        let rtt = (self.shape & 64 != 0).then_some(Duration::from_millis(20));
+        [CLIENT, SERVER].map(|side| {
+            let mut endpoint = Endpoint::new(now, self, side);
+            endpoint.connection.start(now, rtt).expect("not started before");
+            endpoint
+        })
+    }
+
+    /// The configuration of one side. Bits of the shape: 0 the smallest MTU, 1 a retry for another group, 2 small
+    /// bounds, 3 questions answered late, 4 and 5 the suite, 6 a hint of the round trip, 7 a key log.
+    pub(crate) fn config(self, side: usize) -> Arc<Config> {
+        let mut config =
+            Config { versions: self.versions[side], key_log: self.shape & 128 != 0, ..Config::default() };
+        config.authentication = self.authentication(side);
+        if self.shape & 1 != 0 {
+            config.mtu = Config::MIN_MTU;
+        }
+        if self.shape & 2 != 0 {
+            config.groups = match side {
+                CLIENT => vec![NamedGroup::SECP384R1, NamedGroup::SECP256R1],
+                _ => vec![NamedGroup::SECP256R1],
+            };
+        }
+        if self.shape & 4 != 0 {
+            config.limits = Limits {
+                handshake_message: 4096,
+                reassembly: 4096,
+                early_records: 600,
+                received_data: 400,
+                outgoing: 2400,
+            };
+        }
+        if !matches!(self.who, Who::Psk | Who::OtherPsk) {
+            let kinds: &[&[CipherSuite]] = &[
+                &[],
+                &[CipherSuite::AES_128_GCM_SHA256, CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256],
+                &[CipherSuite::AES_256_GCM_SHA384, CipherSuite::ECDHE_ECDSA_AES256_GCM_SHA384],
+                &[CipherSuite::CHACHA20_POLY1305_SHA256, CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256],
+            ];
+            let kind = kinds[usize::from(self.shape >> 4 & 3)];
+            if !kind.is_empty() {
+                config.suites = kind.to_vec();
+            }
+        }
+        Arc::new(config)
+    }
+
+    fn authentication(self, side: usize) -> Authentication {
+        let cast = Cast::get();
+        let fingerprint = |certificate: &Certificate| {
+            PeerPolicy::Fingerprints(vec![certificate.fingerprint(HashAlgorithm::Sha256)])
+        };
+        let (own, peer) = match self.who {
+            Who::Psk | Who::OtherPsk => return Authentication::Psk { hint: Some(b"which".to_vec()) },
+            Who::Mistaken(mistaken) if mistaken == side => (&cast.own[side], fingerprint(&cast.stranger)),
+            Who::Application => (&cast.own[side], PeerPolicy::Application),
+            Who::Refused(refuses) if refuses == side => (&cast.own[side], PeerPolicy::Application),
+            Who::Fingerprints | Who::Mistaken(_) | Who::Refused(_) => {
+                (&cast.own[side], fingerprint(&cast.own[1 - side]))
+            }
+            Who::Pki => {
+                let name = (side == CLIENT).then(|| "sfu.example".to_owned());
+                (
+                    &cast.issued[side],
+                    PeerPolicy::Pki { roots: vec![cast.root.clone()], name, now: cast.today },
+                )
+            }
+        };
+        Authentication::Certificates { own: vec![own.clone()], peer, require_peer: true }
+    }
+}
+
+/// The certificates of a process: made once, because that costs more than a handshake.
+struct Cast {
+    today: SystemTime,
+    own: [Certificate; 2],
+    stranger: Certificate,
+    root: Vec<u8>,
+    issued: [Certificate; 2],
+}
+
+impl Cast {
+    fn get() -> &'static Self {
+        static CAST: OnceLock<Cast> = OnceLock::new();
+        CAST.get_or_init(Self::new)
+    }
+
+    fn new() -> Self {
+        let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let own = || Certificate::generate(today, Duration::from_secs(86_400)).expect("a certificate");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = KeyPair::generate().expect("a key");
+        let authority = CertifiedIssuer::self_signed(params, authority).expect("an authority");
+        let root = authority.der().to_vec();
+        let issue = |name: &str, usage| {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            params.extended_key_usages = vec![usage];
+            let leaf = params.signed_by(&key, &authority).expect("a certificate").der().to_vec();
+            Certificate::from_der(vec![leaf, root.clone()], &key.serialize_der()).expect("its own key")
+        };
+        let issued = [
+            issue("peer.example", ExtendedKeyUsagePurpose::ClientAuth),
+            issue("sfu.example", ExtendedKeyUsagePurpose::ServerAuth),
+        ];
+        Self { today, own: [own(), own()], stranger: own(), issued, root }
+    }
+}
+
+/// One connection and its user.
+pub(crate) struct Endpoint {
+    pub(crate) connection: Connection,
+    stage: Stage,
+    side: usize,
+    now: Instant,
+    mtu: usize,
+    pub(crate) connected: Option<ProtocolVersion>,
+    /// `Failed` or `Closed`, which come once.
+    pub(crate) ended: Option<Event>,
+    pub(crate) closed_by_us: bool,
+    pub(crate) plot: Plot,
+    /// Whether nothing of the handshake is kept that anybody's repeat could call for.
+    is_released: bool,
+    answers: Answers,
+    /// How many messages were sent; each is of its own.
+    sent: u32,
+    /// Which of the peer's messages arrived.
+    pub(crate) received: BTreeSet<u32>,
+    pub(crate) secrets: Vec<KeyLogLine>,
+    /// The randoms of client and server, once both are known.
+    pub(crate) randoms: Option<[[u8; 32]; 2]>,
+}
+
+/// What the script may do beside tampering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plot {
+    /// Commands of every kind.
+    Life,
+    /// Commands, but nobody closes.
+    Siege,
+    /// Commands, and records that authenticate although the peer has not sent them.
+    Betrayal,
+}
+
+/// When the questions of a connection are answered.
+enum Answers {
+    AtOnce,
+    /// On command: what was asked last.
+    Later(Option<Event>),
+}
+
+impl Endpoint {
+    fn new(now: Instant, stage: Stage, side: usize) -> Self {
+        let config = stage.config(side);
+        let mtu = config.mtu;
+        let connection = match side {
+            CLIENT => Connection::client(now, config),
+            _ => Connection::server(now, config),
+        }
+        .expect("the configuration is sound");
+        Self {
+            connection,
+            stage,
+            side,
+            now,
+            mtu,
+            connected: None,
+            ended: None,
+            closed_by_us: false,
+            plot: Plot::Life,
+            is_released: false,
+            answers: if stage.shape & 8 == 0 { Answers::AtOnce } else { Answers::Later(None) },
+            sent: 0,
+            received: BTreeSet::new(),
+            secrets: Vec::new(),
+            randoms: None,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.connected.is_some() && self.ended.is_none()
+    }
+
+    pub(crate) fn exported(&self) -> [u8; 60] {
+        let mut exported = [0; 60];
+        self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported).expect("connected");
+        exported
+    }
+
+    /// Sends a message of its own, where it can, and returns its number.
+    pub(crate) fn send(&mut self, now: Instant) -> Option<u32> {
+        self.connection.send(now, &self.message(self.sent)).ok()?;
+        self.sent += 1;
+        Some(self.sent - 1)
+    }
+
+    fn message(&self, number: u32) -> Vec<u8> {
+        [&[u8::try_from(self.side).expect("0 or 1")][..], &number.to_be_bytes()].concat()
+    }
+
+    /// Which of the peer's messages it is.
+    fn number_of(&self, data: &[u8]) -> u32 {
+        let [side, number @ ..] = data else { panic!("received what was never sent: {data:?}") };
+        assert_eq!(usize::from(*side), 1 - self.side, "received what was never sent to us");
+        u32::from_be_bytes(number.try_into().expect("received what was never sent"))
+    }
+
+    /// Answers what was asked, and from now on at once.
+    pub(crate) fn answer(&mut self) {
+        if let Answers::Later(Some(question)) = std::mem::replace(&mut self.answers, Answers::AtOnce) {
+            self.answer_to(&question);
+        }
+    }
+
+    fn answer_to(&mut self, question: &Event) {
+        // A question may have gone with the attempt that asked it.
+        let _ = if let Event::CertificateReceived { chain } = question {
+            assert!(!chain.is_empty());
+            let verdict = match self.stage.who {
+                Who::Refused(_) => CertificateVerdict::Refuse,
+                _ => CertificateVerdict::Accept,
+            };
+            self.connection.judge_certificate(self.now, verdict)
+        } else {
+            let is_other = self.stage.who == Who::OtherPsk && self.side == SERVER;
+            let psk = Psk::new(b"sensor-7", if is_other { b"another key" } else { b"the key" });
+            let has_none = is_other && self.stage.shape & 64 != 0;
+            self.connection.provide_psk(self.now, (!has_none).then(|| psk.expect("of good length")))
+        };
+    }
+
+    fn sent_datagrams(&self) -> u64 {
+        self.connection.stats().datagrams_sent
+    }
+
+    /// Nobody's words call for anything once the handshake is over on both sides, and never for more than a flight.
+    fn check_answer(&self, before: u64, outcome: Admitted) {
+        let answer = self.sent_datagrams() - before;
+        assert!(answer <= MAX_ANSWER, "{answer} datagrams in answer to one");
+        if self.is_open() && self.is_released && outcome != Admitted::Authenticated {
+            assert_eq!(answer, 0, "an answer to nobody: {outcome:?}");
+        }
+    }
+}
+
+impl Side for Endpoint {
+    fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) {
+        self.now = now;
+        let _ = dtls_core::peek(datagram);
+        // Where a deadline has come, what is due leaves first and answers nobody.
+        let is_due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
+        let before = self.sent_datagrams();
+        let outcome = self.connection.handle_input(now, datagram);
+        if !is_due {
+            self.check_answer(before, outcome);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.connection.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize> {
+        let len = self.connection.poll_transmit(buffer)?.len;
+        assert!(len <= self.mtu, "a datagram of {len} bytes, and the MTU is {}", self.mtu);
+        Some(len)
+    }
+
+    fn drain_events(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            assert!(self.ended.is_none(), "{event:?} after {:?}", self.ended);
+            match event {
+                Event::Connected(negotiated) => {
+                    assert!(self.connected.is_none(), "connected twice");
+                    assert!(!self.stage.forbids(self.side), "connected without the proofs: {:?}", self.stage);
+                    self.connected = Some(negotiated.version);
+                    self.is_released = negotiated.version == ProtocolVersion::DTLS13
+                        || self.connection.role() == DtlsRole::Client;
+                }
+                Event::Data(data) => {
+                    assert!(self.connected.is_some(), "data before the handshake was over");
+                    if self.plot != Plot::Betrayal {
+                        assert!(self.received.insert(self.number_of(&data)), "received twice");
+                    }
+                }
+                Event::Failed(_) | Event::Closed(_) => self.ended = Some(event),
+                Event::CertificateReceived { .. } | Event::PskRequested(_) => {
+                    assert!(self.connected.is_none(), "a question after the handshake");
+                    match &mut self.answers {
+                        Answers::AtOnce => self.answer_to(&event),
+                        Answers::Later(question) => *question = Some(event),
+                    }
+                }
+                Event::FinalFlightReleased => self.is_released = true,
+                Event::KeyLog(line) => self.secrets.push(line),
+                Event::RekeyNeeded | Event::FreshClientHello => {}
+            }
+        }
+        if let (Some(ours), Some(theirs)) = (self.connection.local_random(), self.connection.remote_random())
+        {
+            self.randoms = Some(if self.side == CLIENT { [ours, theirs] } else { [theirs, ours] });
+        }
+        assert_eq!(self.connection.is_connected(), self.is_open());
+        let exports = self.connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]).is_ok();
+        assert_eq!(exports, self.is_open(), "keys for those who are connected, and for nobody else");
+    }
+
+    fn forged(&self, script: &mut Input<'_>) -> Vec<u8> {
+        dtls_forgery::datagram(script)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn command(&mut self, now: Instant, which: u8) {
+        self.now = now;
+        match which {
+            0..=79 => drop(self.send(now)),
+            80..=109 => self.connection.retransmit(now),
+            110..=139 => drop(self.connection.update_keys(now)),
+            140..=159 => self.connection.release_final_flight(now),
+            160..=179 => {
+                let _ = self.connection.try_input(now, &[which; 40], &mut Vec::new());
+            }
+            180..=199 => self.connection.note_forgery(now),
+            200..=229 => self.answer(),
+            _ if self.plot != Plot::Siege => {
+                self.closed_by_us |= self.ended.is_none();
+                self.connection.close(now);
+            }
+            _ => {}
+        }
+    }
+}
