@@ -3,6 +3,8 @@
 //! Reads as a table of contents. What a datagram does is in `receive`, what a handshake message does in
 //! `progress`, how it all ends in `ending`.
 
+#[cfg(test)]
+mod authenticated_peer;
 mod ending;
 mod post_handshake;
 mod progress;

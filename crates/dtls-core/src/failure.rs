@@ -65,6 +65,9 @@ pub enum Misbehaved {
     /// The server has DTLS 1.3 and was made to believe that we have not (RFC 8446 section 4.1.3).
     #[error("somebody removed DTLS 1.3 from our offer")]
     Downgraded,
+    /// The peer acknowledged records of an epoch that it cannot have seen (RFC 9147 section 7.2).
+    #[error("an acknowledgement of records that it cannot have seen")]
+    ImpossibleAck,
     /// The certificate cannot be read.
     #[error("an unreadable certificate")]
     UnreadableCertificate,
@@ -174,6 +177,7 @@ impl Misbehaved {
             | Self::InvalidKeyShare
             | Self::SignatureSchemeUnoffered
             | Self::Downgraded
+            | Self::ImpossibleAck
             | Self::UnexpectedMki => AlertDescription::ILLEGAL_PARAMETER,
             Self::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
             Self::BadSignature | Self::BadFinished => AlertDescription::DECRYPT_ERROR,

@@ -1,6 +1,7 @@
 //! What goes on after a handshake of DTLS 1.3: acknowledgements, KeyUpdate, tickets (RFC 9147 sections 7 and 8).
 
 use super::Connection;
+use super::receive::Keys;
 use super::state::{Established, State};
 use crate::codec::Malformed;
 use crate::config::DtlsRole;
@@ -119,10 +120,14 @@ impl Connection {
     }
 
     /// An ACK that the peer protected.
-    pub(super) fn receive_ack(&mut self, content: &[u8]) {
+    pub(super) fn receive_ack(&mut self, epoch: u16, content: &[u8]) {
         let Ok(numbers) = ack::decode(content) else {
             return self.fail(Misbehaved::Malformed.into());
         };
+        // Both sides go through the epochs of the handshake together; afterwards each side counts its own.
+        if epoch < FIRST_APPLICATION_EPOCH && numbers.clone().any(|number| number.epoch > epoch) {
+            return self.fail(Misbehaved::ImpossibleAck.into());
+        }
         let (now, rto) = (self.now, self.rto);
         let Some(flight) = self.flight_in_the_air() else { return };
         // The peer has nothing that it could name, and waits (RFC 9147 section 7.1).
@@ -140,12 +145,17 @@ impl Connection {
         }
     }
 
-    /// An ACK that anybody could have sent: it never suppresses anything.
-    pub(super) fn receive_plaintext_ack(&mut self) -> Admitted {
+    /// An ACK that anybody could have sent: it never suppresses anything. It means nothing before both sides have
+    /// settled for DTLS 1.3, nor where it names records that were protected.
+    pub(super) fn receive_plaintext_ack(&mut self, content: &[u8]) -> Admitted {
         let rto = self.rto;
         let now = self.now;
+        let is_possible =
+            ack::decode(content).is_ok_and(|mut numbers| numbers.all(|number| number.epoch == 0));
         let may_repeat = match &self.state {
-            State::Handshaking(handshaking) => handshaking.outgoing.flight.may_repeat(now, rto),
+            State::Handshaking(handshaking) if is_possible && handshaking.machine.has_settled_dtls13() => {
+                handshaking.outgoing.flight.may_repeat(now, rto)
+            }
             _ => false,
         };
         if may_repeat {
@@ -284,6 +294,14 @@ impl Connection {
         matches!(self.state, State::Connected(Established { post: Some(_), .. }))
     }
 
+    /// Whether the keys of DTLS 1.3 are there.
+    pub(super) fn is_dtls13(&self) -> bool {
+        match &self.state {
+            State::Handshaking(handshaking) => handshaking.machine.is_dtls13_protected(),
+            _ => self.has_key_updates(),
+        }
+    }
+
     /// Forgeries have us ask for new keys, and never end anything.
     pub(super) fn replace_forged_key(&mut self) {
         if self.records.epochs().note_forgery()
@@ -317,12 +335,16 @@ impl Connection {
     }
 
     /// A handshake message under the keys of the application, or a repeated one under those of the handshake.
-    pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
+    pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>, keys: Keys) -> Admitted {
         let State::Connected(Established { post: Some(post), .. }) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
         if fragment.sequence < post.reassembly.next() {
             return self.discard(Discard::RepeatedMessage);
+        }
+        if keys != Keys::Newest {
+            self.fail(Misbehaved::UnexpectedMessage.into());
+            return Admitted::Authenticated;
         }
         if let Err(reason) = post.reassembly.insert(fragment, true, &self.config.limits) {
             return self.discard(reason);
@@ -351,19 +373,20 @@ impl Connection {
     /// The peer sends under new keys from the moment that our ACK reaches it. The old ones read until something
     /// under the new ones has arrived.
     fn obey_key_update(&mut self, request: KeyUpdate) {
-        let State::Connected(Established { connected: Connected::Dtls13(connected), post, .. }) =
-            &mut self.state
+        let State::Connected(Established {
+            connected: Connected::Dtls13(connected), post: Some(post), ..
+        }) = &mut self.state
         else {
             return;
         };
-        // One at a time: the next one comes under the keys that this one begins.
-        if !self.records.epochs().newest_is_heard() {
+        // One at a time, and the last message of its epoch: the next one comes under the keys that this one begins.
+        if !self.records.epochs().newest_is_heard() || post.reassembly.holds_protected() {
             return self.fail(Misbehaved::UnexpectedMessage.into());
         }
         // Epochs are used up, which ends the association (RFC 9147 section 8).
         let Some((epoch, key)) = connected.advance_reading() else { return self.close_by_us() };
         self.records.epochs().begin_reading(epoch, key);
-        if let (KeyUpdate::Requested, Some(post)) = (request, post) {
+        if request == KeyUpdate::Requested {
             post.update_wanted = true;
             self.answer_update_request();
         }
@@ -378,7 +401,7 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::certificate::Certificate;
     use crate::config::{Authentication, Config, PeerPolicy, Versions};
@@ -388,14 +411,14 @@ mod tests {
 
     const WEAR: Wear = Wear { update_after: 100, end_after: 200, forgeries: 50 };
 
-    struct Pair {
-        now: Instant,
-        client: Connection,
-        server: Connection,
+    pub(in crate::connection) struct Pair {
+        pub(in crate::connection) now: Instant,
+        pub(in crate::connection) client: Connection,
+        pub(in crate::connection) server: Connection,
     }
 
     /// Connected, and with keys that wear out soon.
-    fn pair() -> Pair {
+    pub(in crate::connection) fn pair() -> Pair {
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
         let [client, server] =
             [(); 2].map(|()| Certificate::generate(today, Duration::from_secs(86_400)).unwrap());
@@ -426,7 +449,7 @@ mod tests {
     }
 
     impl Pair {
-        fn exchange(&mut self) {
+        pub(in crate::connection) fn exchange(&mut self) {
             let mut bytes = Vec::new();
             loop {
                 let before = (self.client.stats.datagrams_sent, self.server.stats.datagrams_sent);

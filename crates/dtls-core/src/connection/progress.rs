@@ -52,6 +52,11 @@ impl Connection {
         if !protected && handshaking.machine.is_dtls13_protected() {
             return self.discard(Discard::UnexpectedMessage);
         }
+        // What answers our flight acknowledges all of it, be it a fragment (RFC 9147 section 7.2).
+        if protected && handshaking.machine.is_dtls13_protected() {
+            handshaking.outgoing.flight.begin();
+            self.timers.stop(Timer::Retransmit);
+        }
         let waits = handshaking.machine.awaits_answer();
         if let Some(message) = fragment.whole(protected).filter(|message| message.sequence == next && !waits)
         {

@@ -26,6 +26,15 @@ pub(super) enum Trial {
     OneOfSeveral,
 }
 
+/// Which keys protected a handshake message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    None,
+    Newest,
+    /// Of an epoch that the peer has left by a KeyUpdate, or by finishing the handshake.
+    Former,
+}
+
 impl Connection {
     pub(super) fn receive(&mut self, datagram: &mut [u8], trial: Trial) -> Admitted {
         self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
@@ -106,7 +115,9 @@ impl Connection {
         match content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                if self.receive_handshake(content, true).is_used() {
+                let newest = self.records.epochs().newest_reading();
+                let keys = if newest == Some(number.epoch) { Keys::Newest } else { Keys::Former };
+                if self.receive_handshake(content, keys).is_used() {
                     self.note_used(number);
                 }
             }
@@ -114,7 +125,7 @@ impl Connection {
                 None => self.fail(Misbehaved::Malformed.into()),
                 Some(alert) => self.obey_alert13(alert),
             },
-            ContentType::Ack => self.receive_ack(content),
+            ContentType::Ack => self.receive_ack(number.epoch, content),
             ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),
             ContentType::ApplicationData | ContentType::ChangeCipherSpec => {
                 self.fail(Misbehaved::UnexpectedMessage.into());
@@ -146,7 +157,7 @@ impl Connection {
         match record.header.content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                let fragments = self.receive_handshake(record.content, false);
+                let fragments = self.receive_handshake(record.content, Keys::None);
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
                 // Repeats may be anybody's.
                 if is_handshaking && fragments.is_used() && fragments.best == Admitted::Unauthenticated {
@@ -154,11 +165,13 @@ impl Connection {
                 }
                 fragments.best
             }
-            ContentType::Ack => self.receive_plaintext_ack(),
+            ContentType::Ack => self.receive_plaintext_ack(record.content),
             ContentType::Alert => self.receive_plaintext_alert(record.content),
             ContentType::ApplicationData => self.discard(Discard::PlaintextData),
-            // Epoch and Finished say all that a ChangeCipherSpec could.
-            ContentType::ChangeCipherSpec if *record.content == [1] => Admitted::Unauthenticated,
+            // Epoch and Finished say all that a ChangeCipherSpec could; DTLS 1.3 has none.
+            ContentType::ChangeCipherSpec if *record.content == [1] && !self.is_dtls13() => {
+                Admitted::Unauthenticated
+            }
             ContentType::ChangeCipherSpec => self.discard(Discard::BadRecord),
         }
     }
@@ -187,7 +200,7 @@ impl Connection {
         };
         match content_type {
             ContentType::Handshake => {
-                self.receive_handshake(content, true);
+                self.receive_handshake(content, Keys::Newest);
             }
             ContentType::Alert => self.receive_alert(content),
             ContentType::ApplicationData => self.receive_data(content),
@@ -223,13 +236,13 @@ impl Connection {
     }
 
     /// A record may hold several messages or pieces of them.
-    fn receive_handshake(&mut self, content: &[u8], protected: bool) -> Fragments {
+    fn receive_handshake(&mut self, content: &[u8], keys: Keys) -> Fragments {
         let mut reader = Reader::new(content);
         let mut fragments: Option<Fragments> = None;
         loop {
             let outcome = match Fragment::decode(&mut reader) {
-                Ok(fragment) => self.receive_fragment(&fragment, protected),
-                Err(_) if protected => {
+                Ok(fragment) => self.receive_fragment(&fragment, keys),
+                Err(_) if keys != Keys::None => {
                     self.fail(Misbehaved::Malformed.into());
                     return Fragments::new(Admitted::Authenticated);
                 }
@@ -246,11 +259,12 @@ impl Connection {
         }
     }
 
-    fn receive_fragment(&mut self, fragment: &Fragment<'_>, protected: bool) -> Admitted {
+    fn receive_fragment(&mut self, fragment: &Fragment<'_>, keys: Keys) -> Admitted {
+        let protected = keys != Keys::None;
         match &self.state {
             State::Handshaking(_) => self.advance_handshake(fragment, protected),
             State::Connected(Established { post: Some(_), .. }) if protected => {
-                self.receive_post_handshake(fragment)
+                self.receive_post_handshake(fragment, keys)
             }
             State::Connected(_) if protected => self.receive_late_handshake(fragment),
             State::Connected(_) => self.receive_stray_handshake(fragment),

@@ -203,6 +203,15 @@ impl Machine {
         }
     }
 
+    /// Whether both sides know that it will be DTLS 1.3.
+    pub(super) const fn has_settled_dtls13(&self) -> bool {
+        match self {
+            Self::Client13(state) => state.has_settled(),
+            Self::Server13(state) => state.has_settled(),
+            Self::Client(_) | Self::Server(_) | Self::Moved(_) => false,
+        }
+    }
+
     /// Takes the state out to be moved.
     pub(super) const fn take(&mut self) -> Self {
         let epoch = self.epoch();

@@ -66,7 +66,7 @@ impl Received {
     }
 }
 
-/// The numbers in an ACK of the peer. Epochs that we never reach are left out.
+/// The numbers in an ACK of the peer. Epochs that we never reach are taken for the last one.
 pub(crate) fn decode(content: &[u8]) -> Result<impl Iterator<Item = RecordNumber> + Clone + '_, Malformed> {
     let mut reader = Reader::new(content);
     let (numbers, odd) = reader.vector16()?.as_chunks::<NUMBER_LEN>();
@@ -78,7 +78,7 @@ pub(crate) fn decode(content: &[u8]) -> Result<impl Iterator<Item = RecordNumber
         let mut reader = Reader::new(bytes);
         let epoch = u64::from_be_bytes(reader.array().ok()?);
         let sequence = u64::from_be_bytes(reader.array().ok()?);
-        Some(RecordNumber { epoch: u16::try_from(epoch).ok()?, sequence })
+        Some(RecordNumber { epoch: u16::try_from(epoch).unwrap_or(u16::MAX), sequence })
     }))
 }
 

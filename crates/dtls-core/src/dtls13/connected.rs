@@ -85,6 +85,16 @@ impl Connected {
         self.writing.number
     }
 
+    #[cfg(test)]
+    pub(crate) const fn skip_to_writing(&mut self, epoch: u16) {
+        self.writing.number = epoch;
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn skip_to_reading(&mut self, epoch: u16) {
+        self.reading.number = epoch;
+    }
+
     /// Our KeyUpdate was acknowledged.
     pub(crate) fn advance_writing(&mut self) -> Option<(u16, EpochKey)> {
         self.writing.advance()

@@ -232,6 +232,23 @@ impl Exporter {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::crypto::suite::CipherSuite;
+
+    //= rfc9147-5.9-label
+    #[test]
+    fn labels_begin_with_dtls13_and_no_space() {
+        // RFC 5869 section 2.3 over an HkdfLabel of RFC 8446 section 7.1 that is written by hand.
+        let suite = CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap();
+        let secret = Secret::extract(suite, b"salt", b"input");
+        let info = [&[0, 40, 8][..], b"dtls13sn", &[3], b"abc"].concat();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.bytes());
+        let first = hmac::sign(&key, &[&info[..], &[1]].concat());
+        let second = hmac::sign(&key, &[first.as_ref(), &info, &[2]].concat());
+        let expected = [first.as_ref(), &second.as_ref()[..8]].concat();
+        let mut expanded = [0; 40];
+        secret.expand_label("sn", b"abc", &mut expanded);
+        assert_eq!(expanded[..], expected);
+    }
 
     /// Any secret, to make keys from.
     pub(crate) fn traffic_secret(suite: &'static Suite13) -> TrafficSecret {

@@ -124,6 +124,11 @@ impl Reassembly {
         Ok(())
     }
 
+    /// Whether the peer itself has sent something of a message to come.
+    pub(crate) fn holds_protected(&self) -> bool {
+        self.partials.values().any(|partial| partial.protected)
+    }
+
     fn held(&self) -> usize {
         self.partials.values().map(|partial| partial.body.len()).sum()
     }

@@ -92,6 +92,11 @@ impl Epochs {
         self.reading.iter().any(|reading| lowest_bits(reading.epoch) == epoch_bits)
     }
 
+    /// The newest epoch of the peer.
+    pub(crate) fn newest_reading(&self) -> Option<u16> {
+        self.reading.last().map(|reading| reading.epoch)
+    }
+
     /// Whether the newest key has sealed so much that it should be replaced.
     pub(crate) fn is_worn(&self) -> bool {
         self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.wear.update_after)
@@ -224,6 +229,7 @@ mod tests {
         header
     }
 
+    //= rfc9147-4.5.1-counter-zero
     #[test]
     fn short_numbers_missing_lengths_and_padding_are_opened_and_nothing_forged_is() {
         for suite in [
@@ -253,6 +259,59 @@ mod tests {
                     (opened.content_type, opened.content),
                     (ContentType::ApplicationData, &b"text"[..])
                 );
+            }
+        }
+    }
+
+    //= rfc9147-4.5.1-no-duplicate
+    //= rfc9147-4.5.1-window
+    #[test]
+    fn a_record_is_opened_once_and_a_forgery_moves_nothing() {
+        let secret = traffic_secret(CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap());
+        let mut epochs = Epochs::default();
+        epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+        let key = secret.key().unwrap();
+        let mut open = |mut record: Vec<u8>| {
+            let header = UnifiedHeader::read(&record).unwrap();
+            epochs.open(header, &mut record).map(|opened| opened.number.sequence)
+        };
+        // Far ahead, so that a window which followed it would leave the next ones behind.
+        let mut forged = seal(&key, 9000, true, true, b"text");
+        *forged.last_mut().unwrap() ^= 1;
+        assert_eq!(open(forged), Err(Discard::BadRecord));
+        for sequence in [0, 2, 1] {
+            let record = seal(&key, sequence, true, true, b"text");
+            assert_eq!(open(record.clone()), Ok(sequence));
+            assert_eq!(open(record), Err(Discard::Replayed));
+        }
+    }
+
+    //= rfc9147-4.2.3-short-rejected
+    //= rfc9147-4.2.3-padded
+    #[test]
+    fn the_mask_finds_sixteen_bytes_in_the_shortest_record_that_is_sent_and_takes_no_less() {
+        for suite in [
+            CipherSuite::AES_128_GCM_SHA256,
+            CipherSuite::AES_256_GCM_SHA384,
+            CipherSuite::CHACHA20_POLY1305_SHA256,
+        ] {
+            let secret = traffic_secret(suite.dtls13().unwrap());
+            let mut epochs = Epochs::default();
+            epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+            epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+            let mut record = Vec::new();
+            let nothing: [&[u8]; 2] = [&[], &[]];
+            epochs
+                .write(FIRST_APPLICATION_EPOCH, ContentType::ApplicationData, nothing, &mut record)
+                .unwrap();
+            assert!(record.len() - HEADER_LEN >= 16, "{suite:?}");
+            let header = UnifiedHeader::read(&record).unwrap();
+            assert!(epochs.open(header, &mut record).is_ok());
+            for body_len in 0..16 {
+                let mut short = vec![0b0010_1011, 0, 1];
+                short.resize(3 + body_len, 7);
+                let header = UnifiedHeader::read(&short).unwrap();
+                assert_eq!(epochs.open(header, &mut short).err(), Some(Discard::BadRecord), "{body_len}");
             }
         }
     }

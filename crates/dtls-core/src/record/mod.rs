@@ -87,10 +87,8 @@ impl RecordHeader {
         let truncated = |_: Malformed| Discard::Truncated;
         let content_type =
             ContentType::from_number(reader.u8().map_err(truncated)?).ok_or(Discard::NotDtls)?;
+        // Means nothing where nothing protects it (RFC 9147 section 4).
         let version = ProtocolVersion(reader.u16().map_err(truncated)?);
-        if !matches!(version, ProtocolVersion::DTLS10 | ProtocolVersion::DTLS12) {
-            return Err(Discard::NotDtls);
-        }
         let epoch = reader.u16().map_err(truncated)?;
         let sequence = reader.u48().map_err(truncated)?;
         let length = usize::from(reader.u16().map_err(truncated)?);
@@ -149,11 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn other_types_and_versions_are_not_dtls() {
-        for (at, value) in [(0, 19), (0, 24), (0, 128), (1, 3), (2, 0xfe)] {
+    fn other_types_are_not_dtls() {
+        for value in (0..=255).filter(|value| ![20, 21, 22, 23, 26].contains(value)) {
             let mut bytes = ALERT;
-            bytes[at] = value;
-            assert_eq!(Record::split_first(&mut bytes).err(), Some(Discard::NotDtls), "{at}");
+            bytes[0] = value;
+            assert_eq!(Record::split_first(&mut bytes).err(), Some(Discard::NotDtls), "{value}");
+        }
+    }
+
+    //= rfc9147-4-legacy-version-ignored
+    #[test]
+    fn the_version_of_a_record_is_not_looked_at() {
+        for version in [[0xfe, 0xff], [0xfe, 0xfc], [3, 3], [0, 0]] {
+            let mut bytes = ALERT;
+            bytes[1..3].copy_from_slice(&version);
+            assert!(Record::split_first(&mut bytes).is_ok(), "{version:?}");
         }
     }
 }

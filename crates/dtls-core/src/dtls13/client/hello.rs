@@ -61,6 +61,10 @@ struct Choice<'a> {
 }
 
 impl AwaitServerHello {
+    pub(super) const fn has_retried(&self) -> bool {
+        matches!(self.retry, Retry::Retried(_))
+    }
+
     /// Step 1.
     pub(crate) fn begin(
         config: &Config,

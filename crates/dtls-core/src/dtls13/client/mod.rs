@@ -87,6 +87,14 @@ impl State {
         matches!(self, Self::AwaitVerdict(_))
     }
 
+    /// Whether the server has chosen DTLS 1.3.
+    pub(crate) const fn has_settled(&self) -> bool {
+        match self {
+            Self::AwaitServerHello(state) => state.has_retried(),
+            _ => true,
+        }
+    }
+
     /// Whether the keys of epoch 2 are there.
     pub(crate) const fn is_protected(&self) -> bool {
         !matches!(self, Self::AwaitServerHello(_))

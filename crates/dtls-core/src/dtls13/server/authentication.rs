@@ -58,8 +58,6 @@ impl AwaitCertificate {
         let Ok(chain) = Certificate13::decode(message.body) else {
             return Step::Fail(Misbehaved::Malformed.into());
         };
-        // The client's flight answers ours.
-        cx.outgoing.flight.begin();
         cx.outgoing.transcript.receive(message);
         Step::from_result(self.judge(chain, cx))
     }

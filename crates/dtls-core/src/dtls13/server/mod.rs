@@ -106,6 +106,14 @@ impl State {
         !matches!(self, Self::AwaitClientHello(_) | Self::AwaitCertificate(_))
     }
 
+    /// Whether we have chosen DTLS 1.3.
+    pub(crate) const fn has_settled(&self) -> bool {
+        match self {
+            Self::AwaitClientHello(state) => state.has_retried(),
+            _ => true,
+        }
+    }
+
     /// Whether the keys of epoch 2 are there.
     pub(crate) const fn is_protected(&self) -> bool {
         !matches!(self, Self::AwaitClientHello(_))

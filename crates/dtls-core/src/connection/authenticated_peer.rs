@@ -1,0 +1,285 @@
+//! What a peer that holds the keys of DTLS 1.3 may not do with them, record by record.
+
+use super::Connection;
+use super::post_handshake::tests::{Pair, pair};
+use super::state::{Established, State};
+use crate::alert::AlertDescription;
+use crate::connected::Connected;
+use crate::discard::Discard;
+use crate::dtls13::ack;
+use crate::error::Error;
+use crate::event::{Admitted, ClosedBy, Event};
+use crate::failure::{Failure, Misbehaved};
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::record::protect::Epoch;
+use crate::record::unified::UnifiedHeader;
+use crate::record::{ContentType, RecordNumber};
+
+const FIRST: Epoch = Epoch::Application(FIRST_APPLICATION_EPOCH);
+
+/// A record of this peer's own making.
+fn record(from: &mut Connection, epoch: Epoch, content_type: ContentType, content: &[u8]) -> Vec<u8> {
+    let mut record = Vec::new();
+    from.records.write(epoch, content_type, [content, &[]], &mut record).unwrap();
+    record
+}
+
+/// A whole handshake message.
+fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let [high, low] = sequence.to_be_bytes();
+    let mut message = vec![kind];
+    message.extend(length);
+    message.extend([high, low, 0, 0, 0]);
+    message.extend(length);
+    message.extend(body);
+    message
+}
+
+/// The sequence number of the next message that this side waits for.
+fn next(connection: &Connection) -> u16 {
+    connection.established().unwrap().post.as_ref().unwrap().reassembly.next()
+}
+
+fn connected13(connection: &mut Connection) -> &mut crate::dtls13::connected::Connected {
+    let State::Connected(Established { connected: Connected::Dtls13(connected), .. }) = &mut connection.state
+    else {
+        panic!("not connected by DTLS 1.3")
+    };
+    connected
+}
+
+fn datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
+    let next = || {
+        let mut datagram = Vec::new();
+        connection.poll_transmit(&mut datagram).map(|_| datagram)
+    };
+    std::iter::from_fn(next).collect()
+}
+
+/// What a datagram of one record says to the other side.
+fn opened(by: &mut Connection, datagram: &mut [u8]) -> (RecordNumber, ContentType, Vec<u8>) {
+    let header = UnifiedHeader::read(datagram).unwrap();
+    let opened = by.records.open_unified(header, datagram).unwrap();
+    (opened.number, opened.content_type, opened.content.to_vec())
+}
+
+fn failure(connection: &mut Connection) -> Option<Failure> {
+    std::iter::from_fn(|| connection.poll_event()).find_map(|event| match event {
+        Event::Failed(failure) => Some(failure),
+        _ => None,
+    })
+}
+
+/// The server hears this from its client, and tells it what it did wrong.
+#[track_caller]
+fn assert_ends(pair: &mut Pair, mut datagram: Vec<u8>, fault: Misbehaved, told: AlertDescription) {
+    pair.server.handle_input(pair.now, &mut datagram);
+    assert_eq!(failure(&mut pair.server), Some(Failure::Peer(fault)));
+    pair.exchange();
+    assert_eq!(failure(&mut pair.client), Some(Failure::AlertReceived(told)));
+}
+
+//= rfc9147-7.1-acked
+//= rfc9147-7.1-all-other-flights
+#[test]
+fn a_ticket_is_acknowledged_and_not_used() {
+    let mut pair = pair();
+    let ticket = message(4, next(&pair.client), &[7; 40]);
+    let mut datagram = Vec::new();
+    let number =
+        pair.server.records.write(FIRST, ContentType::Handshake, [&ticket, &[]], &mut datagram).unwrap();
+    pair.client.handle_input(pair.now, &mut datagram);
+    let mut answers = datagrams(&mut pair.client);
+    assert_eq!(answers.len(), 1);
+    let (_, content_type, content) = opened(&mut pair.server, &mut answers[0]);
+    assert_eq!(content_type, ContentType::Ack);
+    assert!(ack::decode(&content).unwrap().eq([number]));
+    assert_eq!(pair.client.poll_event(), None);
+}
+
+//= rfc9147-7-not-processed
+//= rfc9147-7-not-next
+#[test]
+fn a_record_with_a_message_that_was_discarded_is_not_acknowledged() {
+    let mut pair = pair();
+    let expected = next(&pair.client);
+    let far = message(4, expected + 200, &[7; 40]);
+    let ticket_and_far = [message(4, expected, &[7; 40]), far.clone()].concat();
+    for content in [far, ticket_and_far] {
+        let mut datagram = record(&mut pair.server, FIRST, ContentType::Handshake, &content);
+        pair.client.handle_input(pair.now, &mut datagram);
+        assert!(pair.client.stats.discarded(Discard::UnexpectedMessage) > 0);
+        assert_eq!(datagrams(&mut pair.client), Vec::<Vec<u8>>::new());
+    }
+    assert!(pair.client.is_connected());
+}
+
+//= rfc9147-7.1-handshake-alone
+#[test]
+fn data_and_alerts_are_not_acknowledged() {
+    let mut pair = pair();
+    for (content_type, content) in [
+        (ContentType::ApplicationData, &b"data"[..]),
+        (ContentType::Alert, &[1, AlertDescription::USER_CANCELED.0]),
+        (ContentType::Ack, &[0, 0]),
+    ] {
+        let mut datagram = record(&mut pair.server, FIRST, content_type, content);
+        assert_eq!(pair.client.handle_input(pair.now, &mut datagram), Admitted::Authenticated);
+        assert_eq!(datagrams(&mut pair.client), Vec::<Vec<u8>>::new(), "{content_type:?}");
+    }
+}
+
+//= rfc9147-9-unnegotiated-messages
+//= rfc9147-9-violation
+#[test]
+fn messages_about_connection_ids_are_unexpected() {
+    for (kind, body) in [(9, &[1][..]), (10, &[0, 0, 0])] {
+        let mut pair = pair();
+        let content = message(kind, next(&pair.server), body);
+        let datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &content);
+        let unexpected = Misbehaved::UnexpectedMessage;
+        assert_ends(&mut pair, datagram, unexpected, AlertDescription::UNEXPECTED_MESSAGE);
+    }
+}
+
+//= rfc9147bis-4.5.2-content-is-the-peers
+#[test]
+fn an_authenticated_record_that_cannot_be_read_is_the_peers_fault() {
+    for (content_type, content) in
+        [(ContentType::Handshake, &[4, 0, 0][..]), (ContentType::Ack, &[0, 1]), (ContentType::Alert, &[2])]
+    {
+        let mut pair = pair();
+        let datagram = record(&mut pair.client, FIRST, content_type, content);
+        assert_ends(&mut pair, datagram, Misbehaved::Malformed, AlertDescription::DECODE_ERROR);
+    }
+}
+
+/// A client whose last flight the server has not seen.
+fn before_the_last_flight() -> Pair {
+    let mut pair = pair();
+    let fresh = |connection: &Connection| (connection.config.clone(), pair.now);
+    let ((client, now), (server, _)) = (fresh(&pair.client), fresh(&pair.server));
+    pair.client = Connection::client(now, client).unwrap();
+    pair.server = Connection::server(now, server).unwrap();
+    pair.client.start(now, None).unwrap();
+    for mut datagram in datagrams(&mut pair.client) {
+        pair.server.handle_input(now, &mut datagram);
+    }
+    for mut datagram in datagrams(&mut pair.server) {
+        pair.client.handle_input(now, &mut datagram);
+    }
+    assert!(pair.client.is_connected() && !pair.server.is_connected());
+    pair
+}
+
+fn acknowledgement(epoch: u64) -> Vec<u8> {
+    [&[0, 16][..], &epoch.to_be_bytes(), &0_u64.to_be_bytes()].concat()
+}
+
+//= rfc9147bis-7.2-higher-epoch
+#[test]
+fn an_ack_of_the_handshake_cannot_name_an_epoch_above_its_own() {
+    for (epoch, is_possible) in [(0, true), (2, true), (3, false), (1 << 40, false)] {
+        let mut pair = before_the_last_flight();
+        let content = acknowledgement(epoch);
+        let mut datagram = record(&mut pair.client, Epoch::Handshake, ContentType::Ack, &content);
+        pair.server.handle_input(pair.now, &mut datagram);
+        let expected = (!is_possible).then_some(Failure::Peer(Misbehaved::ImpossibleAck));
+        assert_eq!(failure(&mut pair.server), expected, "epoch {epoch}");
+        if !is_possible {
+            let alerts = datagrams(&mut pair.server);
+            let (_, _, alert) = opened(&mut pair.client, &mut alerts[0].clone());
+            assert_eq!(alert, [2, AlertDescription::ILLEGAL_PARAMETER.0]);
+        }
+    }
+}
+
+#[test]
+fn after_the_handshake_each_side_counts_its_own_epochs() {
+    let mut pair = pair();
+    pair.client.update_keys(pair.now).unwrap();
+    pair.exchange();
+    // The server follows by the client's wish, and could be behind it as well.
+    let content = acknowledgement(5);
+    let mut datagram = record(&mut pair.server, Epoch::Application(4), ContentType::Ack, &content);
+    assert_eq!(pair.client.handle_input(pair.now, &mut datagram), Admitted::Authenticated);
+    assert!(pair.client.is_connected());
+}
+
+//= rfc9147-7.2-implicit
+#[test]
+fn a_fragment_of_the_clients_last_flight_acknowledges_the_servers() {
+    let mut pair = before_the_last_flight();
+    let mut certificate = message(11, 1, &[0; 100]);
+    // The first ten bytes of it.
+    certificate[11] = 10;
+    certificate.truncate(12 + 10);
+    let mut datagram = record(&mut pair.client, Epoch::Handshake, ContentType::Handshake, &certificate);
+    pair.server.handle_input(pair.now, &mut datagram);
+    let before = pair.server.stats.flights_repeated;
+    for _ in 0..20 {
+        pair.now += pair.server.rto;
+        pair.server.handle_timeout(pair.now);
+        for mut datagram in datagrams(&mut pair.server) {
+            let (_, content_type, _) = opened(&mut pair.client, &mut datagram);
+            assert_eq!(content_type, ContentType::Ack);
+        }
+    }
+    assert_eq!(pair.server.stats.flights_repeated, before);
+}
+
+//= rfc9147bis-8-last-of-its-epoch
+#[test]
+fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
+    let unexpected = (Misbehaved::UnexpectedMessage, AlertDescription::UNEXPECTED_MESSAGE);
+    // Behind the KeyUpdate, and ahead of it.
+    for is_behind in [true, false] {
+        let mut pair = pair();
+        let expected = next(&pair.server);
+        let update = message(24, expected, &[0]);
+        let another = message(24, expected + 1, &[0]);
+        let contents = if is_behind { [update, another] } else { [another, update] };
+        let [first, second] =
+            contents.map(|content| record(&mut pair.client, FIRST, ContentType::Handshake, &content));
+        pair.server.handle_input(pair.now, &mut first.clone());
+        assert!(pair.server.is_connected());
+        pair.server.handle_input(pair.now, &mut second.clone());
+        assert_eq!(failure(&mut pair.server), Some(Failure::Peer(unexpected.0)), "behind: {is_behind}");
+        // Both were sealed by hand, so the client still reads what it read before.
+        let alert = datagrams(&mut pair.server).pop().unwrap();
+        let (_, _, alert) = opened(&mut pair.client, &mut alert.clone());
+        assert_eq!(alert, [2, unexpected.1.0]);
+    }
+}
+
+//= rfc9147-5.10-after-close
+#[test]
+fn what_was_sent_after_a_close_is_ignored() {
+    let mut pair = pair();
+    let close = [1, AlertDescription::CLOSE_NOTIFY.0];
+    let mut close = record(&mut pair.client, FIRST, ContentType::Alert, &close);
+    let mut data = record(&mut pair.client, FIRST, ContentType::ApplicationData, b"too late");
+    pair.server.handle_input(pair.now, &mut close);
+    pair.server.handle_input(pair.now, &mut data);
+    let events: Vec<_> = std::iter::from_fn(|| pair.server.poll_event()).collect();
+    assert!(events.contains(&Event::Closed(ClosedBy::Peer)), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Data(_))), "{events:?}");
+}
+
+//= rfc9147-4.2.1-no-epoch-wrap
+//= rfc9147-6.1-no-wrap
+//= rfc9147-8-epoch-limit
+//= rfc9147bis-8-epoch-limit-checked
+#[test]
+fn epochs_end_with_the_association_and_never_wrap() {
+    let mut pair = pair();
+    connected13(&mut pair.client).skip_to_writing(u16::MAX);
+    assert_eq!(pair.client.update_keys(pair.now), Err(Error::KeyExhausted));
+    connected13(&mut pair.server).skip_to_reading(u16::MAX);
+    let update = message(24, next(&pair.server), &[0]);
+    let mut datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &update);
+    pair.server.handle_input(pair.now, &mut datagram);
+    let events: Vec<_> = std::iter::from_fn(|| pair.server.poll_event()).collect();
+    assert!(events.contains(&Event::Closed(ClosedBy::Us)), "{events:?}");
+}

@@ -1,0 +1,226 @@
+//! DTLS 1.3: acknowledgements and key updates, as the network sees them.
+
+use crate::world::{
+    Fate, Packet, Side, World, client_config, fragment_record, ms, plaintext_record, records, server_config,
+};
+use dtls_core::{Config, Discard, Event, Schedule, Versions};
+use std::time::Duration;
+
+fn dtls13(config: Config) -> Config {
+    Config { versions: Versions::Dtls13, ..config }
+}
+
+fn world() -> World {
+    World::with(dtls13(client_config()), dtls13(server_config()))
+}
+
+fn small() -> World {
+    let small = |config: Config| Config { mtu: 256, ..dtls13(config) };
+    World::with(small(client_config()), small(server_config()))
+}
+
+fn connected() -> World {
+    let mut world = world().started();
+    world.run_until(World::are_connected);
+    world.settle();
+    world
+}
+
+fn by(world: &World, side: Side) -> impl Iterator<Item = &Packet> {
+    world.sent.iter().filter(move |packet| packet.from == side)
+}
+
+fn count(world: &World, side: Side) -> usize {
+    by(world, side).count()
+}
+
+/// The two lowest bits of the epochs of a datagram's records.
+fn epochs(packet: &Packet) -> Vec<u16> {
+    records(&packet.bytes).into_iter().map(|(_, epoch, ..)| epoch).collect()
+}
+
+//= rfc9147-7-epoch
+#[test]
+fn an_ack_during_the_handshake_is_under_the_keys_of_the_handshake() {
+    // The server's second datagram and all after its third are lost.
+    let mut from_server = 0;
+    let mut world = small().network(move |packet| {
+        from_server += usize::from(packet.from == Side::Server);
+        if packet.from == Side::Server && from_server != 1 && from_server != 3 {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    });
+    world = world.started();
+    world.pass(ms(300));
+    let after_hello: Vec<_> =
+        by(&world, Side::Client).filter(|packet| packet.bytes[0] >> 5 == 1).map(epochs).collect();
+    assert!(!after_hello.is_empty(), "{}", world.trace());
+    // It covers the ServerHello in epoch 0 and what came in epoch 2.
+    assert!(after_hello.iter().all(|epochs| *epochs == [2]), "{}", world.trace());
+}
+
+//= rfc9147-7-highest-epoch
+#[test]
+fn an_ack_after_the_handshake_is_in_the_newest_epoch() {
+    let mut world = connected();
+    let now = world.now;
+    world.client.update_keys(now).unwrap();
+    world.collect();
+    world.settle();
+    let before = count(&world, Side::Client);
+    world.server.update_keys(now).unwrap();
+    world.collect();
+    world.pass(ms(15));
+    let answers: Vec<_> = by(&world, Side::Client).skip(before).map(epochs).collect();
+    assert_eq!(answers.first().map(Vec::as_slice), Some(&[0][..]), "epoch 4\n{}", world.trace());
+}
+
+//= rfc9147bis-7-not-before-settled
+//= rfc9147bis-7.1-no-empty-before-settled
+#[test]
+fn nothing_is_acknowledged_before_it_is_dtls_1_3() {
+    let mut world = world().network(|_| Fate::Drop).started();
+    let hello = fragment_record(2, 0, &[7; 90], 0..40);
+    for datagram in [&[&[0b0010_1110, 1, 2, 0, 60][..], &[9; 60]].concat(), &hello] {
+        world.inject(Side::Client, datagram);
+        world.inject(Side::Server, datagram);
+    }
+    world.pass(ms(399));
+    assert_eq!(world.sent.len(), 1, "the ClientHello alone\n{}", world.trace());
+}
+
+//= rfc9147bis-7-ignored-before-settled
+#[test]
+fn a_plaintext_ack_means_nothing_before_it_is_dtls_1_3() {
+    let mut world = world().network(|_| Fate::Drop).started();
+    // Late enough for a repeat, and before the timer of the doubled timeout.
+    world.pass(ms(400 * 8 + 450));
+    let sent = world.sent.len();
+    world.inject(Side::Client, &plaintext_record(26, 9, &[0, 0]));
+    assert_eq!(world.sent.len(), sent, "{}", world.trace());
+    assert_eq!(world.client.stats().discarded(Discard::PlaintextAck), 1);
+}
+
+#[test]
+fn a_plaintext_ack_has_a_flight_repeated_unless_it_names_what_it_cannot_have_seen() {
+    for (ack, repeats) in [
+        (vec![0, 0], true),
+        ([&[0, 16][..], &[0; 16]].concat(), true),
+        ([&[0, 16][..], &[0; 7], &[2], &[0; 8]].concat(), false),
+        (vec![0, 1, 0], false),
+    ] {
+        let mut world =
+            world().network(|packet| if packet.index == 0 { Fate::Deliver } else { Fate::Drop }).started();
+        // The eighth timeout has doubled, so that a repeat may come before the timer's own.
+        world.pass(ms(10 + 8 * 400 + 450));
+        let sent = count(&world, Side::Server);
+        world.inject(Side::Server, &plaintext_record(26, 9, &ack));
+        assert_eq!(count(&world, Side::Server) > sent, repeats, "{ack:?}\n{}", world.trace());
+        assert_eq!(world.server.stats().discarded(Discard::PlaintextAck), 1);
+    }
+}
+
+//= rfc9147-5.8.1-finished-ack
+#[test]
+fn the_last_flight_is_acknowledged_for_four_minutes() {
+    let patient = Schedule { deadline: Duration::from_secs(300), ..Schedule::default() };
+    let client = Config { schedule: patient, ..dtls13(client_config()) };
+    let mut world = World::with(client, dtls13(server_config())).started();
+    world.run_until(|world| world.client.is_connected());
+    world.set_network(|packet| if packet.from == Side::Server { Fate::Drop } else { Fate::Deliver });
+    world.run_until(World::are_connected);
+    let connected = world.now;
+    let (flights, acks) = (count(&world, Side::Client), count(&world, Side::Server));
+    world.pass(Duration::from_secs(239));
+    let (repeats, answers) = (count(&world, Side::Client) - flights, count(&world, Side::Server) - acks);
+    assert!(repeats > 60 && answers >= repeats - 1, "{answers} answers to {repeats}");
+    world.pass(Duration::from_secs(5));
+    let answers = count(&world, Side::Server);
+    world.pass(Duration::from_secs(20));
+    assert_eq!(count(&world, Side::Server), answers, "after {:?}", world.now - connected);
+    assert!(count(&world, Side::Client) > repeats + flights);
+}
+
+//= rfc9147-5.8.1-early-data
+#[test]
+fn data_that_overtakes_the_finished_waits_for_it() {
+    let mut world = world()
+        .network(|packet| if packet.index == 2 { Fate::Delay(ms(50)) } else { Fate::Deliver })
+        .started();
+    world.run_until(|world| world.client.is_connected());
+    world.send(Side::Client, b"early");
+    world.pass(ms(40));
+    assert!(!world.server.is_connected() && world.server_events.is_empty(), "{}", world.trace());
+    world.run_until(World::are_connected);
+    assert_eq!(world.data(Side::Server), [b"early"]);
+    world.pass(ms(1000));
+    world.assert_works();
+}
+
+//= rfc9147-4.2.1-same-keys
+//= rfc9147-5.5-same-bytes
+#[test]
+fn a_flight_is_repeated_under_the_keys_that_it_had() {
+    let mut world = world().started();
+    world.run_until(|world| world.client.is_connected());
+    world.set_network(|packet| if packet.from == Side::Server { Fate::Drop } else { Fate::Deliver });
+    let flight = |packet: &Packet| (epochs(packet), packet.bytes.len());
+    world.pass(ms(2000));
+    // Data goes under the keys of the application meanwhile.
+    world.send(Side::Client, b"data");
+    world.pass(ms(2000));
+    let flights: Vec<_> =
+        by(&world, Side::Client).skip(1).map(flight).filter(|(epochs, _)| epochs[0] != 3).collect();
+    assert!(flights.len() >= 9, "{}", world.trace());
+    assert!(flights.iter().all(|sent| sent.0.iter().all(|epoch| *epoch == 2) && sent.1 == flights[0].1));
+    // A repeat that was any other message would not be taken by a server that missed the first ones.
+    assert_eq!(world.server.stats().discarded(Discard::UnexpectedMessage), 0);
+}
+
+//= rfc9147-8-acked
+//= rfc9147-8-new-keys-after-ack
+//= rfc9147-8-old-keys-kept
+//= rfc9147bis-8-after-all-acks
+#[test]
+fn new_keys_are_used_after_the_ack_and_the_old_ones_read_until_then() {
+    let mut world = connected();
+    // The ACK of the KeyUpdate is lost.
+    world.set_network(|packet| if packet.from == Side::Client { Fate::Deliver } else { Fate::Drop });
+    let now = world.now;
+    world.client.update_keys(now).unwrap();
+    world.collect();
+    world.pass(ms(50));
+    let before = world.sent.len();
+    world.send(Side::Client, b"under the old keys");
+    assert_eq!(epochs(&world.sent[before]), [3]);
+    world.pass(ms(50));
+    assert_eq!(world.data(Side::Server), [b"under the old keys"], "{}", world.trace());
+    world.set_network(|_| Fate::Deliver);
+    world.pass(ms(1000));
+    let before = world.sent.len();
+    world.send(Side::Client, b"under the new ones");
+    assert_eq!(epochs(&world.sent[before]), [0], "epoch 4\n{}", world.trace());
+    world.pass(ms(100));
+    world.assert_works();
+}
+
+#[test]
+fn fragments_that_somebody_left_before_the_keys_do_not_end_a_key_update() {
+    let mut world = world().started();
+    for sequence in 1..12 {
+        world.inject(Side::Client, &fragment_record(24, sequence, &[0; 9], 0..4));
+        world.inject(Side::Server, &fragment_record(24, sequence, &[0; 9], 0..4));
+    }
+    world.run_until(World::are_connected);
+    world.pass(ms(1000));
+    for side in [Side::Client, Side::Server] {
+        let now = world.now;
+        world.connection(side).update_keys(now).unwrap();
+        world.collect();
+        world.pass(ms(1000));
+    }
+    assert!(!world.client_events.iter().any(|event| matches!(event, Event::Failed(_))), "{}", world.trace());
+    world.assert_works();
+}
