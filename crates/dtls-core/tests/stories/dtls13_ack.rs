@@ -3,11 +3,12 @@
 use crate::world::{
     Fate, Packet, Side, World, client_config, fragment_record, ms, plaintext_record, records, server_config,
 };
-use dtls_core::{Config, Discard, Event, Schedule, Versions};
+use dtls_core::{Config, Discard, Event, NamedGroup, Schedule, Versions};
 use std::time::Duration;
 
+/// With a ClientHello that fits into a datagram.
 fn dtls13(config: Config) -> Config {
-    Config { versions: Versions::Dtls13, ..config }
+    Config { versions: Versions::Dtls13, groups: vec![NamedGroup::X25519], ..config }
 }
 
 fn world() -> World {
