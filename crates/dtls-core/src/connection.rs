@@ -12,6 +12,7 @@ mod receive;
 mod state;
 
 use crate::config::{Config, DtlsRole};
+use crate::cookie_gate::Admission;
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
 use crate::discard::Discard;
 use crate::dtls12::key_schedule::RESERVED_LABELS;
@@ -75,6 +76,31 @@ impl Connection {
         Self::new(now, config.into(), DtlsRole::Server)
     }
 
+    /// A server's connection with a client that a [`crate::CookieGate`] has admitted, under the gate's configuration. It
+    /// has answered the ClientHello and is started. The first timeout follows from the round trip that the cookie
+    /// took, where that is shorter than [`crate::Schedule::initial`].
+    ///
+    /// Another ClientHello does not replace this attempt, as it would without a gate: it is
+    /// [`Discard::FreshClientHello`] until the end, and the gate's business.
+    ///
+    /// # Errors
+    /// [`Error::NoRandom`].
+    pub fn accept(now: Instant, admission: Admission) -> Result<Self, Error> {
+        let random = SystemRandom::new();
+        let mut local_random = [0; 32];
+        random.fill(&mut local_random).map_err(|_| Error::NoRandom)?;
+        let Admission { config, record, sequence, hello, round_trip, retried } = admission;
+        let handshaking = Handshaking::admitted(local_random, &config, sequence, retried);
+        let state = State::Handshaking(Box::new(handshaking));
+        let mut connection = Self::with(now, config, random, DtlsRole::Server, state);
+        connection.started = true;
+        // A cookie that was sent twice tells of the round trip only that it is not longer.
+        connection.rto = first_timeout(round_trip).min(connection.rto);
+        connection.records = RecordLayer::continued(record.sequence);
+        connection.receive_admitted(sequence, hello);
+        Ok(connection)
+    }
+
     fn new(now: Instant, config: Arc<Config>, role: DtlsRole) -> Result<Self, Error> {
         config.check()?;
         let random = SystemRandom::new();
@@ -84,8 +110,12 @@ impl Connection {
             DtlsRole::Client => State::Idle { local_random },
             DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random, &config))),
         };
+        Ok(Self::with(now, config, random, role, state))
+    }
+
+    fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
         let rto = config.schedule.initial;
-        Ok(Self {
+        Self {
             config,
             role,
             random,
@@ -99,7 +129,7 @@ impl Connection {
             events: Events::default(),
             timers: Timers::default(),
             stats: Stats::default(),
-        })
+        }
     }
 
     // Commands.
@@ -119,7 +149,7 @@ impl Connection {
         self.catch_up(now);
         self.started = true;
         if let Some(rtt) = rtt {
-            self.rto = rtt.saturating_add(rtt / 2).max(MIN_RTO);
+            self.rto = first_timeout(rtt);
         }
         self.begin_handshake();
         Ok(())
@@ -415,6 +445,11 @@ impl Connection {
         self.random.fill(&mut random).ok()?;
         Some(random)
     }
+}
+
+/// RFC 9147 section 5.8.2.
+fn first_timeout(rtt: Duration) -> Duration {
+    rtt.saturating_add(rtt / 2).max(MIN_RTO)
 }
 
 impl fmt::Debug for Connection {

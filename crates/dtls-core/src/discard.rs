@@ -48,11 +48,16 @@ pub enum Discard {
     AfterClose,
     /// Nothing is handled before [`crate::Connection::start`] in the client's role.
     NotStarted,
+    /// At the gate: a ClientHello in pieces, with a cookie, that is not acceptable. Somebody else's piece may be in it,
+    /// so nobody is told.
+    CookieMismatch,
+    /// At the gate: the answer would have been longer than what asked for it.
+    Amplification,
 }
 
 impl Discard {
     /// Every reason once, for tables and statistics.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::NotDtls,
         Self::Truncated,
         Self::UnknownEpoch,
@@ -74,5 +79,7 @@ impl Discard {
         Self::Closed,
         Self::AfterClose,
         Self::NotStarted,
+        Self::CookieMismatch,
+        Self::Amplification,
     ];
 }

@@ -139,6 +139,67 @@
 //! # }
 //! ```
 //!
+//! # Servers on bare UDP
+//! ICE proves that a peer receives what is sent to its address. Without ICE anybody can write any address on a
+//! ClientHello, and have us answer its owner and keep state for nobody. A [`CookieGate`] stands in front of such a
+//! server: it answers each ClientHello with a cookie (a HelloVerifyRequest in DTLS 1.2, a HelloRetryRequest in DTLS
+//! 1.3), keeps nothing, and admits who returns it.
+//!
+//! ```
+//! use dtls_core::{Admitted, Connection, CookieGate, Discard, GateConfig, GateVerdict};
+//! # use dtls_core::{Authentication, Certificate, Config, PeerPolicy, Versions};
+//! use std::collections::BTreeMap;
+//! use std::net::SocketAddr;
+//! use std::time::Instant;
+//!
+//! /// What a datagram from `from` does; what is to be sent back at once is left in `answer`.
+//! fn on_datagram(
+//!     gate: &mut CookieGate,
+//!     peers: &mut BTreeMap<SocketAddr, Connection>,
+//!     (now, from): (Instant, SocketAddr),
+//!     datagram: &mut [u8],
+//!     answer: &mut Vec<u8>,
+//! ) -> Result<(), dtls_core::Error> {
+//!     let untouched = datagram.to_vec();
+//!     if let Some(peer) = peers.get_mut(&from) {
+//!         // A client that has lost everything begins anew from the same address. The old connection stays until a
+//!         // cookie has shown that it is no forgery (RFC 6347 section 4.2.8).
+//!         if peer.handle_input(now, datagram) != Admitted::Discarded(Discard::FreshClientHello) {
+//!             return Ok(());
+//!         }
+//!     }
+//!     match gate.handle_input(now, from.to_string().as_bytes(), &untouched, answer) {
+//!         GateVerdict::Accept(admission) => {
+//!             peers.insert(from, Connection::accept(now, admission)?);
+//!         }
+//!         GateVerdict::Respond(_) | GateVerdict::Wait | GateVerdict::Discard(_) => {}
+//!     }
+//!     Ok(())
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let month = std::time::Duration::from_secs(30 * 24 * 3600);
+//! # let own = vec![Certificate::generate(std::time::SystemTime::now(), month)?];
+//! # let authentication =
+//! #     Authentication::Certificates { own, peer: PeerPolicy::Application, require_peer: false };
+//! # let config = Config { authentication, versions: Versions::Auto, ..Config::default() };
+//! # let (now, from) = (Instant::now(), SocketAddr::from(([192, 0, 2, 1], 5000)));
+//! let mut gate = CookieGate::new(now, config.clone(), GateConfig::default())?;
+//! let mut peers = BTreeMap::new();
+//! # let mut client = Connection::client(now, config)?;
+//! # client.start(now, None)?;
+//! # for _ in 0..2 {
+//! #     let (mut datagram, mut answer) = (Vec::new(), Vec::new());
+//! #     while client.poll_transmit(&mut datagram).is_some() {
+//! #         on_datagram(&mut gate, &mut peers, (now, from), &mut datagram, &mut answer)?;
+//! #         datagram.clear();
+//! #     }
+//! #     client.handle_input(now, &mut answer);
+//! # }
+//! # assert_eq!(peers.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What it refuses
 //! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
 //! A peer without the extended master secret (RFC 7627) is refused.
@@ -155,6 +216,7 @@ mod codec;
 mod config;
 mod connected;
 mod connection;
+mod cookie_gate;
 mod crypto;
 mod discard;
 mod dtls12;
@@ -181,6 +243,7 @@ pub use alert::AlertDescription;
 pub use certificate::{Certificate, InvalidCertificate};
 pub use config::{Authentication, Config, DtlsRole, Limits, PeerPolicy, Schedule, UseSrtp, Versions};
 pub use connection::Connection;
+pub use cookie_gate::{Admission, CookieGate, GateConfig, GateStats, GateVerdict};
 pub use crypto::group::NamedGroup;
 pub use crypto::sign::SignatureScheme;
 pub use crypto::suite::CipherSuite;

@@ -13,28 +13,42 @@ pub struct Stats {
     pub flights_repeated: u64,
     /// Protected records that failed authentication, those named by `note_forgery` included.
     pub forgeries: u64,
-    discarded: [u64; Discard::ALL.len()],
+    discarded: Discarded,
 }
 
 impl Stats {
     /// How many inputs were dropped for this reason.
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
-        Discard::ALL
-            .iter()
-            .zip(&self.discarded)
-            .find(|(each, _)| **each == reason)
-            .map_or(0, |(_, count)| *count)
+        self.discarded.of(reason)
     }
 
     /// How many inputs were dropped, for all reasons together.
     #[must_use]
     pub fn discarded_total(&self) -> u64 {
-        self.discarded.iter().sum()
+        self.discarded.total()
     }
 
     pub(crate) fn count(&mut self, reason: Discard) {
-        for (each, count) in Discard::ALL.iter().zip(&mut self.discarded) {
+        self.discarded.count(reason);
+    }
+}
+
+/// A counter for each reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Discarded([u64; Discard::ALL.len()]);
+
+impl Discarded {
+    pub(crate) fn of(&self, reason: Discard) -> u64 {
+        Discard::ALL.iter().zip(&self.0).find(|(each, _)| **each == reason).map_or(0, |(_, count)| *count)
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn count(&mut self, reason: Discard) {
+        for (each, count) in Discard::ALL.iter().zip(&mut self.0) {
             if *each == reason {
                 *count = count.saturating_add(1);
             }

@@ -3,7 +3,7 @@
 use super::Connection;
 use super::post_handshake::PostHandshake;
 use super::receive::Trial;
-use super::state::{Established, FinalFlight, Handshaking, Machine, State};
+use super::state::{Established, FinalFlight, FreshHello, Handshaking, Machine, State};
 use crate::config::{Config, DtlsRole};
 use crate::connected::Connected;
 use crate::discard::Discard;
@@ -31,6 +31,15 @@ impl Connection {
             self.transmit_flight();
         }
         self.begin_deadline();
+    }
+
+    /// The ClientHello that the gate admitted is answered as if it had arrived here.
+    pub(super) fn receive_admitted(&mut self, sequence: u16, hello: Vec<u8>) {
+        let kind = HandshakeType::CLIENT_HELLO;
+        self.deliver(&Message { kind, sequence, body: &hello, protected: false });
+        if let State::Handshaking(handshaking) = &mut self.state {
+            handshaking.hello = hello;
+        }
     }
 
     /// Whatever comes first, a start or a message: a server may be under way or done when it is started.
@@ -227,8 +236,14 @@ impl Connection {
             return self.discard(Discard::UnexpectedMessage);
         };
         let is_hello = fragment.kind == HandshakeType::CLIENT_HELLO && !protected;
-        if is_hello && handshaking.machine.is_replaceable() && handshaking.is_of_another_hello(fragment) {
-            return self.receive_replacement(fragment);
+        if is_hello && handshaking.is_of_another_hello(fragment) {
+            match handshaking.fresh_hello {
+                FreshHello::ReplacesAttempt if handshaking.machine.is_replaceable() => {
+                    return self.receive_replacement(fragment);
+                }
+                FreshHello::IsForTheGate => return self.discard(Discard::FreshClientHello),
+                FreshHello::ReplacesAttempt => {}
+            }
         }
         let flight = &handshaking.outgoing.flight;
         let missed = flight.was_missed_by(fragment.sequence) && !handshaking.machine.awaits_answer();

@@ -5,6 +5,7 @@ use super::post_handshake::PostHandshake;
 use crate::alert::AlertDescription;
 use crate::config::{Config, DtlsRole};
 use crate::connected::{Connected, Randoms};
+use crate::cookie_gate::Retried;
 use crate::crypto::backend::rand::SystemRandom;
 use crate::discard::Discard;
 use crate::dtls12::{client, server};
@@ -15,7 +16,7 @@ use crate::handshake::early::EarlyRecords;
 use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::step::{Answer, Answered, Context, Step};
-use crate::handshake::{Fragment, Message, Outgoing};
+use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
 use crate::message::Random;
 use crate::peek::hello_random;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
@@ -65,6 +66,16 @@ pub(super) struct Handshaking {
     pub(super) alert_hint: Option<AlertDescription>,
     /// When this attempt took the place of another.
     pub(super) replaced_at: Option<Instant>,
+    pub(super) fresh_hello: FreshHello,
+}
+
+/// What another ClientHello does as long as the client is not authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FreshHello {
+    /// The first one may have been forged.
+    ReplacesAttempt,
+    /// The first one had a cookie, and so must the next.
+    IsForTheGate,
 }
 
 impl Handshaking {
@@ -77,6 +88,31 @@ impl Handshaking {
             Machine::Server(server::State::AwaitClientHello(server::AwaitClientHello))
         };
         Self::new(local_random, machine, Outgoing::new())
+    }
+
+    /// For a ClientHello that a gate has admitted.
+    pub(super) fn admitted(
+        local_random: Random,
+        config: &Config,
+        sequence: u16,
+        retried: Option<Retried>,
+    ) -> Self {
+        let mut handshaking = Self {
+            outgoing: Outgoing::continued(sequence),
+            reassembly: Reassembly::continued(sequence),
+            fresh_hello: FreshHello::IsForTheGate,
+            ..Self::server(local_random, config)
+        };
+        if let Some(Retried { suite, group, client_random, hello_hash, request }) = retried {
+            handshaking.remote_random = Some(client_random);
+            let transcript = &mut handshaking.outgoing.transcript;
+            transcript.begin_with_hash(&hello_hash);
+            let kind = HandshakeType::SERVER_HELLO;
+            transcript.receive(&Message { kind, sequence, body: &request, protected: false });
+            let state = dtls13::server::AwaitClientHello::Retried { group, suite: suite.suite };
+            handshaking.machine = Machine::Server13(dtls13::server::State::AwaitClientHello(state));
+        }
+        handshaking
     }
 
     pub(super) fn client(
@@ -109,6 +145,7 @@ impl Handshaking {
             received: Received::default(),
             alert_hint: None,
             replaced_at: None,
+            fresh_hello: FreshHello::ReplacesAttempt,
         }
     }
 }

@@ -63,6 +63,14 @@ impl<'a> KeyShares<'a> {
     }
 }
 
+/// Whether a ClientHello carries exactly one share, as the answer to a HelloRetryRequest with a group does (RFC 8446
+/// section 4.1.2).
+pub(crate) fn is_single(body: &[u8]) -> bool {
+    let mut reader = Reader::new(body);
+    let list = reader.vector16();
+    list.and_then(KeyShareEntry::decode).is_ok()
+}
+
 /// What a HelloRetryRequest carries.
 pub(crate) fn decode_retry(body: &[u8]) -> Result<NamedGroup, Malformed> {
     let mut reader = Reader::new(body);
@@ -90,5 +98,7 @@ mod tests {
         }
         assert!(KeyShares::decode(&[0, 0]).unwrap().get(NamedGroup::X25519).is_none());
         assert!(KeyShareEntry::decode(&[0, 29, 0, 0]).is_err());
+        assert!(!is_single(&body) && !is_single(&[0, 0]) && !is_single(&[]));
+        assert!(is_single(&[0, 5, 0, 29, 0, 1, 7]));
     }
 }

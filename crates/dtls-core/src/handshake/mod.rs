@@ -81,6 +81,20 @@ pub(crate) struct Message<'a> {
     pub(crate) protected: bool,
 }
 
+impl Message<'_> {
+    /// Writes it as one fragment.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        // No message of ours comes near 2^24 bytes.
+        let [_, length @ ..] = u32::try_from(self.body.len()).unwrap_or(u32::MAX).to_be_bytes();
+        writer.u8(self.kind.0);
+        writer.bytes(&length);
+        writer.u16(self.sequence);
+        writer.bytes(&[0; 3]);
+        writer.bytes(&length);
+        writer.bytes(self.body);
+    }
+}
+
 /// What both roles keep of their own side while a handshake runs: the flight in the air and the transcript.
 pub(crate) struct Outgoing {
     pub(crate) flight: Flight,
@@ -91,6 +105,11 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     pub(crate) fn new() -> Self {
         Self { flight: Flight::with_room(), transcript: Transcript::with_room(), next_sequence: 0 }
+    }
+
+    /// Continues what somebody else has begun in our name: the next message has this sequence.
+    pub(crate) fn continued(next_sequence: u16) -> Self {
+        Self { next_sequence, ..Self::new() }
     }
 
     /// Whether another message can have a sequence number of its own. The last one stays unused, so that it never

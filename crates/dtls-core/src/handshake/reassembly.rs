@@ -54,6 +54,11 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
+    /// For a handshake whose messages before this sequence were somebody else's business.
+    pub(crate) fn continued(next: u16) -> Self {
+        Self { next, ..Self::default() }
+    }
+
     /// The sequence of the message to be handled next.
     pub(crate) const fn next(&self) -> u16 {
         self.next

@@ -84,14 +84,20 @@ impl Transcript {
 
     /// Before a HelloRetryRequest everything is replaced by its hash (RFC 8446 section 4.4.1).
     pub(crate) fn fold(&mut self, algorithm: &'static digest::Algorithm) {
+        let hash = digest::digest(algorithm, &self.bytes);
+        self.begin_with_hash(hash.as_ref());
+    }
+
+    /// Begins with the hash of a first ClientHello, in the form of DTLS 1.3.
+    pub(crate) fn begin_with_hash(&mut self, hash: &[u8]) {
         /// `message_hash`
         const MESSAGE_HASH: u8 = 254;
-        let hash = digest::digest(algorithm, &self.bytes);
-        let len = u8::try_from(hash.as_ref().len()).unwrap_or(u8::MAX);
+        let len = u8::try_from(hash.len()).unwrap_or(u8::MAX);
+        self.form = Form::Dtls13;
         self.running = None;
         self.bytes.clear();
         self.bytes.extend_from_slice(&[MESSAGE_HASH, 0, 0, len]);
-        self.bytes.extend_from_slice(hash.as_ref());
+        self.bytes.extend_from_slice(hash);
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

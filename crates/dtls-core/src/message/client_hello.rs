@@ -2,7 +2,7 @@
 
 use crate::codec::{Malformed, Reader, U16List, Width, Writer};
 use crate::crypto::suite::CipherSuite;
-use crate::extension::Extensions;
+use crate::extension::{ExtensionType, Extensions, cookie};
 use crate::message::Random;
 use crate::message::version::ProtocolVersion;
 
@@ -13,6 +13,9 @@ const NULL_COMPRESSION: u8 = 0;
 pub(crate) struct ClientHello<'a> {
     pub(crate) version: ProtocolVersion,
     pub(crate) random: Random,
+    /// What a second ClientHello repeats on both sides of its cookie: version, random and session id, then cipher
+    /// suites and compression methods.
+    pub(crate) parameters: [&'a [u8]; 2],
     /// Of DTLS 1.2; empty in an offer of DTLS 1.3 (RFC 9147 section 5.3).
     pub(crate) legacy_cookie: &'a [u8],
     suites: U16List<'a>,
@@ -28,12 +31,43 @@ impl<'a> ClientHello<'a> {
         if reader.vector8()?.len() > 32 {
             return Err(Malformed);
         }
+        let before = until(body, reader);
         let legacy_cookie = reader.vector8()?;
+        let behind = reader.rest();
         let suites = U16List::decode(&mut reader)?;
         let compression = reader.vector8()?;
+        let parameters = [before, until(behind, reader)];
         let extensions = Extensions::decode(&mut reader)?;
         reader.finish()?;
-        Ok(Self { version, random, legacy_cookie, suites, compression, extensions })
+        Ok(Self { version, random, parameters, legacy_cookie, suites, compression, extensions })
+    }
+
+    /// The cookies of both versions, as far as the beginning of a ClientHello shows them: the one of DTLS 1.2, where
+    /// it is not empty, and the extension of DTLS 1.3.
+    pub(crate) fn cookies(beginning: &'a [u8]) -> [Option<&'a [u8]>; 2] {
+        let mut reader = Reader::new(beginning);
+        let legacy = Self::legacy_cookie(&mut reader).ok();
+        let extension = legacy.and_then(|_| Self::cookie_extension(reader).ok());
+        [legacy.filter(|cookie| !cookie.is_empty()), extension]
+    }
+
+    fn legacy_cookie(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
+        reader.take(2 + 32)?;
+        reader.vector8()?;
+        reader.vector8()
+    }
+
+    fn cookie_extension(mut reader: Reader<'a>) -> Result<&'a [u8], Malformed> {
+        reader.vector16()?;
+        reader.vector8()?;
+        reader.u16()?;
+        loop {
+            let kind = ExtensionType(reader.u16()?);
+            let body = reader.vector16()?;
+            if kind == ExtensionType::COOKIE {
+                return cookie::decode(body);
+            }
+        }
     }
 
     pub(crate) fn offers(&self, suite: CipherSuite) -> bool {
@@ -72,10 +106,14 @@ impl<'a> ClientHello<'a> {
     }
 }
 
+/// What stands in front of what is left to be read.
+fn until<'a>(bytes: &'a [u8], reader: Reader<'_>) -> &'a [u8] {
+    bytes.get(..bytes.len().saturating_sub(reader.rest().len())).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extension::ExtensionType;
 
     fn written() -> Vec<u8> {
         let mut body = Vec::new();
@@ -94,6 +132,31 @@ mod tests {
         assert!(hello.offers(CipherSuite(0xcca9)) && !hello.offers(CipherSuite(0x1301)));
         assert!(hello.offers_null_compression());
         assert_eq!(hello.extensions.get(ExtensionType::EXTENDED_MASTER_SECRET), Some(&[][..]));
+    }
+
+    #[test]
+    fn its_parameters_are_everything_but_cookie_and_extensions() {
+        let body = written();
+        let [before, behind] = ClientHello::decode(&body).unwrap().parameters;
+        assert_eq!(before, &body[..35]);
+        assert_eq!(behind, &body[35 + 7..body.len() - 6]);
+    }
+
+    #[test]
+    fn cookies_are_found_in_a_beginning_as_soon_as_they_are_there() {
+        let mut body = Vec::new();
+        let suites = std::iter::once(CipherSuite(0x1301));
+        ClientHello::write(&mut Writer::new(&mut body), &[7; 32], b"old", suites, |writer| {
+            crate::extension::write(writer, ExtensionType(9), |writer| writer.bytes(&[1; 20]));
+            crate::extension::write(writer, ExtensionType::COOKIE, |writer| cookie::write(writer, b"new"));
+            crate::extension::write(writer, ExtensionType(10), |_| {});
+        });
+        for len in 0..=body.len() {
+            let legacy = (len >= 39).then_some(&b"old"[..]);
+            let extension = (len + 4 >= body.len()).then_some(&b"new"[..]);
+            assert_eq!(ClientHello::cookies(&body[..len]), [legacy, extension], "{len}");
+        }
+        assert_eq!(ClientHello::cookies(&written())[1], None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! HelloVerifyRequest (RFC 6347 section 4.2.1): the server wants to see its cookie again.
 
-use crate::codec::{Malformed, Reader};
+use crate::codec::{Malformed, Reader, Width, Writer};
+use crate::message::version::ProtocolVersion;
 
 /// The cookie to return. The version in it says nothing (RFC 6347 section 4.2.1).
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,12 @@ impl<'a> HelloVerifyRequest<'a> {
         reader.finish()?;
         Ok(Self { cookie })
     }
+
+    /// The version is 1.0 whatever will be negotiated, as the RFC recommends.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        writer.u16(ProtocolVersion::DTLS10.0);
+        writer.block(Width::One).bytes(self.cookie);
+    }
 }
 
 #[cfg(test)]
@@ -27,5 +34,8 @@ mod tests {
         assert_eq!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8, 9]).unwrap().cookie, [8, 9]);
         assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8]).is_err());
         assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 1, 8, 9]).is_err());
+        let mut written = Vec::new();
+        HelloVerifyRequest { cookie: &[8, 9] }.write(&mut Writer::new(&mut written));
+        assert_eq!(written, [0xfe, 0xff, 2, 8, 9]);
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod certificate_verify;
 pub(crate) mod client_hello;
 pub(crate) mod client_key_exchange;
 pub(crate) mod encrypted_extensions;
+pub(crate) mod hello_retry_request;
 pub(crate) mod hello_verify_request;
 pub(crate) mod key_update;
 pub(crate) mod psk_key_exchange;

@@ -65,6 +65,11 @@ pub(crate) struct RecordLayer {
 }
 
 impl RecordLayer {
+    /// Plaintext records begin with this sequence number, because those before it were sent by somebody else.
+    pub(crate) fn continued(sequence: u64) -> Self {
+        Self { plaintext_sequence: Sequence::from(sequence), ..Self::default() }
+    }
+
     /// Begins epoch 1.
     pub(crate) fn install(&mut self, write: RecordKey, read: RecordKey) {
         self.keys = Some(Box::new(Keys {

@@ -16,6 +16,11 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
+    /// Begins with this number.
+    pub(crate) const fn from(next: u64) -> Self {
+        Self { next }
+    }
+
     pub(crate) const fn next(&mut self) -> Result<u64, KeyExhausted> {
         if self.next > LAST {
             return Err(KeyExhausted);

@@ -7,6 +7,7 @@ mod algorithms;
 mod close;
 mod commands;
 mod connect;
+mod cookies;
 mod data;
 mod dtls13;
 mod dtls13_ack;

@@ -1,8 +1,8 @@
 //! Two connections, the datagrams between them, and a clock that moves because the test says so.
 
 use dtls_core::{
-    Admitted, Authentication, Certificate, Config, Connection, Event, Failure, Fingerprint, HashAlgorithm,
-    NamedGroup, PeerPolicy, Versions,
+    Admitted, Authentication, Certificate, Config, Connection, CookieGate, Discard, Event, Failure,
+    Fingerprint, GateConfig, GateVerdict, HashAlgorithm, NamedGroup, PeerPolicy, Versions,
 };
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -61,8 +61,14 @@ pub(crate) struct World {
     flying: Vec<Packet>,
     network: Network,
     pub(crate) latency: Duration,
+    /// In front of the server, which is a connection only once it has admitted the client.
+    pub(crate) gate: Option<CookieGate>,
+    pub(crate) admissions: usize,
     trace: String,
 }
+
+/// Where the client's datagrams come from, for the gate.
+pub(crate) const CLIENT_ADDRESS: &[u8] = b"192.0.2.1:5000";
 
 pub(crate) struct Identities {
     pub(crate) client: Certificate,
@@ -124,8 +130,26 @@ impl World {
             flying: Vec::new(),
             network: Box::new(|_| Fate::Deliver),
             latency: LATENCY,
+            gate: None,
+            admissions: 0,
             trace: String::new(),
         }
+    }
+
+    /// With a gate in front of the server.
+    pub(crate) fn gated(client: impl Into<Arc<Config>>, server: impl Into<Arc<Config>>) -> Self {
+        Self::gated_with(client, server, GateConfig::default())
+    }
+
+    pub(crate) fn gated_with(
+        client: impl Into<Arc<Config>>,
+        server: impl Into<Arc<Config>>,
+        gate: GateConfig,
+    ) -> Self {
+        let server = server.into();
+        let mut world = Self::with(client, Arc::clone(&server));
+        world.gate = Some(CookieGate::new(world.now, server, gate).unwrap());
+        world
     }
 
     pub(crate) fn network(mut self, network: impl FnMut(&Packet) -> Fate + 'static) -> Self {
@@ -144,7 +168,9 @@ impl World {
     /// With a round trip time that ICE has measured.
     pub(crate) fn started_with(mut self, rtt: Option<Duration>) -> Self {
         self.client.start(self.now, rtt).unwrap();
-        self.server.start(self.now, rtt).unwrap();
+        if self.gate.is_none() {
+            self.server.start(self.now, rtt).unwrap();
+        }
         self.collect();
         self
     }
@@ -214,6 +240,30 @@ impl World {
         admitted
     }
 
+    /// A datagram arrives: at the server it passes the gate first, as long as there is no connection that wants it.
+    fn arrive(&mut self, to: Side, bytes: &[u8]) {
+        let now = self.now;
+        if to == Side::Client || self.gate.is_none() || self.admissions > 0 {
+            let admitted = self.connection(to).handle_input(now, &mut bytes.to_vec());
+            if to == Side::Client || admitted != Admitted::Discarded(Discard::FreshClientHello) {
+                return;
+            }
+        }
+        let Some(gate) = &mut self.gate else { return };
+        let mut answer = Vec::new();
+        match gate.handle_input(now, CLIENT_ADDRESS, bytes, &mut answer) {
+            GateVerdict::Respond(transmit) => {
+                assert_eq!(transmit.len, answer.len());
+                self.launch(Side::Server, answer);
+            }
+            GateVerdict::Accept(admission) => {
+                self.admissions += 1;
+                self.server = Connection::accept(now, admission).unwrap();
+            }
+            GateVerdict::Wait | GateVerdict::Discard(_) => {}
+        }
+    }
+
     /// Fetches what both sides have to say.
     pub(crate) fn collect(&mut self) {
         for side in [Side::Client, Side::Server] {
@@ -271,8 +321,7 @@ impl World {
         if arrival == Some(next) {
             let position = self.flying.iter().position(|packet| packet.arrives == next).unwrap();
             let packet = self.flying.remove(position);
-            let now = self.now;
-            self.connection(packet.from.other()).handle_input(now, &mut packet.bytes.clone());
+            self.arrive(packet.from.other(), &packet.bytes);
         } else {
             let now = self.now;
             for side in [Side::Client, Side::Server] {

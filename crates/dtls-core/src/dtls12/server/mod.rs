@@ -18,6 +18,7 @@ mod psk;
 
 use crate::config::Config;
 use crate::discard::Discard;
+use crate::failure::Failure;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
@@ -27,9 +28,8 @@ pub(crate) use hello::AwaitClientHello;
 use psk::{AwaitPsk, AwaitPskIdentity, UnknownIdentity};
 
 /// Whether a server with this configuration would answer the ClientHello.
-pub(crate) fn would_answer(hello: &Message<'_>, config: &Config) -> Result<(), Discard> {
-    let hello = ClientHello::decode(hello.body).map_err(|_| Discard::Malformed)?;
-    negotiate::choose(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
+pub(crate) fn would_answer(hello: &ClientHello<'_>, config: &Config) -> Result<(), Failure> {
+    negotiate::choose(hello, config).map(|_| ())
 }
 
 /// What the server waits for.

@@ -297,6 +297,10 @@ fn send_client_hello(
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
         ClientHello::write(writer, random, cookies.legacy, offered, |writer| {
+            // In front, so that a server sees it in the first piece of a ClientHello that comes in several.
+            if let Some(bytes) = cookies.extension {
+                extension::write(writer, ExtensionType::COOKIE, |writer| cookie::write(writer, bytes));
+            }
             extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
                 supported_versions::write(writer, config.versions.offered());
             });
@@ -320,9 +324,6 @@ fn send_client_hello(
                 extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
                 extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);
                 extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
-            }
-            if let Some(bytes) = cookies.extension {
-                extension::write(writer, ExtensionType::COOKIE, |writer| cookie::write(writer, bytes));
             }
         });
     });

@@ -13,8 +13,8 @@ use crate::dtls13::server::authentication::AwaitCertificate;
 use crate::dtls13::server::negotiate::{self, Choice, Share};
 use crate::dtls13::server::{Next, State};
 use crate::dtls13::{
-    DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, begin_writing, log_application,
-    log_handshake, signed_content,
+    DOWNGRADE_TO_12, Selected, begin_handshake_epoch, begin_writing, log_application, log_handshake,
+    signed_content,
 };
 use crate::extension::key_share::KeyShareEntry;
 use crate::extension::use_srtp::SrtpProtection;
@@ -26,6 +26,7 @@ use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
 use crate::message::client_hello::ClientHello;
+use crate::message::hello_retry_request::HelloRetryRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
@@ -34,7 +35,8 @@ use crate::record::protect::Epoch;
 /// Before step 1, or after step 2.
 pub(crate) enum AwaitClientHello {
     First,
-    /// We have asked for a share of this group under this suite.
+    /// We, or a gate in front of us, have asked for another ClientHello: it has a share of this group and suits this
+    /// suite.
     Retried {
         group: NamedGroup,
         suite: CipherSuite,
@@ -105,12 +107,7 @@ fn ask_again(choice: &Choice<'_, '_>, group: NamedGroup, cx: &mut Context<'_>) -
     outgoing.transcript.fold(choice.suite.hash);
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_HELLO, |writer| {
-        ServerHello::write(writer, &RETRY_RANDOM, suite, |writer| {
-            extension::write(writer, ExtensionType::SUPPORTED_VERSIONS, |writer| {
-                writer.u16(ProtocolVersion::DTLS13.0);
-            });
-            extension::write(writer, ExtensionType::KEY_SHARE, |writer| writer.u16(group.0));
-        });
+        HelloRetryRequest { suite, group: Some(group), cookie: None }.write(writer);
     });
     State::AwaitClientHello(AwaitClientHello::Retried { group, suite })
 }

@@ -16,14 +16,18 @@ mod hello;
 mod negotiate;
 
 use crate::config::Config;
+use crate::crypto::group::NamedGroup;
+use crate::crypto::suite13::Suite13;
 use crate::discard::Discard;
 use crate::dtls12;
+use crate::failure::{Failure, Incompatible};
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
 
 use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, AwaitVerdict};
 pub(crate) use hello::AwaitClientHello;
+use negotiate::Share;
 
 /// What the server waits for.
 #[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
@@ -38,13 +42,36 @@ pub(crate) enum State {
 /// Whether a ClientHello would be answered, by either version: what leads nowhere takes no attempt's place.
 pub(crate) fn would_answer(message: &Message<'_>, config: &Config) -> Result<(), Discard> {
     let hello = ClientHello::decode(message.body).map_err(|_| Discard::Malformed)?;
-    match negotiate::offers_dtls13(&hello) {
-        Ok(true) if config.allows_dtls13() => {
-            negotiate::choose(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
-        }
-        Ok(_) if config.allows_dtls12() => dtls12::server::would_answer(message, config),
-        Ok(_) | Err(_) => Err(Discard::FreshClientHello),
+    prospect(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
+}
+
+/// What a ClientHello leads to.
+#[derive(Clone, Copy)]
+pub(crate) enum Prospect {
+    Dtls12,
+    Dtls13 {
+        suite: &'static Suite13,
+        group: NamedGroup,
+        /// Whether the ClientHello has no share of the group.
+        lacks_share: bool,
+    },
+}
+
+/// The decision of a server with this configuration, before it has done anything about it.
+pub(crate) fn prospect(hello: &ClientHello<'_>, config: &Config) -> Result<Prospect, Failure> {
+    if negotiate::offers_dtls13(hello)? && config.allows_dtls13() {
+        let negotiate::Choice { suite, share, .. } = negotiate::choose(hello, config)?;
+        let (group, lacks_share) = match share {
+            Share::Given(group, _) => (group, false),
+            Share::Missing(group) => (group, true),
+        };
+        return Ok(Prospect::Dtls13 { suite, group, lacks_share });
     }
+    if !config.allows_dtls12() {
+        return Err(Incompatible::Version.into());
+    }
+    dtls12::server::would_answer(hello, config)?;
+    Ok(Prospect::Dtls12)
 }
 
 /// Where a message leads.
