@@ -26,6 +26,13 @@ impl Events {
         self.queue.push_back(event);
     }
 
+    /// For what anybody can bring about: it is there once, however long nobody fetches it.
+    pub(crate) fn push_once(&mut self, event: Event) {
+        if !self.queue.contains(&event) {
+            self.push(event);
+        }
+    }
+
     /// `false` where the limit forbids it.
     pub(crate) fn push_data(&mut self, data: &[u8], limit: usize) -> bool {
         let cost = self.data.saturating_add(data.len() + EVENT_COST);

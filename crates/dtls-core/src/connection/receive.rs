@@ -307,7 +307,7 @@ impl Connection {
             .is_some_and(|at| self.now.saturating_duration_since(at) < FRESH_HELLO_INTERVAL);
         if !recently {
             established.fresh_hello_at = Some(self.now);
-            self.events.push(Event::FreshClientHello);
+            self.events.push_once(Event::FreshClientHello);
         }
         self.discard(Discard::FreshClientHello)
     }

@@ -96,18 +96,25 @@ fn the_application_refuses() {
 
 #[test]
 fn a_verdict_never_meets_another_certificate_than_the_one_it_was_asked_for() {
-    let mut world = World::with(client_config(), judging(&identities().server, true)).started();
-    world.run_until(|world| !world.server_events.is_empty());
-    let attempt = world.server.local_random();
-    // Another client's hello would begin another attempt, with another certificate to come.
-    let other = World::new().started();
-    world.inject(Side::Server, &other.sent[0].bytes);
-    assert_eq!(world.server.local_random(), attempt);
-    world.server.judge_certificate(world.now, CertificateVerdict::Accept).unwrap();
-    world.collect();
-    world.run_until(World::are_connected);
-    world.settle();
-    world.assert_works();
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let with = |config: Config| Config { versions, ..config };
+        let judge = with(judging(&identities().server, true));
+        let mut world = World::with(with(client_config()), judge).started();
+        let asked = |world: &World| {
+            world.server_events.iter().any(|event| matches!(event, Event::CertificateReceived { .. }))
+        };
+        world.run_until(asked);
+        let attempt = world.server.local_random();
+        // Another client's hello would begin another attempt, with another certificate to come.
+        let other = World::with(with(client_config()), with(server_config())).started();
+        world.inject(Side::Server, &other.sent[0].bytes);
+        assert_eq!(world.server.local_random(), attempt, "{versions:?}");
+        world.server.judge_certificate(world.now, CertificateVerdict::Accept).unwrap();
+        world.collect();
+        world.run_until(World::are_connected);
+        world.settle();
+        world.assert_works();
+    }
 }
 
 #[test]

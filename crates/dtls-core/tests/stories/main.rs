@@ -15,6 +15,7 @@ mod dtls13_hostile;
 mod dtls13_wire;
 mod final_flight;
 mod flights;
+mod forged;
 mod hello;
 mod hostile;
 mod hybrid;

@@ -119,12 +119,13 @@ impl State {
         matches!(self, Self::AwaitVerdict(_))
     }
 
-    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet.
+    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt about
+    /// which the application was asked stays, so that its answer cannot meet another client.
     pub(crate) const fn is_replaceable(&self) -> bool {
         match self {
             Self::AwaitClientHello(state) => state.has_retried(),
-            Self::AwaitCertificate(_) | Self::AwaitVerdict(_) | Self::AwaitCertificateVerify(_) => true,
-            Self::AwaitFinished(_) => false,
+            Self::AwaitCertificate(_) | Self::AwaitCertificateVerify(_) => true,
+            Self::AwaitVerdict(_) | Self::AwaitFinished(_) => false,
         }
     }
 

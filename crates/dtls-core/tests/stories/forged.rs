@@ -1,0 +1,190 @@
+//! An attacker who is faster than the peer: forged messages, replays and reflections, in both versions.
+
+use crate::world::{
+    Dice, Fate, Side, World, client_config, fragment_record, message_record, ms, plaintext_record,
+    server_config,
+};
+use dtls_core::{Admitted, Config, Event, Versions};
+use std::time::Duration;
+
+const BOTH: [Versions; 2] = [Versions::Dtls12, Versions::Dtls13];
+
+/// The handshake messages of either version, by type.
+const KINDS: [u8; 14] = [0, 1, 2, 3, 4, 8, 11, 12, 13, 14, 15, 16, 20, 24];
+
+fn with(config: Config, versions: Versions, mtu: usize) -> Config {
+    Config { versions, mtu, ..config }
+}
+
+fn world(versions: Versions, mtu: usize) -> World {
+    World::with(with(client_config(), versions, mtu), with(server_config(), versions, mtu))
+}
+
+/// Runs a handshake. Before each datagram arrives, both sides get what the attacker sends.
+fn attacked(versions: Versions, mtu: usize, attack: impl Fn(usize) -> Vec<Vec<u8>>) -> World {
+    let mut world = world(versions, mtu).started();
+    let mut seen = 0;
+    while !world.are_connected() {
+        while seen < world.sent.len() {
+            for bytes in attack(seen) {
+                world.inject(Side::Client, &bytes);
+                world.inject(Side::Server, &bytes);
+            }
+            seen += 1;
+        }
+        assert!(world.step() && world.elapsed() < ms(10_000), "{}", world.trace());
+    }
+    world
+}
+
+fn repeats(world: &World) -> u64 {
+    world.client.stats().flights_repeated + world.server.stats().flights_repeated
+}
+
+#[test]
+fn a_plaintext_finished_proves_nothing_and_costs_nothing_in_any_state() {
+    for versions in BOTH {
+        for len in [0, 12, 32, 48] {
+            let mut world = attacked(versions, 1200, |_| {
+                (0..8).map(|sequence| message_record(20, sequence, &vec![7; len])).collect()
+            });
+            assert_eq!(repeats(&world), 0, "{versions:?} {len}\n{}", world.trace());
+            world.settle();
+            world.assert_works();
+        }
+    }
+}
+
+#[test]
+fn whole_messages_that_cannot_be_decoded_end_nothing_in_any_state() {
+    for versions in BOTH {
+        let mut world = attacked(versions, 1200, |index| {
+            let mut dice = Dice::new(u64::try_from(index).unwrap());
+            let forge = |(kind, sequence)| {
+                // Whatever their type, they end in the middle of a field, or have something in them that is empty.
+                let len = 1 + usize::try_from(dice.roll(2)).unwrap();
+                message_record(kind, sequence, &vec![0xff; len])
+            };
+            KINDS
+                .into_iter()
+                .flat_map(|kind| (0..8).map(move |sequence| (kind, sequence)))
+                .map(forge)
+                .collect()
+        });
+        assert_eq!(repeats(&world), 0, "{versions:?}\n{}", world.trace());
+        assert!(world.client.stats().discarded_total() > 0 && world.server.stats().discarded_total() > 0);
+        world.settle();
+        world.assert_works();
+    }
+}
+
+#[test]
+fn forged_pieces_that_fill_the_reassembly_first_make_room_for_the_real_ones() {
+    for versions in BOTH {
+        // So small that every message with a certificate comes in pieces.
+        let mut world = world(versions, 256).started();
+        for side in [Side::Client, Side::Server] {
+            for kind in KINDS {
+                for sequence in 0..10 {
+                    let giant = vec![0xee; 16_000];
+                    world.inject(side, &fragment_record(kind, sequence, &giant, 0..1));
+                    world.inject(side, &fragment_record(kind, sequence, &giant, 15_000..16_000));
+                }
+            }
+        }
+        world.run_until(World::are_connected);
+        assert!(world.elapsed() <= ms(500), "one repeated flight at most\n{}", world.trace());
+        world.pass(ms(1000));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn a_recorded_conversation_replayed_to_its_own_ends_changes_nothing() {
+    for versions in BOTH {
+        let mut world = world(versions, 1200).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        world.assert_works();
+        let now = world.now;
+        world.server.release_final_flight(now);
+        world.collect();
+        let recorded = world.sent.clone();
+        let before = (world.client_events.len(), world.server_events.len());
+        for packet in &recorded {
+            world.inject(packet.from.other(), &packet.bytes);
+            // What comes back to its sender is no better.
+            world.inject(packet.from, &packet.bytes);
+        }
+        assert_eq!(before, (world.client_events.len(), world.server_events.len()), "{}", world.trace());
+        assert_eq!(world.sent.len(), recorded.len(), "{}", world.trace());
+        world.assert_works();
+    }
+}
+
+#[test]
+fn a_recorded_conversation_replayed_to_another_server_connects_nobody() {
+    for versions in BOTH {
+        let mut first = world(versions, 1200).started();
+        first.run_until(World::are_connected);
+        first.settle();
+        first.assert_works();
+        let recorded: Vec<_> = first.sent.iter().filter(|packet| packet.from == Side::Client).collect();
+
+        let mut world = world(versions, 1200).network(|_| Fate::Drop);
+        world.server.start(world.now, None).unwrap();
+        for packet in &recorded {
+            world.inject(Side::Server, &packet.bytes);
+        }
+        assert!(world.data(Side::Server).is_empty() && !world.server.is_connected(), "{}", world.trace());
+
+        // Before its own client begins, the hello alone costs no more than an answer.
+        let mut world = self::world(versions, 1200);
+        world.server.start(world.now, None).unwrap();
+        world.inject(Side::Server, &recorded[0].bytes);
+        world.pass(ms(20));
+        world.client.start(world.now, None).unwrap();
+        world.collect();
+        world.run_until(World::are_connected);
+        assert!(world.elapsed() <= ms(20 + 40), "{}", world.trace());
+        world.settle();
+        world.assert_works();
+    }
+}
+
+#[test]
+fn what_looks_like_a_record_of_the_other_version_is_no_forgery_of_this_one() {
+    for versions in BOTH {
+        let mut world = world(versions, 1200).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        let mut dice = Dice::new(4);
+        for first in 0x20..0x40_u8 {
+            let unified = [&[first, 1, 2, 0, 60][..], &dice.bytes(60)].concat();
+            let mut classic = plaintext_record(23, 3, &dice.bytes(60));
+            classic[4] = 1;
+            for side in [Side::Client, Side::Server] {
+                let other = if versions == Versions::Dtls12 { &unified } else { &classic };
+                let admitted = world.inject(side, other);
+                assert!(matches!(admitted, Admitted::Discarded(_)), "{first:x} {versions:?} {admitted:?}");
+                assert_eq!(world.connection(side).stats().forgeries, 0);
+            }
+        }
+        world.assert_works();
+    }
+}
+
+#[test]
+fn an_application_that_fetches_no_events_gathers_no_reports_of_hellos() {
+    let mut world = world(Versions::Dtls12, 1200).started();
+    world.run_until(World::are_connected);
+    world.settle();
+    let stranger = World::new().started().sent[0].bytes.clone();
+    for second in 1..1000 {
+        let now = world.now + Duration::from_secs(second);
+        world.server.handle_input(now, &mut stranger.clone());
+    }
+    let events = std::iter::from_fn(|| world.server.poll_event());
+    let reports = events.filter(|event| *event == Event::FreshClientHello).count();
+    assert_eq!(reports, 1);
+}
