@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod authenticated_peer;
 mod ending;
+#[cfg(test)]
+mod false_peer;
 mod post_handshake;
 mod progress;
 mod receive;
@@ -403,6 +405,11 @@ impl Connection {
         tracing::trace!(?reason, "discarded");
         self.stats.count(reason);
         Admitted::Discarded(reason)
+    }
+
+    /// Whether so much waits to be fetched that nothing more is added because a peer asks for it.
+    fn is_outbox_full(&self) -> bool {
+        self.outbox.held() > self.config.limits.outgoing
     }
 
     fn finish_datagram(&mut self) {

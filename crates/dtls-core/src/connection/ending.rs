@@ -101,7 +101,9 @@ impl Connection {
     }
 
     pub(super) fn refuse_renegotiation(&mut self) {
-        self.send_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION));
+        if !self.is_outbox_full() {
+            self.send_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION));
+        }
     }
 
     fn send_alert(&mut self, alert: Alert) {

@@ -96,6 +96,10 @@ impl Connection {
 
     pub(super) fn send_ack(&mut self) {
         self.timers.stop(Timer::Acknowledge);
+        // The peer repeats what is not acknowledged, so nothing is lost by waiting until somebody fetches.
+        if self.is_outbox_full() {
+            return;
+        }
         let (epoch, received) = match &mut self.state {
             State::Handshaking(handshaking) => (Epoch::Handshake, &mut handshaking.received),
             State::Connected(established) => {

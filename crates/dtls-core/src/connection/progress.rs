@@ -150,6 +150,10 @@ impl Connection {
     fn note_progress(&mut self) {
         let State::Handshaking(handshaking) = &mut self.state else { return };
         handshaking.reassembly.advance();
+        if handshaking.machine.is_dtls13_protected() {
+            // It would look like a gap in what the peer protects.
+            handshaking.reassembly.forget_plaintext();
+        }
         handshaking.alert_hint = None;
         self.timers.stop(Timer::AlertHint);
         if handshaking.machine.awaits_answer() {

@@ -70,6 +70,11 @@ impl Reassembly {
         self.next = self.next.saturating_add(1);
     }
 
+    /// From here on everything comes protected: what anybody has sent in plaintext is dropped.
+    pub(crate) fn forget_plaintext(&mut self) {
+        self.partials.retain(|_, partial| partial.protected);
+    }
+
     /// Whether something of a later message has arrived before the next one.
     pub(crate) fn is_disrupted(&self) -> bool {
         self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next)

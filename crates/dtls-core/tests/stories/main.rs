@@ -23,4 +23,5 @@ mod identity;
 mod loss;
 mod pki;
 mod psk;
+mod wire;
 mod world;

@@ -1,0 +1,171 @@
+//! What a peer may not do that has keys: tests only, because it takes a connection that can be made to lie.
+
+use super::Connection;
+use crate::alert::{Alert, AlertDescription};
+use crate::certificate::Certificate;
+use crate::config::{Authentication, Config, DtlsRole, PeerPolicy, Versions};
+use crate::discard::Discard;
+use crate::event::Event;
+use crate::failure::{Failure, Refusal};
+use crate::handshake::HandshakeType;
+use crate::record::ContentType;
+use crate::record::protect::Epoch;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+struct Pair {
+    now: Instant,
+    client: Connection,
+    server: Connection,
+}
+
+fn config(versions: Versions, own: &Certificate, peer: PeerPolicy) -> Config {
+    let authentication = Authentication::Certificates { own: vec![own.clone()], peer, require_peer: true };
+    Config { versions, authentication, ..Config::default() }
+}
+
+fn pair(versions: Versions, policy: impl Fn(&Certificate) -> PeerPolicy) -> Pair {
+    let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    let [client, server] =
+        [(); 2].map(|()| Certificate::generate(today, Duration::from_secs(86_400)).unwrap());
+    let now = Instant::now();
+    Pair {
+        now,
+        client: Connection::client(now, config(versions, &client, policy(&server))).unwrap(),
+        server: Connection::server(now, config(versions, &server, policy(&client))).unwrap(),
+    }
+}
+
+fn by_fingerprint(certificate: &Certificate) -> PeerPolicy {
+    PeerPolicy::Fingerprints(vec![certificate.fingerprint(crate::HashAlgorithm::Sha256)])
+}
+
+impl Pair {
+    fn connected(versions: Versions) -> Self {
+        let mut pair = pair(versions, by_fingerprint);
+        pair.client.start(pair.now, None).unwrap();
+        pair.exchange();
+        for connection in [&mut pair.client, &mut pair.server] {
+            assert!(connection.is_connected());
+            while connection.poll_event().is_some() {}
+        }
+        pair
+    }
+
+    fn exchange(&mut self) {
+        while deliver(self.now, &mut self.client, &mut self.server)
+            | deliver(self.now, &mut self.server, &mut self.client)
+        {}
+    }
+}
+
+/// Whether there was anything.
+fn deliver(now: Instant, from: &mut Connection, to: &mut Connection) -> bool {
+    let (mut bytes, mut any) = (Vec::new(), false);
+    while from.poll_transmit(&mut bytes).is_some() {
+        to.handle_input(now, &mut bytes);
+        bytes.clear();
+        any = true;
+    }
+    any
+}
+
+fn waiting(connection: &mut Connection) -> usize {
+    let mut bytes = Vec::new();
+    std::iter::from_fn(|| connection.poll_transmit(&mut bytes)).count()
+}
+
+/// A record under the keys of epoch 1, whatever it says.
+fn protected(connection: &mut Connection, content_type: ContentType, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    connection.records.write(Epoch::Protected, content_type, [content, &[]], &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_peer_that_wants_to_renegotiate_is_refused_by_a_warning_and_the_connection_stays() {
+    let mut pair = Pair::connected(Versions::Dtls12);
+    let message = |kind: HandshakeType, sequence: u8| [kind.0, 0, 0, 0, 0, sequence, 0, 0, 0, 0, 0, 0];
+    let hello = message(HandshakeType::CLIENT_HELLO, 5);
+    let mut hello = protected(&mut pair.client, ContentType::Handshake, &hello);
+    let request = message(HandshakeType::HELLO_REQUEST, 6);
+    let mut request = protected(&mut pair.server, ContentType::Handshake, &request);
+    pair.server.handle_input(pair.now, &mut hello);
+    pair.client.handle_input(pair.now, &mut request);
+    for role in [DtlsRole::Server, DtlsRole::Client] {
+        let Pair { client, server, .. } = &mut pair;
+        let (asked, asking) = if role == DtlsRole::Server { (server, client) } else { (client, server) };
+        assert_eq!(asked.stats().discarded(Discard::UnexpectedMessage), 1);
+        let mut alert = Vec::new();
+        assert!(asked.poll_transmit(&mut alert).is_some());
+        let (record, _) = crate::record::Record::split_first(&mut alert).unwrap();
+        let refusal = Alert::warning(AlertDescription::NO_RENEGOTIATION).encode();
+        assert_eq!(asking.records.open(record).unwrap(), refusal);
+        assert_eq!(waiting(asked), 0, "one alert for one request");
+        assert!(asked.is_connected() && asked.poll_event().is_none());
+    }
+    pair.client.send(pair.now, b"still here").unwrap();
+    pair.exchange();
+    let mut events = std::iter::from_fn(|| pair.server.poll_event());
+    assert!(events.any(|event| event == Event::Data(b"still here"[..].into())));
+}
+
+#[test]
+fn refusals_that_nobody_fetches_do_not_pile_up() {
+    let mut pair = Pair::connected(Versions::Dtls12);
+    let hello = [HandshakeType::CLIENT_HELLO.0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0];
+    for _ in 0..20_000 {
+        let mut hello = protected(&mut pair.client, ContentType::Handshake, &hello);
+        pair.server.handle_input(pair.now, &mut hello);
+    }
+    let limit = pair.server.config.limits.outgoing;
+    assert!(pair.server.outbox.held() <= limit + 100, "{} bytes", pair.server.outbox.held());
+    assert!(pair.server.is_connected());
+}
+
+#[test]
+fn acknowledgements_that_nobody_fetches_do_not_pile_up() {
+    let mut pair = Pair::connected(Versions::Dtls13);
+    let Epoch::Application(epoch) = pair.client.established().unwrap().connected.epoch() else {
+        panic!("DTLS 1.3")
+    };
+    // A handshake message that was there before, in ever new records.
+    let old = [HandshakeType::KEY_UPDATE.0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    for _ in 0..20_000 {
+        let mut bytes = Vec::new();
+        let content = [&old[..], &[]];
+        let epoch = Epoch::Application(epoch);
+        pair.client.records.write(epoch, ContentType::Handshake, content, &mut bytes).unwrap();
+        pair.server.handle_input(pair.now, &mut bytes);
+    }
+    let limit = pair.server.config.limits.outgoing;
+    assert!(pair.server.outbox.held() <= limit + 1000, "{} bytes", pair.server.outbox.held());
+    assert!(pair.server.is_connected());
+}
+
+#[test]
+fn a_client_without_a_certificate_is_nobody_whom_a_fingerprint_describes() {
+    for (versions, told) in [
+        (Versions::Dtls12, AlertDescription::HANDSHAKE_FAILURE),
+        (Versions::Dtls13, AlertDescription::CERTIFICATE_REQUIRED),
+    ] {
+        let mut pair = pair(versions, by_fingerprint);
+        // No application can configure this.
+        let mut config = Config::clone(&pair.client.config);
+        if let Authentication::Certificates { own, .. } = &mut config.authentication {
+            own.clear();
+        }
+        pair.client.config = Arc::new(config);
+        pair.client.start(pair.now, None).unwrap();
+        pair.exchange();
+        let mut of_server = std::iter::from_fn(|| pair.server.poll_event());
+        let refused = Event::Failed(Failure::Refused(Refusal::NoCertificate));
+        assert_eq!(of_server.next(), Some(refused), "and nothing before it, {versions:?}");
+        let mut of_client = std::iter::from_fn(|| pair.client.poll_event());
+        let heard = Event::Failed(Failure::AlertReceived(told));
+        assert!(
+            of_client.any(|event| event == heard) || versions == Versions::Dtls12,
+            "in DTLS 1.2 the alert is plaintext and only a hint"
+        );
+    }
+}
