@@ -10,6 +10,7 @@
 mod cells;
 mod gnutls;
 mod line_protocol;
+mod openssl;
 mod sides;
 mod stranger;
 
@@ -17,8 +18,10 @@ use dtls_core::DtlsRole;
 
 use crate::certificates::Certificates;
 use crate::report::Report;
+use cells::Cell;
 use gnutls::GnuTls;
 use line_protocol::LinePeer;
+use openssl::OpenSsl;
 use stranger::{Offer, Stranger};
 
 /// GnuTLS's own programs.
@@ -41,15 +44,30 @@ pub(crate) fn boring(report: &mut Report) {
     play(report, &LinePeer::beside_us("boring-peer"), Offer::Both);
 }
 
+/// OpenSSL's own programs, in the cells with a pre-shared key; `crate::openssl` plays those with certificates.
+pub(crate) fn openssl_with_psk(report: &mut Report, certificates: &Certificates, role: DtlsRole) {
+    play_cells(report, &OpenSsl, cells::with_psk(), certificates, role);
+}
+
 fn play(report: &mut Report, stranger: &dyn Stranger, versions: Offer) {
     let certificates = Certificates::generate();
     for role in [DtlsRole::Client, DtlsRole::Server] {
-        let word = match role {
-            DtlsRole::Client => "client",
-            DtlsRole::Server => "server",
-        };
-        for cell in cells::all(versions).filter(|cell| cell.exists(role)) {
-            report.cell(word, &cell.name(), |notes| sides::play(&cell, role, stranger, &certificates, notes));
-        }
+        play_cells(report, stranger, cells::all(versions), &certificates, role);
+    }
+}
+
+fn play_cells(
+    report: &mut Report,
+    stranger: &dyn Stranger,
+    cells: impl Iterator<Item = Cell>,
+    certificates: &Certificates,
+    role: DtlsRole,
+) {
+    let word = match role {
+        DtlsRole::Client => "client",
+        DtlsRole::Server => "server",
+    };
+    for cell in cells.filter(|cell| cell.exists(role)) {
+        report.cell(word, &cell.name(), |notes| sides::play(&cell, role, stranger, certificates, notes));
     }
 }

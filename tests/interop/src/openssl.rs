@@ -5,7 +5,8 @@
 //! 3. <> application data both ways
 //! 4. -> close_notify, by us or by OpenSSL
 //!
-//! Then what has to be refused, with the alert that OpenSSL reads. Roles are ours.
+//! Then what has to be refused, with the alert that OpenSSL reads, and the cells with a pre-shared key, which other
+//! stacks play too. Roles are ours.
 
 mod handshake;
 mod refusal;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use dtls_core::DtlsRole;
 
 use crate::certificates::{Certificates, KeyKind};
+use crate::dtls;
 use crate::program::Program;
 use crate::relay::{Relay, Weather};
 use crate::report::Report;
@@ -50,6 +52,7 @@ pub(crate) fn run(report: &mut Report) {
     for role in [DtlsRole::Client, DtlsRole::Server] {
         handshake::play(report, &certificates, role);
         refusal::play(report, &certificates, role);
+        dtls::openssl_with_psk(report, &certificates, role);
     }
 }
 

@@ -103,6 +103,14 @@ impl Drop for Program {
     }
 }
 
+/// Bytes as programs take and print them: upper-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02X}");
+        digits
+    })
+}
+
 fn collect(pipe: Option<impl Read + Send + 'static>, output: &Arc<Mutex<Vec<u8>>>) {
     let (Some(mut pipe), output) = (pipe, Arc::clone(output)) else { return };
     thread::spawn(move || {

@@ -2,12 +2,12 @@
 //!
 //! Knows the clock and one socket. What is to happen is the scenario's.
 
-use std::fmt::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use dtls_core::{Config, Connection, DtlsRole, Event, Negotiated};
+use dtls_core::{Config, Connection, DtlsRole, Event, Negotiated, Psk, PskRequest};
 
+use crate::program::hexadecimal;
 use crate::relay;
 
 /// The label under which both sides export SRTP keys (RFC 5764 section 4.2).
@@ -19,6 +19,8 @@ pub(crate) struct UdpPeer {
     socket: UdpSocket,
     /// Whom we talk to. A server learns it from what arrives.
     remote: Option<SocketAddr>,
+    /// What a request for a pre-shared key is answered with, if it is for this identity.
+    psk: Option<Psk>,
     /// Everything that happened, in order.
     pub(crate) events: Vec<Event>,
 }
@@ -42,7 +44,12 @@ impl UdpPeer {
         }
         .map_err(|error| format!("our configuration: {error}"))?;
         connection.start(now, None).map_err(|error| format!("our start: {error}"))?;
-        Ok(Self { connection, socket: relay::bind()?, remote, events: Vec::new() })
+        Ok(Self { connection, socket: relay::bind()?, remote, psk: None, events: Vec::new() })
+    }
+
+    /// The same peer, with a pre-shared key.
+    pub(crate) fn with_psk(self, psk: Option<Psk>) -> Self {
+        Self { psk, ..self }
     }
 
     /// Where we are.
@@ -105,10 +112,7 @@ impl UdpPeer {
         self.connection
             .export(SRTP_LABEL, None, &mut keys)
             .map_err(|error| format!("our export: {error}"))?;
-        Ok(keys.iter().fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02X}");
-            digits
-        }))
+        Ok(hexadecimal(&keys))
     }
 
     /// One turn: what is due, what is to be sent, what happened, what arrived within a moment.
@@ -126,6 +130,13 @@ impl UdpPeer {
             buffer.clear();
         }
         while let Some(event) = self.connection.poll_event() {
+            if let Event::PskRequested(request) = &event {
+                let answer = self.psk.clone().filter(|psk| match request {
+                    PskRequest::ForHint(_) => true,
+                    PskRequest::ForIdentity(identity) => identity == psk.identity(),
+                });
+                self.connection.provide_psk(now, answer).map_err(|error| format!("our key: {error}"))?;
+            }
             self.events.push(event);
         }
         let wait = self

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -60,6 +61,9 @@ func run(arguments []string) error {
 	remote := flags.String("remote", "", "whom to dial (client)")
 	certificatePath := flags.String("cert-pem", "", "certificate")
 	keyPath := flags.String("key-pem", "", "key")
+	pskIdentity := flags.String("psk-identity", "", "what a client says, and the one that a server knows")
+	pskKey := flags.String("psk-key", "", "pre-shared key, instead of a certificate")
+	pskHint := flags.String("psk-hint", "", "what a server tells its clients")
 	version := flags.String("version", "1.2", "what is on offer")
 	groups := flags.String("groups", "x25519,p256,p384", "key exchange groups")
 	mtu := flags.Int("mtu", 1200, "the largest datagram")
@@ -70,23 +74,21 @@ func run(arguments []string) error {
 	if *version != "1.2" {
 		return errors.New("pion/dtls implements DTLS 1.2")
 	}
-	certificate, err := tls.LoadX509KeyPair(*certificatePath, *keyPath)
+	var credentials []dtls.Option
+	var err error
+	if *pskKey == "" {
+		credentials, err = withCertificate(*certificatePath, *keyPath)
+	} else {
+		credentials, err = withPSK(server, *pskIdentity, *pskKey, *pskHint)
+	}
 	if err != nil {
 		return err
 	}
-	say("fingerprint", fingerprint(certificate.Certificate[0]))
 	curves, err := curvesOf(*groups)
 	if err != nil {
 		return err
 	}
-	options := []dtls.Option{
-		dtls.WithCertificates(certificate),
-		// Whoever plays with us checks fingerprints; we want to see a certificate and its signature.
-		dtls.WithInsecureSkipVerify(true),
-		dtls.WithVerifyPeerCertificate(func(chain [][]byte, _ [][]*x509.Certificate) error {
-			say("peer-fingerprint", fingerprint(chain[0]))
-			return nil
-		}),
+	options := append(credentials,
 		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 		dtls.WithSRTPProtectionProfiles(
 			dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM,
@@ -94,9 +96,9 @@ func run(arguments []string) error {
 		),
 		dtls.WithEllipticCurves(curves...),
 		// Room for the headers of a record and of a fragment, which pion does not count.
-		dtls.WithMTU(*mtu - 64),
-	}
-	connection, err := open(server, *remote, *cookie, options)
+		dtls.WithMTU(*mtu-64),
+	)
+	connection, err := open(server, *remote, *cookie, *pskKey == "", options)
 	if err != nil {
 		return err
 	}
@@ -109,6 +111,45 @@ func run(arguments []string) error {
 		return err
 	}
 	return converse(connection)
+}
+
+func withCertificate(certificatePath, keyPath string) ([]dtls.Option, error) {
+	certificate, err := tls.LoadX509KeyPair(certificatePath, keyPath)
+	if err != nil {
+		return nil, err
+	}
+	say("fingerprint", fingerprint(certificate.Certificate[0]))
+	return []dtls.Option{
+		dtls.WithCertificates(certificate),
+		// Whoever plays with us checks fingerprints; we want to see a certificate and its signature.
+		dtls.WithInsecureSkipVerify(true),
+		dtls.WithVerifyPeerCertificate(func(chain [][]byte, _ [][]*x509.Certificate) error {
+			say("peer-fingerprint", fingerprint(chain[0]))
+			return nil
+		}),
+	}, nil
+}
+
+func withPSK(server bool, identity, digits, hint string) ([]dtls.Option, error) {
+	key, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, err
+	}
+	// What pion calls a hint is on a client the identity.
+	said := identity
+	if server {
+		said = hint
+	}
+	return []dtls.Option{
+		dtls.WithPSK(func(told []byte) ([]byte, error) {
+			if server && string(told) != identity {
+				return nil, fmt.Errorf("no key of %q", told)
+			}
+			return key, nil
+		}),
+		dtls.WithPSKIdentityHint([]byte(said)),
+		dtls.WithCipherSuites(dtls.TLS_PSK_WITH_AES_128_CCM_8),
+	}, nil
 }
 
 func curvesOf(names string) ([]elliptic.Curve, error) {
@@ -124,7 +165,7 @@ func curvesOf(names string) ([]elliptic.Curve, error) {
 	return curves, nil
 }
 
-func open(server bool, remote string, cookie bool, options []dtls.Option) (*dtls.Conn, error) {
+func open(server bool, remote string, cookie, certificates bool, options []dtls.Option) (*dtls.Conn, error) {
 	if !server {
 		address, err := net.ResolveUDPAddr("udp4", remote)
 		if err != nil {
@@ -136,9 +177,9 @@ func open(server bool, remote string, cookie bool, options []dtls.Option) (*dtls
 		}
 		return dtls.DialWithOptions("udp4", address, clientOptions...)
 	}
-	serverOptions := []dtls.ServerOption{
-		dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		dtls.WithInsecureSkipVerifyHello(!cookie),
+	serverOptions := []dtls.ServerOption{dtls.WithInsecureSkipVerifyHello(!cookie)}
+	if certificates {
+		serverOptions = append(serverOptions, dtls.WithClientAuth(dtls.RequireAnyClientCert))
 	}
 	for _, option := range options {
 		serverOptions = append(serverOptions, option)

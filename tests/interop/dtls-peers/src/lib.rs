@@ -5,9 +5,9 @@
 //! A peer prints one fact per line on standard output:
 //!
 //! ```text
-//! fingerprint sha-256 AB:CD:..       its own certificate
+//! fingerprint sha-256 AB:CD:..       its own certificate, if it has one
 //! listening 127.0.0.1:4433           its socket
-//! peer-fingerprint sha-256 AB:CD:..  the certificate that it received
+//! peer-fingerprint sha-256 AB:CD:..  the certificate that it received, if any
 //! connected DTLS1.2 SUITE            the handshake is complete; the suite where the stack names it
 //! srtp-profile 7                     or `srtp-profile none`
 //! keying-material ABCD..             as RFC 5764 section 4.2 exports it for that profile

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 const USAGE: &str = "client|server --cert-pem PATH --key-pem PATH [options]
+       client|server --psk-identity TEXT --psk-key HEX [--psk-hint TEXT] [options]
   --remote ADDR     whom to dial (client)
   --version V       1.2 (default), 1.3 or auto: what is on offer
   --groups LIST     key exchange groups by name, comma separated; else the stack's own
@@ -33,15 +34,34 @@ pub enum Version {
     Auto,
 }
 
+/// What a peer authenticates itself with.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A certificate and its key, as PEM files.
+    Certificate {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// A pre-shared key (RFC 4279).
+    Psk {
+        /// What a client says, and the one that a server knows.
+        identity: String,
+        /// The key.
+        key: Vec<u8>,
+        /// What a server tells its clients.
+        hint: Option<String>,
+    },
+}
+
 /// What a peer is to do.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Its role.
     pub role: Role,
-    /// Its certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
+    /// What it authenticates itself with.
+    pub credentials: Credentials,
     /// The versions on offer.
     pub version: Version,
     /// Key exchange groups by name, or the stack's own.
@@ -69,6 +89,7 @@ impl Options {
     fn read(mut parser: lexopt::Parser) -> Result<Self, lexopt::Error> {
         use lexopt::prelude::{Long, Value, ValueExt as _};
         let (mut server, mut remote, mut certificate, mut key) = (None, None, None, None);
+        let (mut psk_identity, mut psk_key, mut psk_hint) = (None, None, None);
         let (mut version, mut groups, mut profiles) = (Version::Dtls12, None, None);
         let (mut mtu, mut cookie) = (1200, false);
         while let Some(argument) = parser.next()? {
@@ -83,6 +104,9 @@ impl Options {
                 Long("remote") => remote = Some(parser.value()?.parse()?),
                 Long("cert-pem") => certificate = Some(PathBuf::from(parser.value()?)),
                 Long("key-pem") => key = Some(PathBuf::from(parser.value()?)),
+                Long("psk-identity") => psk_identity = Some(parser.value()?.string()?),
+                Long("psk-key") => psk_key = Some(parser.value()?.parse_with(bytes_of)?),
+                Long("psk-hint") => psk_hint = Some(parser.value()?.string()?),
                 Long("version") => {
                     version = parser.value()?.parse_with(|version| match version {
                         "1.2" => Ok(Version::Dtls12),
@@ -108,15 +132,22 @@ impl Options {
             (false, Some(remote)) => Role::Client(remote),
             (false, None) => return Err("a client needs --remote".into()),
         };
-        Ok(Self {
-            role,
-            certificate: certificate.ok_or("--cert-pem is missing")?,
-            key: key.ok_or("--key-pem is missing")?,
-            version,
-            groups,
-            profiles,
-            mtu,
-            cookie,
-        })
+        let credentials = match (psk_identity, psk_key) {
+            (Some(identity), Some(key)) => Credentials::Psk { identity, key, hint: psk_hint },
+            _ => Credentials::Certificate {
+                certificate: certificate.ok_or("--cert-pem is missing")?,
+                key: key.ok_or("--key-pem is missing")?,
+            },
+        };
+        Ok(Self { role, credentials, version, groups, profiles, mtu, cookie })
     }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes_of(digits: &str) -> Result<Vec<u8>, String> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).map_err(|error| error.to_string())?;
+        u8::from_str_radix(pair, 16).map_err(|error| error.to_string())
+    });
+    pairs.collect()
 }

@@ -24,6 +24,8 @@ pub(super) struct Cell {
     pub(super) ours: Option<KeyKind>,
     /// What we announce of their certificate is of this kind.
     pub(super) announced: KeyKind,
+    /// A pre-shared key instead of certificates.
+    pub(super) psk: Option<Psk>,
     pub(super) srtp: Srtp,
     pub(super) suite: Option<CipherSuite>,
     /// The groups on offer by us, and the first of them has to come out; none is the default.
@@ -39,6 +41,34 @@ pub(super) struct Cell {
     /// Whose KeyUpdate comes after the first data, if anybody's.
     pub(super) rekeyed_by: Option<Updater>,
     pub(super) closed_by: ClosedBy,
+}
+
+/// The pre-shared keys of both sides (RFC 4279).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Psk {
+    /// What the server tells the client.
+    pub(super) hint: Option<&'static str>,
+    pub(super) keys: Keys,
+}
+
+/// Whether two sides hold the same pre-shared key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    Same,
+    /// Under the same identity.
+    Different,
+    /// The server does not know the client's identity.
+    Unknown,
+}
+
+/// What has to come of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Connected,
+    /// Our side refuses the certificate of theirs.
+    Refused,
+    /// The keys differ, so neither side can show the other that it is connected.
+    NeverConnected,
 }
 
 /// Who replaces keys (RFC 9147 section 8).
@@ -77,20 +107,35 @@ impl Cell {
         !self.cookie || role == DtlsRole::Client
     }
 
-    /// Whether our side has to refuse theirs.
-    pub(super) fn is_refusal(&self) -> bool {
-        self.announced != self.theirs
+    /// What has to come of it.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.psk {
+            Some(Psk { keys: Keys::Same, .. }) => Outcome::Connected,
+            Some(_) => Outcome::NeverConnected,
+            None if self.announced == self.theirs => Outcome::Connected,
+            None => Outcome::Refused,
+        }
     }
 }
 
 /// Every cell with a stack that has these versions.
 pub(super) fn all(versions: Offer) -> impl Iterator<Item = Cell> {
     let dtls13 = CELLS_13.iter().filter(move |_| versions != Offer::Dtls12);
-    CELLS_12.iter().chain(dtls13).copied()
+    CELLS_12.iter().chain(CELLS_PSK).chain(dtls13).copied()
+}
+
+/// The cells with a pre-shared key, for whoever plays only those.
+pub(super) fn with_psk() -> impl Iterator<Item = Cell> {
+    CELLS_PSK.iter().copied()
 }
 
 /// Both sides are on this machine: what has not happened by then does not happen.
 pub(super) const SOON: Duration = Duration::from_secs(10);
+/// In bad weather; others double their timeouts from a second on.
+const LATER: Duration = Duration::from_secs(29);
+
+const LOSSY: Option<Weather> = Some(Weather { lost: 20, repeated: 0, late: 0 });
+const CHAOTIC: Option<Weather> = Some(Weather { lost: 5, repeated: 30, late: 30 });
 
 const PLAIN: Cell = Cell {
     scenario: "every SRTP profile on offer",
@@ -99,6 +144,7 @@ const PLAIN: Cell = Cell {
     theirs: KeyKind::P256,
     ours: None,
     announced: KeyKind::P256,
+    psk: None,
     srtp: Srtp::EveryProfile,
     suite: None,
     groups: &[],
@@ -194,21 +240,43 @@ const CELLS_12: &[Cell] = &[
     Cell { scenario: "our certificate Ed25519", ours: Some(KeyKind::Ed25519), ..PLAIN },
     Cell { scenario: "our certificate RSA", ours: Some(KeyKind::Rsa2048), ..PLAIN },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN },
-    Cell {
-        scenario: "20% of datagrams lost",
-        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
-        // Others double their timeouts from a second on.
-        limit: Duration::from_secs(29),
-        ..PLAIN
-    },
+    Cell { scenario: "20% of datagrams lost", weather: LOSSY, limit: LATER, ..PLAIN },
     Cell {
         scenario: "30% repeated, 30% late, 5% lost, fragments",
         mtu: 256,
-        weather: Some(Weather { lost: 5, repeated: 30, late: 30 }),
-        limit: Duration::from_secs(29),
+        weather: CHAOTIC,
+        limit: LATER,
         ..PLAIN
     },
     Cell { scenario: "a fingerprint that was not announced", announced: KeyKind::P384, ..PLAIN },
+];
+
+const PSK: Cell = Cell {
+    scenario: "PSK-AES128-CCM8",
+    psk: Some(Psk { hint: None, keys: Keys::Same }),
+    suite: Some(CipherSuite::PSK_AES128_CCM_8),
+    ..PLAIN
+};
+
+const CELLS_PSK: &[Cell] = &[
+    PSK,
+    Cell {
+        scenario: "PSK-AES128-CCM8, with an identity hint",
+        psk: Some(Psk { hint: Some("factory"), keys: Keys::Same }),
+        ..PSK
+    },
+    Cell {
+        scenario: "PSK-AES128-CCM8, another key",
+        psk: Some(Psk { hint: None, keys: Keys::Different }),
+        ..PSK
+    },
+    Cell {
+        scenario: "PSK-AES128-CCM8, an unknown identity",
+        psk: Some(Psk { hint: None, keys: Keys::Unknown }),
+        ..PSK
+    },
+    Cell { scenario: "PSK-AES128-CCM8, datagrams of 256 bytes", mtu: 256, ..PSK },
+    Cell { scenario: "PSK-AES128-CCM8, 20% of datagrams lost", weather: LOSSY, limit: LATER, ..PSK },
 ];
 
 const CELLS_13: &[Cell] = &[
@@ -229,17 +297,12 @@ const CELLS_13: &[Cell] = &[
     Cell { scenario: "we update the keys", rekeyed_by: Some(Updater::Us), ..PLAIN_13 },
     Cell { scenario: "they update the keys", rekeyed_by: Some(Updater::Them), ..PLAIN_13 },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN_13 },
-    Cell {
-        scenario: "20% of datagrams lost",
-        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
-        limit: Duration::from_secs(29),
-        ..PLAIN_13
-    },
+    Cell { scenario: "20% of datagrams lost", weather: LOSSY, limit: LATER, ..PLAIN_13 },
     Cell {
         scenario: "30% repeated, 30% late, 5% lost, fragments",
         mtu: 256,
-        weather: Some(Weather { lost: 5, repeated: 30, late: 30 }),
-        limit: Duration::from_secs(29),
+        weather: CHAOTIC,
+        limit: LATER,
         ..PLAIN_13
     },
     Cell { scenario: "a fingerprint that was not announced", announced: KeyKind::P384, ..PLAIN_13 },

@@ -3,14 +3,15 @@
 //! The server says little over UDP, so its key log is compared in place of the exported keys, and it sends back what
 //! it receives. It cannot be made to close.
 
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
 use dtls_core::{DtlsRole, srtp_profile};
 
-use super::stranger::{Close, Dialect, Setup, Speech, Stranger};
-use crate::program::Program;
+use super::stranger::{Close, Credentials, Dialect, Setup, Speech, Stranger};
+use crate::program::{Program, hexadecimal};
 use crate::udp_peer::SRTP_LABEL;
 
 /// GnuTLS's programs, as they are found on the path.
@@ -19,12 +20,20 @@ pub(super) struct GnuTls;
 impl GnuTls {
     fn command(program: &str, setup: &Setup<'_>) -> Command {
         let mut command = Command::new(program);
-        command.env("SSLKEYLOGFILE", &setup.key_log);
+        command.env("SSLKEYLOGFILE", setup.key_log());
         command.args(["--udp", "--mtu", &setup.mtu.to_string()]);
-        command.arg("--x509certfile").arg(&setup.identity.certificate);
-        command.arg("--x509keyfile").arg(&setup.identity.key);
         command.args(["--srtp-profiles", "SRTP_AES128_CM_HMAC_SHA1_80:SRTP_AES128_CM_HMAC_SHA1_32"]);
-        command.args(["--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2"]);
+        let priority = match setup.credentials {
+            Credentials::Certificate(identity) => {
+                command.arg("--x509certfile").arg(&identity.certificate);
+                command.arg("--x509keyfile").arg(&identity.key);
+                "NORMAL:-VERS-ALL:+VERS-DTLS1.2"
+            }
+            Credentials::Psk { .. } => {
+                "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CCM-8"
+            }
+        };
+        command.args(["--priority", priority]);
         command
     }
 }
@@ -35,7 +44,21 @@ impl Stranger for GnuTls {
         let free = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| socket.local_addr());
         let port = free.map_err(|error| format!("no free port: {error}"))?.port();
         let mut command = Self::command("gnutls-serv", setup);
-        command.args(["--echo", "--require-client-cert", "--port", &port.to_string()]);
+        command.args(["--echo", "--port", &port.to_string()]);
+        match setup.credentials {
+            Credentials::Certificate(_) => {
+                command.arg("--require-client-cert");
+            }
+            Credentials::Psk { identity, key, hint } => {
+                let passwords = setup.folder.join("psk-passwords");
+                fs::write(&passwords, format!("{identity}:{}\n", hexadecimal(key)))
+                    .map_err(|error| format!("{}: {error}", passwords.display()))?;
+                command.arg("--pskpasswd").arg(passwords);
+                if let Some(hint) = hint {
+                    command.args(["--pskhint", hint]);
+                }
+            }
+        }
         if !setup.cookie {
             command.arg("--nocookie");
         }
@@ -47,6 +70,9 @@ impl Stranger for GnuTls {
     fn dial(&self, setup: &Setup<'_>, remote: SocketAddr) -> Result<Program, String> {
         let mut command = Self::command("gnutls-cli", setup);
         command.args(["--insecure", "--keymatexport", SRTP_LABEL, "--keymatexportsize", "60"]);
+        if let Credentials::Psk { identity, key, .. } = setup.credentials {
+            command.args(["--pskusername", identity, "--pskkey", &hexadecimal(key)]);
+        }
         command.args(["--port", &remote.port().to_string(), &remote.ip().to_string()]);
         Program::start(&mut command)
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use dtls_core::DtlsRole;
 
-use super::stranger::{Close, Dialect, Offer, Setup, Speech, Stranger};
-use crate::program::Program;
+use super::stranger::{Close, Credentials, Dialect, Offer, Setup, Speech, Stranger};
+use crate::program::{Program, hexadecimal};
 
 /// One of them.
 pub(super) struct LinePeer {
@@ -27,8 +27,18 @@ impl LinePeer {
 
     fn command(&self, role: &str, setup: &Setup<'_>) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(role).arg("--cert-pem").arg(&setup.identity.certificate);
-        command.arg("--key-pem").arg(&setup.identity.key).arg("--mtu").arg(setup.mtu.to_string());
+        command.arg(role).arg("--mtu").arg(setup.mtu.to_string());
+        match setup.credentials {
+            Credentials::Certificate(identity) => {
+                command.arg("--cert-pem").arg(&identity.certificate).arg("--key-pem").arg(&identity.key);
+            }
+            Credentials::Psk { identity, key, hint } => {
+                command.args(["--psk-identity", identity, "--psk-key", &hexadecimal(key)]);
+                if let Some(hint) = hint {
+                    command.args(["--psk-hint", hint]);
+                }
+            }
+        }
         command.arg("--version").arg(match setup.offer {
             Offer::Dtls12 => "1.2",
             Offer::Dtls13 => "1.3",

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use dtls_core::{
     Authentication, Certificate, ClosedBy, Config, DtlsRole, Event, Failure, HashAlgorithm, Negotiated,
-    PeerPolicy, Refusal, UseSrtp, Versions, srtp_profile,
+    PeerPolicy, Psk, PskRequest, Refusal, Schedule, UseSrtp, Versions, srtp_profile,
 };
 
-use super::cells::{Cell, SOON, Srtp, Updater};
-use super::stranger::{Close, Dialect, Offer, Setup, Speech, Stranger};
+use super::cells::{self, Cell, Keys, Outcome, SOON, Srtp, Updater};
+use super::stranger::{Close, Credentials, Dialect, Offer, Setup, Speech, Stranger};
 use crate::certificates::Certificates;
 use crate::program::Program;
 use crate::relay::{Relay, Weather};
@@ -27,15 +27,19 @@ pub(super) fn play(
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
     let mut sides = Sides::start(cell, role, stranger, certificates)?;
-    let outcome = if cell.is_refusal() { sides.refuse(notes) } else { sides.connect(cell, notes) };
+    let outcome = match cell.outcome() {
+        Outcome::Connected => sides.connect(cell, role, notes),
+        Outcome::Refused => sides.refuse(notes),
+        Outcome::NeverConnected => sides.never_connect(cell, role, notes),
+    };
     outcome.map_err(|message| sides.theirs.blame(&message))
 }
 
 /// Both sides of a cell, and what lies between them.
 struct Sides {
     ours: UdpPeer,
-    /// As we present it.
-    own: Certificate,
+    /// As we present it, where there are certificates.
+    own: Option<Certificate>,
     theirs: Program,
     dialect: Dialect,
     relay: Option<Relay>,
@@ -50,31 +54,33 @@ impl Sides {
         stranger: &dyn Stranger,
         certificates: &Certificates,
     ) -> Result<Self, String> {
-        let key_log = certificates.folder().join("key-log");
-        // What an earlier cell left there is not this one's.
-        let _ = fs::remove_file(&key_log);
         let setup = Setup {
-            identity: certificates.files(cell.theirs)?,
+            credentials: credentials(cell, role, certificates)?,
             offer: cell.offers[1],
             groups: cell.their_groups,
             cookie: cell.cookie,
             mtu: cell.mtu,
-            key_log: key_log.clone(),
+            folder: certificates.folder(),
         };
-        let own = match cell.ours {
-            Some(kind) => certificates.ours(kind)?,
-            None => generated()?,
+        let key_log = setup.key_log();
+        // What an earlier cell left there is not this one's.
+        let _ = fs::remove_file(&key_log);
+        let own = match (cell.psk, cell.ours) {
+            (Some(_), _) => None,
+            (None, Some(kind)) => Some(certificates.ours(kind)?),
+            (None, None) => Some(generated()?),
         };
         let config = config(cell, own.clone(), certificates)?;
+        let psk = cell.psk.map(|psk| our_psk(psk, role)).transpose()?;
         let dialect = stranger.dialect(role);
         let (ours, theirs, relay) = match role {
             DtlsRole::Client => {
                 let (theirs, mut address) = stranger.serve(&setup)?;
                 let relay = between(cell.weather, &mut address)?;
-                (UdpPeer::client(address, config)?, theirs, relay)
+                (UdpPeer::client(address, config)?.with_psk(psk), theirs, relay)
             }
             DtlsRole::Server => {
-                let ours = UdpPeer::server(config)?;
+                let ours = UdpPeer::server(config)?.with_psk(psk);
                 let mut address = ours.address()?;
                 let relay = between(cell.weather, &mut address)?;
                 (ours, stranger.dial(&setup, address)?, relay)
@@ -84,7 +90,7 @@ impl Sides {
     }
 
     /// The handshake has to succeed, and all that follows it.
-    fn connect(&mut self, cell: &Cell, notes: &mut Vec<String>) -> Result<(), String> {
+    fn connect(&mut self, cell: &Cell, role: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
         let negotiated = self.until_connected(cell.limit)?;
         if let Some(relay) = &self.relay {
             relay.calm();
@@ -96,6 +102,9 @@ impl Sides {
         self.check_profile(negotiated)?;
         self.check_keys(negotiated, notes)?;
         self.check_certificate(notes)?;
+        if let Some(psk) = cell.psk {
+            self.check_psk_request(psk, role, notes)?;
+        }
         self.exchange_data("first")?;
         match cell.rekeyed_by {
             None => {}
@@ -135,6 +144,27 @@ impl Sides {
         let theirs = self.until_printed(self.dialect.failed)?;
         notes.push(format!("{failure}; they say: {theirs}"));
         Ok(())
+    }
+
+    /// With different keys each side takes the other's Finished for a forgery and waits, until our deadline passes or
+    /// theirs gives up.
+    fn never_connect(&mut self, cell: &Cell, role: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
+        let failure = self.ours.until("our deadline", SOON, |events| {
+            events.iter().find_map(|event| match event {
+                Event::Failed(failure) => Some(Ok(*failure)),
+                Event::Connected(_) => Some(Err("we are connected".to_owned())),
+                _ => None,
+            })
+        })??;
+        if self.ours.export(60).is_ok() {
+            return Err("keys were handed out".into());
+        }
+        if self.dialect.exported.is_some_and(|mark| self.theirs.printed(mark).is_some()) {
+            return Err("they are connected".into());
+        }
+        notes.push(failure.to_string());
+        // Otherwise it failed for another reason, and earlier.
+        cell.psk.map_or(Ok(()), |psk| self.check_psk_request(psk, role, notes))
     }
 
     fn until_connected(&mut self, limit: Duration) -> Result<Negotiated, String> {
@@ -195,13 +225,41 @@ impl Sides {
     }
 
     fn check_certificate(&mut self, notes: &mut Vec<String>) -> Result<(), String> {
-        let Some(mark) = self.dialect.certificate else { return Ok(()) };
+        let (Some(mark), Some(own)) = (self.dialect.certificate, &self.own) else { return Ok(()) };
+        let ours = own.fingerprint(HashAlgorithm::Sha256).to_string();
         let theirs = self.until_printed(mark)?;
-        let ours = self.own.fingerprint(HashAlgorithm::Sha256).to_string();
         if !ours.eq_ignore_ascii_case(&theirs) {
             return Err(format!("they saw a certificate that is not ours: {theirs}"));
         }
         notes.push("they saw our certificate".into());
+        Ok(())
+    }
+
+    /// What we were asked with is what they said.
+    fn check_psk_request(
+        &self,
+        psk: cells::Psk,
+        role: DtlsRole,
+        notes: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let asked = self.ours.events.iter().find_map(|event| match event {
+            Event::PskRequested(request) => Some(request.clone()),
+            _ => None,
+        });
+        let (expected, note) = match role {
+            DtlsRole::Client => {
+                let note = psk.hint.map_or_else(|| "no hint".to_owned(), |hint| format!("the hint {hint}"));
+                (PskRequest::ForHint(psk.hint.map(|hint| hint.as_bytes().into())), note)
+            }
+            DtlsRole::Server => {
+                let identity = if psk.keys == Keys::Unknown { UNKNOWN_IDENTITY } else { IDENTITY };
+                (PskRequest::ForIdentity(identity.as_bytes().into()), format!("the identity {identity}"))
+            }
+        };
+        if asked.as_ref() != Some(&expected) {
+            return Err(format!("we were asked by {asked:?}, not by {expected:?}"));
+        }
+        notes.push(note);
         Ok(())
     }
 
@@ -245,9 +303,39 @@ impl Sides {
     }
 }
 
-fn config(cell: &Cell, own: Certificate, certificates: &Certificates) -> Result<Config, String> {
-    let peer = PeerPolicy::Fingerprints(vec![certificates.fingerprint(cell.announced)?]);
-    let authentication = Authentication::Certificates { own: vec![own], peer, require_peer: true };
+/// What their side is given.
+fn credentials<'a>(
+    cell: &Cell,
+    ours: DtlsRole,
+    certificates: &'a Certificates,
+) -> Result<Credentials<'a>, String> {
+    let Some(psk) = cell.psk else { return certificates.files(cell.theirs).map(Credentials::Certificate) };
+    let unknown = psk.keys == Keys::Unknown && ours == DtlsRole::Server;
+    Ok(Credentials::Psk {
+        identity: if unknown { UNKNOWN_IDENTITY } else { IDENTITY },
+        key: if psk.keys == Keys::Different { OTHER_KEY } else { KEY },
+        hint: psk.hint,
+    })
+}
+
+/// What our side answers with when it is asked for a key.
+fn our_psk(psk: cells::Psk, ours: DtlsRole) -> Result<Psk, String> {
+    let unknown = psk.keys == Keys::Unknown && ours == DtlsRole::Client;
+    let identity = if unknown { UNKNOWN_IDENTITY } else { IDENTITY };
+    Psk::new(identity.as_bytes(), KEY).map_err(|error| format!("our key: {error}"))
+}
+
+fn config(cell: &Cell, own: Option<Certificate>, certificates: &Certificates) -> Result<Config, String> {
+    let authentication = match (own, cell.psk) {
+        (Some(own), _) => {
+            let peer = PeerPolicy::Fingerprints(vec![certificates.fingerprint(cell.announced)?]);
+            Authentication::Certificates { own: vec![own], peer, require_peer: true }
+        }
+        (None, psk) => {
+            let hint = psk.and_then(|psk| psk.hint).map(|hint| hint.as_bytes().to_vec());
+            Authentication::Psk { hint }
+        }
+    };
     let use_srtp = match cell.srtp {
         Srtp::EveryProfile => Config::default().use_srtp,
         Srtp::Only(id) => UseSrtp::Required(vec![id]),
@@ -260,6 +348,9 @@ fn config(cell: &Cell, own: Certificate, certificates: &Certificates) -> Result<
     };
     let mut config =
         Config { versions, authentication, use_srtp, mtu: cell.mtu, key_log: true, ..Config::default() };
+    if cell.outcome() == Outcome::NeverConnected {
+        config.schedule = Schedule { deadline: GIVEN_UP, ..Schedule::default() };
+    }
     if let Some(suite) = cell.suite {
         config.suites = vec![suite];
     }
@@ -315,6 +406,13 @@ const fn named(profile: Option<u16>) -> &'static str {
         Some(_) => "a profile without a name",
     }
 }
+
+const IDENTITY: &str = "sensor-7";
+const UNKNOWN_IDENTITY: &str = "sensor-8";
+const KEY: &[u8] = b"sixteen bytes or";
+const OTHER_KEY: &[u8] = b"sixteen others..";
+/// Our deadline where nothing can come of a handshake: some retransmissions of either side.
+const GIVEN_UP: Duration = Duration::from_secs(2);
 
 /// The relay's seed: which datagrams are lost depends on it and on their order alone.
 const SEED: u64 = 19;

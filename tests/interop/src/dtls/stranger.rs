@@ -3,7 +3,7 @@
 //! Knows how programs are started and what they print. Knows no cell.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dtls_core::DtlsRole;
 
@@ -21,15 +21,36 @@ pub(super) enum Offer {
 /// What a foreign program is started with.
 #[derive(Debug, Clone)]
 pub(super) struct Setup<'a> {
-    pub(super) identity: &'a Files,
+    pub(super) credentials: Credentials<'a>,
     pub(super) offer: Offer,
     /// Its key exchange groups where the cell is about them: `x25519`, `p256`, `p384`, `x25519mlkem768`.
     pub(super) groups: Option<&'static str>,
     /// Whether a server asks for a cookie first.
     pub(super) cookie: bool,
     pub(super) mtu: usize,
+    /// Where files may lie for as long as the run takes.
+    pub(super) folder: &'a Path,
+}
+
+/// What a side authenticates itself with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Credentials<'a> {
+    Certificate(&'a Files),
+    /// RFC 4279.
+    Psk {
+        /// What a client says, and the one that a server knows.
+        identity: &'static str,
+        key: &'static [u8],
+        /// What a server tells its clients.
+        hint: Option<&'static str>,
+    },
+}
+
+impl Setup<'_> {
     /// Where a program that keeps a key log puts it.
-    pub(super) key_log: PathBuf,
+    pub(super) fn key_log(&self) -> PathBuf {
+        self.folder.join("key-log")
+    }
 }
 
 /// A foreign stack.

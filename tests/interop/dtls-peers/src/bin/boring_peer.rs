@@ -4,6 +4,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use boring::ssl::{
 };
 use dtls_peers::console::{self, Command, hexadecimal, say};
 use dtls_peers::identity::{Identity, fingerprint};
-use dtls_peers::options::{Options, Role, Version};
+use dtls_peers::options::{Credentials, Options, Role, Version};
 use dtls_peers::{SRTP_LABEL, keying_material_len};
 use foreign_types::ForeignTypeRef as _;
 
@@ -28,8 +29,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let context = context(options)?;
-    let identity = Identity::read(&options.certificate, &options.key)?;
+    let Credentials::Certificate { certificate, key } = &options.credentials else {
+        return Err("BoringSSL has no suite with a pre-shared key and an AEAD".into());
+    };
+    let context = context(options, certificate, key)?;
+    let identity = Identity::read(certificate, key)?;
     say("fingerprint", fingerprint(&identity.certificate));
     let socket = UdpSocket::bind(Options::LOCAL).map_err(|error| format!("no socket: {error}"))?;
     say("listening", socket.local_addr().map_err(said)?);
@@ -72,7 +76,7 @@ fn run(options: &Options) -> Result<(), String> {
     }
 }
 
-fn context(options: &Options) -> Result<SslContext, String> {
+fn context(options: &Options, certificate: &Path, key: &Path) -> Result<SslContext, String> {
     let mut builder = SslContext::builder(SslMethod::dtls()).map_err(said)?;
     let (lowest, highest) = match options.version {
         Version::Dtls12 => (SslVersion::DTLS1_2, SslVersion::DTLS1_2),
@@ -81,8 +85,8 @@ fn context(options: &Options) -> Result<SslContext, String> {
     };
     builder.set_min_proto_version(Some(lowest)).map_err(said)?;
     builder.set_max_proto_version(Some(highest)).map_err(said)?;
-    builder.set_certificate_file(&options.certificate, SslFiletype::PEM).map_err(said)?;
-    builder.set_private_key_file(&options.key, SslFiletype::PEM).map_err(said)?;
+    builder.set_certificate_file(certificate, SslFiletype::PEM).map_err(said)?;
+    builder.set_private_key_file(key, SslFiletype::PEM).map_err(said)?;
     // Whoever plays with us checks fingerprints; we want to see a certificate and its signature.
     builder.set_custom_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_| Ok(()));
     builder.set_verify_algorithm_prefs(SIGNATURES).map_err(said)?;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls, DtlsCertificate, NamedGroup, Output, ProtocolVersion, SrtpProfile};
+use dimpl::{Config, Dtls, DtlsCertificate, NamedGroup, Output, ProtocolVersion, PskResolver, SrtpProfile};
 use dtls_peers::console::{self, Command, hexadecimal, say};
 use dtls_peers::identity::{Identity, fingerprint};
-use dtls_peers::options::{Options, Role, Version};
+use dtls_peers::options::{Credentials, Options, Role, Version};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
@@ -56,20 +56,34 @@ impl Peer {
         if options.profiles.is_some() {
             return Err("dimpl has its own list of SRTP profiles".into());
         }
-        let identity = Identity::read(&options.certificate, &options.key)?;
-        say("fingerprint", fingerprint(&identity.certificate));
         let mut config = Config::builder().mtu(options.mtu).use_server_cookie(options.cookie);
         if let Some(names) = &options.groups {
             let groups: Vec<_> = names.iter().map(|name| group(name)).collect::<Result<_, _>>()?;
             config = config.kx_groups(&groups);
         }
+        let mut certificate = None;
+        match &options.credentials {
+            Credentials::Certificate { certificate: path, key } => {
+                let identity = Identity::read(path, key)?;
+                say("fingerprint", fingerprint(&identity.certificate));
+                let (own, private_key) = (identity.certificate, identity.key);
+                certificate = Some(DtlsCertificate { certificate: own, private_key });
+            }
+            Credentials::Psk { identity, key, hint } => {
+                let known = Arc::new(KnownKey { identity: identity.clone().into(), key: key.clone() });
+                config = match options.role {
+                    Role::Client(_) => config.with_psk_client(identity.clone().into(), known),
+                    Role::Server => config.with_psk_server(hint.clone().map(Into::into), known),
+                };
+            }
+        }
         let config = Arc::new(config.build().map_err(|error| format!("configuration: {error}"))?);
-        let certificate = DtlsCertificate { certificate: identity.certificate, private_key: identity.key };
         let now = Instant::now();
-        let build = || match options.version {
-            Version::Dtls12 => Dtls::new_12(config, certificate, now),
-            Version::Dtls13 => Dtls::new_13(config, certificate, now),
-            Version::Auto => Dtls::new_auto(config, certificate, now),
+        let build = || match (certificate, options.version) {
+            (None, _) => Dtls::new_12_psk(config, now),
+            (Some(certificate), Version::Dtls12) => Dtls::new_12(config, certificate, now),
+            (Some(certificate), Version::Dtls13) => Dtls::new_13(config, certificate, now),
+            (Some(certificate), Version::Auto) => Dtls::new_auto(config, certificate, now),
         };
         // It takes a key that it does not know by a panic.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
@@ -183,6 +197,18 @@ impl Peer {
             }
             Command::UpdateKeys => Err("dimpl updates its keys when it thinks fit".into()),
         }
+    }
+}
+
+/// The one pre-shared key that there is.
+struct KnownKey {
+    identity: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl PskResolver for KnownKey {
+    fn resolve(&self, identity: &[u8]) -> Option<Vec<u8>> {
+        (identity == self.identity).then(|| self.key.clone())
     }
 }
 
