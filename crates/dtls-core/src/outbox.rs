@@ -3,6 +3,7 @@
 use crate::transmit::Transmit;
 use std::collections::VecDeque;
 
+//= rfc9147-4-no-mix
 /// A queue of finished datagrams, and one that is being written.
 #[derive(Default)]
 pub(crate) struct Outbox {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use pair::{Alice, Bob, Pair, VERSIONS, Who};
 use peer_transport::{
-    Applied, Config, DescriptionKind, DtlsRestart, Error, Event, Path, RestartCertificates, RestartOptions,
-    RestartOutcome, Role, State, Versions,
+    Applied, Config, Datagram, DescriptionKind, DtlsRestart, Error, Event, Path, RestartCertificates,
+    RestartOptions, RestartOutcome, Role, State, Versions,
 };
 
 fn fresh(pair: &Pair, who: Who) -> usize {
@@ -64,6 +64,36 @@ fn a_restart_brings_new_keys_and_loses_nothing() {
             for peer in &pair.peers {
                 assert_eq!(peer.heard.last().map(|(association, _)| *association), Some(2));
             }
+        }
+    }
+}
+
+//= rfc9147-5.11-abandoned
+#[test]
+fn the_association_before_is_heard_as_long_as_it_drains_and_then_abandoned() {
+    for versions in VERSIONS {
+        for who in [Alice, Bob] {
+            let mut pair = Pair::connected_over(versions);
+            // Sealed by the association before, and late.
+            let now = pair.now;
+            let [soon, late] = [7001_u16, 7002].map(|sequence| {
+                let [high, low] = sequence.to_be_bytes();
+                let header = [0x80, 96, high, low, 0, 0, 0, 1, 0, 0, 0, 9];
+                let mut sealed = Vec::new();
+                let _ = pair.transport(Alice).send_rtp(now, &header, b"x", &mut sealed).unwrap();
+                sealed
+            });
+            pair.restart(who, RestartOptions::default());
+            pair.run_until("the handshake is fresh", |pair| fresh(pair, Alice) + fresh(pair, Bob) == 2);
+            let path = Path::udp(pair.peer(Bob).address, pair.peer(Alice).address);
+            let hear = |pair: &mut Pair, mut sealed: Vec<u8>| {
+                let now = pair.now;
+                let media = pair.transport(Bob).handle_input(now, Datagram::new(path, &mut sealed));
+                media.is_some()
+            };
+            assert!(hear(&mut pair, soon), "{}", pair.trace.join("\n"));
+            pair.talk_for(Duration::from_secs(10));
+            assert!(!hear(&mut pair, late), "{}", pair.trace.join("\n"));
         }
     }
 }

@@ -229,6 +229,28 @@ fn a_fragment_of_the_clients_last_flight_acknowledges_the_servers() {
     assert_eq!(pair.server.stats.flights_repeated, before);
 }
 
+//= rfc9147bis-8-nothing-after-update
+#[test]
+fn after_a_key_update_of_ours_nothing_new_is_sent_in_its_epoch() {
+    let mut pair = pair();
+    pair.client.update_keys(pair.now).unwrap();
+    let [mut update] = <[Vec<u8>; 1]>::try_from(datagrams(&mut pair.client)).unwrap();
+    // Another KeyUpdate is owed for this one.
+    pair.server.update_keys(pair.now).unwrap();
+    for mut datagram in datagrams(&mut pair.server) {
+        pair.client.handle_input(pair.now, &mut datagram);
+    }
+    let answers = datagrams(&mut pair.client);
+    assert_eq!(answers.len(), 1);
+    let (_, content_type, _) = opened(&mut pair.server, &mut answers[0].clone());
+    assert_eq!(content_type, ContentType::Ack);
+    // Once the first one is acknowledged, the second one follows in the next epoch.
+    pair.server.handle_input(pair.now, &mut update);
+    let mut acks = datagrams(&mut pair.server);
+    pair.client.handle_input(pair.now, &mut acks[0]);
+    assert_eq!(datagrams(&mut pair.client).first().map(|owed| owed[0] & 0b11), Some(0), "epoch 4");
+}
+
 //= rfc9147bis-8-last-of-its-epoch
 #[test]
 fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
@@ -268,6 +290,7 @@ fn what_was_sent_after_a_close_is_ignored() {
 }
 
 //= rfc9147-4.2.1-no-epoch-wrap
+//= rfc9147-4.2.1-new-association
 //= rfc9147-6.1-no-wrap
 //= rfc9147-8-epoch-limit
 //= rfc9147bis-8-epoch-limit-checked

@@ -474,6 +474,8 @@ pub(super) mod tests {
         connection.established().unwrap().connected.epoch()
     }
 
+    //= rfc9147-4.2.1-rekey-or-abandon
+    //= rfc9147-4.5.3-update-before-limit
     #[test]
     fn a_worn_key_is_replaced_by_itself() {
         let mut pair = pair();
@@ -487,6 +489,7 @@ pub(super) mod tests {
         assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH), "nobody asked it to");
     }
 
+    //= rfc9147-4.2.1-rekey-or-abandon
     #[test]
     fn a_key_whose_update_nobody_acknowledges_ends_cleanly_before_its_limit() {
         let mut pair = pair();
@@ -502,6 +505,8 @@ pub(super) mod tests {
         assert_eq!(pair.client.send(pair.now, b"data"), Err(Error::Closed));
     }
 
+    //= rfc9147-4.5.3-count-forgeries
+    //= rfc9147-4.5.3-update-before-forgery-limit
     #[test]
     fn forgeries_make_it_ask_for_new_keys_and_never_end_it() {
         let mut pair = pair();
@@ -536,6 +541,8 @@ pub(super) mod tests {
         }
     }
 
+    //= rfc9147-8-wish-ignored
+    //= rfc9147bis-5.2-message-seq
     #[test]
     fn without_another_message_number_there_is_no_update_and_a_wish_is_ignored() {
         let mut pair = pair();
@@ -549,6 +556,25 @@ pub(super) mod tests {
         assert_eq!(writing(&pair.client), Epoch::Application(FIRST_APPLICATION_EPOCH + 1));
         assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH));
         assert!(pair.client.is_connected() && pair.server.is_connected());
+    }
+
+    //= rfc9147bis-5.2-message-seq-association
+    #[test]
+    fn without_another_message_number_a_spent_key_ends_the_association() {
+        let mut pair = pair();
+        let State::Connected(Established { post: Some(post), .. }) = &mut pair.client.state else {
+            panic!("connected")
+        };
+        post.outgoing.use_up_sequence();
+        for _ in 0..WEAR.end_after {
+            pair.client.send(pair.now, b"data").unwrap();
+            pair.exchange();
+        }
+        assert_eq!(pair.client.send(pair.now, b"data"), Err(Error::Closed));
+        assert!(
+            std::iter::from_fn(|| pair.server.poll_event())
+                .any(|event| event == Event::Closed(ClosedBy::Peer))
+        );
     }
 
     #[test]

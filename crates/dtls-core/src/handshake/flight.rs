@@ -329,6 +329,8 @@ mod tests {
         assert_eq!(gaps(&[], 0), [Range { start: 0, end: 0 }]);
     }
 
+    //= rfc9147-7.2-any-ack
+    //= rfc9147-7.2-omitted
     #[test]
     fn only_what_was_not_acknowledged_is_sent_again() {
         let (mut flight, mut records, mut outbox) =

@@ -210,6 +210,8 @@ mod tests {
         reassembly.take_complete().map(|assembled| assembled.message().body.to_vec())
     }
 
+    //= rfc9147-5.5-processed
+    //= rfc9147-5.5-overlap-handled
     #[test]
     fn every_order_of_overlapping_fragments_gives_the_message() {
         let message = b"abcdefghij";

@@ -263,6 +263,18 @@ mod tests {
         }
     }
 
+    //= rfc9147-4.2.2-recent-epoch
+    #[test]
+    fn epoch_bits_mean_the_latest_epoch_that_has_them() {
+        let secret = traffic_secret(CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap());
+        let mut epochs = Epochs::default();
+        epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+        epochs.begin_reading(FIRST_APPLICATION_EPOCH + 4, secret.next().key().unwrap());
+        let mut record = seal(&secret.next().key().unwrap(), 0, true, true, b"text");
+        let header = UnifiedHeader::read(&record).unwrap();
+        assert_eq!(epochs.open(header, &mut record).unwrap().number.epoch, FIRST_APPLICATION_EPOCH + 4);
+    }
+
     //= rfc9147-4.5.1-no-duplicate
     //= rfc9147-4.5.1-window
     #[test]

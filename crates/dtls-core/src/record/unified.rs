@@ -83,6 +83,7 @@ pub(crate) fn reconstruct(truncated: u16, number_len: usize, expected: u64) -> u
 mod tests {
     use super::*;
 
+    //= rfc9147-4-length-omitted
     #[test]
     fn a_header_is_read_as_it_is_written() {
         let mut record = Vec::new();
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(UnifiedHeader::read(&[0b0010_0100, 7, 0, 1, 8, 9]), Ok(header));
     }
 
+    //= rfc9147-9.1-cid-rejected
     #[test]
     fn connection_ids_and_cut_records_are_refused() {
         assert_eq!(UnifiedHeader::read(&[0b0011_1100, 0, 0, 0, 0]), Err(Discard::NotDtls));
@@ -110,6 +112,7 @@ mod tests {
         }
     }
 
+    //= rfc9147-4.2.2-closest
     #[test]
     fn numbers_are_reconstructed_closest_to_what_is_expected() {
         assert_eq!(reconstruct(0, 2, 0), 0);

@@ -57,6 +57,7 @@ fn labels_of_the_protocol_itself_export_nothing() {
     );
 }
 
+//= rfc9147-4.5.3-no-ccm8
 #[test]
 fn a_configuration_that_cannot_connect_is_refused_by_name() {
     let refused = |config: Config| match Connection::client(Instant::now(), config) {

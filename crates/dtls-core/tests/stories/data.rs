@@ -69,6 +69,7 @@ fn data_may_be_reordered_and_the_order_of_arrival_counts() {
     assert_eq!(world.data(Side::Server), [&b"short"[..], b"long enough to be late"]);
 }
 
+//= rfc9147-4.4-expansion
 #[test]
 fn the_largest_data_fills_the_mtu_and_one_byte_more_is_refused() {
     let mut world = World::connected();

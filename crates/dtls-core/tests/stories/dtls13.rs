@@ -32,6 +32,7 @@ fn two_peers_connect_in_four_datagrams_and_the_last_is_an_ack() {
     world.assert_works();
 }
 
+//= rfc9147-7.2-cancelled
 #[test]
 fn after_the_ack_nothing_of_the_handshake_is_repeated() {
     let mut world = connected();
@@ -65,6 +66,7 @@ fn every_suite_and_every_group_connects() {
     }
 }
 
+//= rfc9147-5.2-dual-stack
 #[test]
 fn a_client_with_both_versions_meets_servers_of_each() {
     for (server, expected) in [
@@ -199,6 +201,8 @@ fn a_lost_ack_is_asked_for_again_and_given() {
     world.assert_works();
 }
 
+//= rfc9147-7.1-gap
+//= rfc9147-7.2-rest-sent
 #[test]
 fn only_the_lost_part_of_a_flight_is_sent_again() {
     let small = |config: Config| Config { mtu: 256, ..without_ml_kem(versions(config, Versions::Dtls13)) };
@@ -242,6 +246,8 @@ fn heavy_loss_reordering_and_duplication_only_take_time() {
     }
 }
 
+//= rfc9147-5.8.4-one-at-a-time
+//= rfc9147-8-new-keys-after-ack
 #[test]
 fn keys_are_updated_in_both_directions_and_data_goes_on() {
     let mut world = connected();
@@ -336,6 +342,8 @@ fn forged_and_cut_datagrams_leave_the_handshake_alone_in_every_state() {
     }
 }
 
+//= rfc9147-4.5.2-discarded
+//= rfc9147-4.5.2-fatal-alerts
 #[test]
 fn after_connecting_no_junk_ends_or_slows_the_connection() {
     let recorded = connected().sent;

@@ -62,6 +62,19 @@ fn an_ack_during_the_handshake_is_under_the_keys_of_the_handshake() {
     assert!(after_hello.iter().all(|epochs| *epochs == [2]), "{}", world.trace());
 }
 
+//= rfc9147-7.1-gap
+#[test]
+fn a_flight_that_stays_incomplete_is_acknowledged_after_a_quarter_of_the_timeout() {
+    let mut world =
+        small().network(|packet| if packet.index <= 1 { Fate::Deliver } else { Fate::Drop }).started();
+    // The beginning of the server's flight has arrived.
+    world.pass(ms(20));
+    world.pass(ms(99));
+    assert_eq!(count(&world, Side::Client), 1, "{}", world.trace());
+    world.pass(ms(1));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+}
+
 //= rfc9147-7-highest-epoch
 #[test]
 fn an_ack_after_the_handshake_is_in_the_newest_epoch() {

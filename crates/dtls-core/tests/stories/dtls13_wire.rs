@@ -4,7 +4,7 @@ use crate::world::{
     Dice, Fate, Side, World, client_config, fragment_record, message_types, ms, plaintext_record, records,
     server_config,
 };
-use dtls_core::{Admitted, Config, Discard, Failure, Misbehaved, NamedGroup, Versions};
+use dtls_core::{Admitted, Config, Discard, Error, Event, Failure, Misbehaved, NamedGroup, Versions};
 
 /// RFC 8446 section 4.1.3.
 const RETRY: [u8; 32] = [
@@ -134,6 +134,57 @@ fn every_datagram_is_whole_records() {
     }
 }
 
+//= rfc9147-4-foreign-cid
+#[test]
+fn what_follows_a_connection_id_in_a_datagram_goes_with_it() {
+    let mut world = connected();
+    let now = world.now;
+    let mut sealed = |text: &[u8]| {
+        let mut datagram = Vec::new();
+        world.client.send(now, text).unwrap();
+        let _ = world.client.poll_transmit(&mut datagram).unwrap();
+        datagram
+    };
+    let (first, second) = (sealed(b"before"), sealed(b"behind"));
+    let foreign = [&[0b0011_1111, 7, 7, 0, 1, 0, 30][..], &[9; 30]].concat();
+    world.inject(Side::Server, &[&first[..], &foreign, &second].concat());
+    assert_eq!(world.data(Side::Server), [b"before"]);
+    assert_eq!(world.server.stats().discarded(Discard::NotDtls), 1);
+    world.inject(Side::Server, &second);
+    assert_eq!(world.data(Side::Server), [b"before", b"behind"]);
+}
+
+//= rfc9147-5.11-not-destroyed
+#[test]
+fn a_fresh_hello_leaves_an_association_as_it_is() {
+    let hello = world().started().sent[0].bytes.clone();
+    let mut world = connected();
+    let sent = world.sent.len();
+    for side in [Side::Client, Side::Server] {
+        assert_eq!(world.inject(side, &hello), Admitted::Discarded(Discard::FreshClientHello));
+        assert!(world.events(side).contains(&Event::FreshClientHello));
+    }
+    assert_eq!(world.sent.len(), sent);
+    world.assert_works();
+}
+
+//= rfc9147-4.4-record-size
+#[test]
+fn no_record_holds_more_than_two_to_the_fourteen() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let large = |config: Config| Config { mtu: 60_000, versions, ..config };
+        let mut world = World::with(large(client_config()), large(server_config())).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        let max = 1 << 14;
+        assert_eq!(world.client.max_data_len(), max);
+        assert_eq!(world.client.send(world.now, &vec![1; max + 1]), Err(Error::TooLarge { max }));
+        world.send(Side::Client, &vec![1; max]);
+        world.settle();
+        assert_eq!(world.data(Side::Server), [vec![1; max]]);
+    }
+}
+
 //= rfc9147-5.5-no-overlap
 #[test]
 fn the_fragments_of_a_message_touch_and_do_not_overlap() {
@@ -170,6 +221,7 @@ fn the_fragments_of_a_message_touch_and_do_not_overlap() {
 //= rfc9147-4.1-check-leading-bits
 //= rfc9147-4.1-ciphertext
 //= rfc9147-4.1-reject
+//= rfc9147-6.1-unknown-epoch
 #[test]
 fn the_first_byte_decides_what_a_record_is() {
     let mut world = connected();
@@ -239,7 +291,6 @@ fn a_client_refuses_a_session_id_that_it_did_not_send() {
 //= rfc9147-5.1-cookie-returned
 //= rfc9147-5.1-new-client-hello
 //= rfc9147-5.1-prepared
-//= rfc9147-11-prepared
 #[test]
 fn a_cookie_comes_back_in_a_hello_that_is_otherwise_the_same() {
     let mut world = world().network(|_| Fate::Drop).started();

@@ -22,6 +22,7 @@ fn transmissions(config: Config, rtt: Option<Duration>) -> (Vec<u128>, Vec<dtls_
     }
 }
 
+//= rfc9147-5.8.2-srtp-timeout
 #[test]
 fn the_schedule_is_exact_and_ends_with_the_deadline() {
     let (times, events) = transmissions(client_config(), None);
@@ -32,6 +33,7 @@ fn the_schedule_is_exact_and_ends_with_the_deadline() {
     assert_eq!(events, [dtls_core::Event::Failed(Failure::Timeout(Timer::Handshake))]);
 }
 
+//= rfc9147-5.8.2-rtt-hint
 #[test]
 fn a_round_trip_hint_sets_the_first_timeout() {
     for (rtt, timeout) in [(100, 150), (20, 50), (33, 50), (34, 51), (600, 900)] {
@@ -125,6 +127,7 @@ fn an_application_may_repeat_a_flight_at_once() {
     assert_eq!(world.client.stats().flights_repeated, 1);
 }
 
+//= rfc9147-4.4-back-off
 #[test]
 fn datagrams_shrink_when_they_are_lost_again_and_again() {
     // This path passes nothing above 700 bytes, and says nothing about it.

@@ -216,6 +216,7 @@ fn a_request_for_an_unknown_ufrag_is_foreign_and_says_which() {
     assert!(network.endpoint(alice).peer(at_alice).is_some());
 }
 
+//= rfc9147-11-address-kept
 #[test]
 fn a_path_leads_to_a_peer_only_after_authenticated_stun() {
     let mut network = Network::new(8);
