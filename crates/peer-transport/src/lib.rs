@@ -106,7 +106,10 @@ pub use stats::{Count, Discard, Stats};
 pub use transport::PeerTransport;
 
 // What the signatures above are made of, so that one dependency is enough.
-pub use dtls_core::{Certificate, Fingerprint, HashAlgorithm, KeyLogLine, Schedule, Versions};
+pub use dtls_core::{
+    Certificate, CipherSuite, Fingerprint, HashAlgorithm, KeyLogLine, NamedGroup, Negotiated,
+    ProtocolVersion, Schedule, Versions,
+};
 pub use ice_agent::{
     Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, Generation, IceRole,
     Pair, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,

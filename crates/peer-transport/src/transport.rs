@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dtls_core::Certificate;
+use dtls_core::{Certificate, Negotiated};
 use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
 use srtp_keys::Profile;
 
@@ -370,6 +370,12 @@ impl PeerTransport {
     #[must_use]
     pub fn srtp_profile(&self) -> Option<Profile> {
         self.current.established().and_then(Established::profile)
+    }
+
+    /// What the DTLS handshake of the association that sends has settled: version, cipher suite, key exchange group.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        self.current.established().map(|association| association.negotiated)
     }
 
     /// The peer's certificate as DER, of the association that sends.

@@ -190,6 +190,8 @@ impl Session {
             "dtls": transport.association().map(|it| format!("association {it}")),
             "association": transport.association().map(peer_transport::Association::number),
             "generation": transport.generation().to_string(),
+            "version": transport.negotiated().map(|negotiated| format!("{:?}", negotiated.version)),
+            "group": transport.negotiated().and_then(|it| it.group).map(|group| format!("{group:?}")),
             "profile": transport.srtp_profile().map(|profile| profile.to_string()),
             "keys": key_fingerprint(transport),
             "selected_path": transport.selected_pair().map(|pair| pair.path.to_string()),

@@ -19,6 +19,10 @@ pub(super) const CELLS: &[Cell] = &[
     Cell { step: "revoke", scenario: "consent revoked by 403", judge: revoke },
 ];
 
+/// What comes out between a browser and us, without a switch on either side.
+const DTLS_1_3: &str = "DTLS 1.3";
+const HYBRID: &str = "X25519MLKEM768";
+
 /// Without an interruption, packets come every 20 to 33 ms. A machine that is too busy for that is judged by
 /// the longest silence that it makes where nothing is restarted.
 const NO_SILENCE_MS: u64 = 400;
@@ -38,7 +42,11 @@ fn connect(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
     if theirs != ours {
         return Err(format!("the browser has the SRTP profile {theirs}, we {ours}"));
     }
-    notes.push(format!("{ours}, {} {}", dtls_version(&browser["version"]), plain(&browser["cipher"])));
+    expect("the browser's version", &dtls_version(&browser["version"]).into(), DTLS_1_3)?;
+    expect("our version", &server["version"], DTLS_1_3)?;
+    // The browser's statistics do not name it.
+    expect("our key exchange group", &server["group"], HYBRID)?;
+    notes.push(format!("{ours}, {DTLS_1_3} {} {HYBRID}", plain(&browser["cipher"])));
     notes.push(format!("{} ms", step["took_ms"]));
     Ok(())
 }
@@ -153,10 +161,11 @@ fn bare_profile(name: &str) -> String {
     name.to_ascii_uppercase()
 }
 
+/// Statistics write the registered number.
 fn dtls_version(version: &Value) -> String {
     match plain(version).to_ascii_uppercase().as_str() {
         "FEFD" => "DTLS 1.2".into(),
-        "FEFC" => "DTLS 1.3".into(),
+        "FEFC" => DTLS_1_3.into(),
         other => other.into(),
     }
 }

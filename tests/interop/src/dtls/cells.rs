@@ -28,10 +28,12 @@ pub(super) struct Cell {
     pub(super) psk: Option<Psk>,
     pub(super) srtp: Srtp,
     pub(super) suite: Option<CipherSuite>,
-    /// The groups on offer by us, and the first of them has to come out; none is the default.
+    /// The groups on offer by us; none is the default.
     pub(super) groups: &'static [NamedGroup],
     /// Their groups where the cell is about them.
     pub(super) their_groups: Option<&'static str>,
+    /// Which group has to come out, where the cell is about groups.
+    pub(super) group: Option<NamedGroup>,
     /// Whether their server asks for a cookie.
     pub(super) cookie: bool,
     /// Of both sides.
@@ -149,6 +151,7 @@ const PLAIN: Cell = Cell {
     suite: None,
     groups: &[],
     their_groups: None,
+    group: None,
     cookie: false,
     mtu: 1200,
     weather: None,
@@ -158,6 +161,11 @@ const PLAIN: Cell = Cell {
 };
 
 const PLAIN_13: Cell = Cell { offers: [Offer::Dtls13; 2], version: ProtocolVersion::DTLS13, ..PLAIN };
+
+const HYBRID: &[NamedGroup] = &[NamedGroup::X25519MLKEM768];
+const X25519: &[NamedGroup] = &[NamedGroup::X25519];
+const P256: &[NamedGroup] = &[NamedGroup::SECP256R1];
+const P384: &[NamedGroup] = &[NamedGroup::SECP384R1];
 
 const RSA: Cell = Cell {
     scenario: "their certificate RSA",
@@ -212,12 +220,14 @@ const CELLS_12: &[Cell] = &[
     Cell {
         scenario: "key exchange over X25519",
         groups: &[NamedGroup::X25519, NamedGroup::SECP256R1],
+        group: Some(NamedGroup::X25519),
         ..PLAIN
     },
-    Cell { scenario: "key exchange over P-256", groups: &[NamedGroup::SECP256R1], ..PLAIN },
+    Cell { scenario: "key exchange over P-256", groups: P256, group: Some(NamedGroup::SECP256R1), ..PLAIN },
     Cell {
         scenario: "key exchange over P-384",
-        groups: &[NamedGroup::SECP384R1],
+        groups: P384,
+        group: Some(NamedGroup::SECP384R1),
         theirs: KeyKind::P384,
         announced: KeyKind::P384,
         ours: Some(KeyKind::P384),
@@ -282,10 +292,57 @@ const CELLS_PSK: &[Cell] = &[
 const CELLS_13: &[Cell] = &[
     PLAIN_13,
     Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN_13 },
-    Cell { scenario: "key exchange over X25519", groups: &[NamedGroup::X25519], ..PLAIN_13 },
-    Cell { scenario: "key exchange over P-256", groups: &[NamedGroup::SECP256R1], ..PLAIN_13 },
-    Cell { scenario: "key exchange over P-384", groups: &[NamedGroup::SECP384R1], ..PLAIN_13 },
-    Cell { scenario: "they know P-384 alone", their_groups: Some("p384"), ..PLAIN_13 },
+    Cell {
+        scenario: "key exchange over X25519MLKEM768",
+        groups: HYBRID,
+        group: Some(NamedGroup::X25519MLKEM768),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "key exchange over X25519",
+        groups: X25519,
+        group: Some(NamedGroup::X25519),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "key exchange over P-256",
+        groups: P256,
+        group: Some(NamedGroup::SECP256R1),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "key exchange over P-384",
+        groups: P384,
+        group: Some(NamedGroup::SECP384R1),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "they know X25519MLKEM768 alone",
+        their_groups: Some("x25519mlkem768"),
+        group: Some(NamedGroup::X25519MLKEM768),
+        ..PLAIN_13
+    },
+    // It stands beside the hybrid share.
+    Cell {
+        scenario: "they know X25519 alone",
+        their_groups: Some("x25519"),
+        group: Some(NamedGroup::X25519),
+        ..PLAIN_13
+    },
+    // A client of ours has to be asked again.
+    Cell {
+        scenario: "they know P-384 alone",
+        their_groups: Some("p384"),
+        group: Some(NamedGroup::SECP384R1),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we prefer P-256, they know X25519MLKEM768 alone",
+        groups: &[NamedGroup::SECP256R1, NamedGroup::X25519MLKEM768],
+        their_groups: Some("x25519mlkem768"),
+        group: Some(NamedGroup::X25519MLKEM768),
+        ..PLAIN_13
+    },
     Cell {
         scenario: "their certificate ECDSA P-384",
         theirs: KeyKind::P384,

@@ -367,7 +367,7 @@ fn check_negotiated(cell: &Cell, negotiated: Negotiated) -> Result<(), String> {
         Srtp::Unused => negotiated.srtp_profile.is_none(),
     };
     let suite = cell.suite.is_none_or(|suite| suite == negotiated.suite);
-    let group = cell.groups.is_empty() || negotiated.group == cell.groups.first().copied();
+    let group = cell.group.is_none() || negotiated.group == cell.group;
     if profile && suite && group && negotiated.version == cell.version {
         return Ok(());
     }
