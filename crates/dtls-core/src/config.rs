@@ -38,6 +38,8 @@ pub struct Config {
     /// The largest datagram that leaves, in bytes of UDP payload, from 256 up. 1200 by default, which every
     /// path that carries WebRTC passes.
     pub mtu: usize,
+    /// How a server knows that its client receives what is sent to its address.
+    pub path: PathValidation,
     /// When lost flights are sent again, and when the handshake is given up.
     pub schedule: Schedule,
     /// Bounds on everything that the peer can make grow.
@@ -64,6 +66,7 @@ impl Default for Config {
                 srtp_profile::AES128_CM_SHA1_32,
             ]),
             mtu: 1200,
+            path: PathValidation::default(),
             schedule: Schedule::default(),
             limits: Limits::default(),
             key_log: false,
@@ -93,6 +96,20 @@ impl Versions {
             Self::Auto => &[ProtocolVersion::DTLS13, ProtocolVersion::DTLS12],
         }
     }
+}
+
+/// How a server knows that its client receives what is sent to its address, so that nobody can have us send to others
+/// what they never asked for (RFC 9147 section 5.1). A client that a [`crate::CookieGate`] has admitted has shown it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathValidation {
+    /// ICE, or whoever stands for it, has validated the path before the first datagram comes here.
+    #[default]
+    ByIce,
+    /// By the handshake: the first record under its keys shows it, or [`crate::Connection::note_path_validated`] tells.
+    /// Until then at most three times as many bytes leave as have arrived, repetitions included. A flight that is
+    /// longer waits as a whole, and leaves when enough has arrived, for a client that hears nothing repeats itself. A
+    /// short ClientHello costs that timeout, a cookie only a round trip.
+    ByHandshake,
 }
 
 /// Who we are and whom we accept.

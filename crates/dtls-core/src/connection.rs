@@ -13,7 +13,7 @@ mod progress;
 mod receive;
 mod state;
 
-use crate::config::{Config, DtlsRole};
+use crate::config::{Config, DtlsRole, PathValidation};
 use crate::cookie_gate::Admission;
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
 use crate::discard::Discard;
@@ -112,7 +112,11 @@ impl Connection {
             DtlsRole::Client => State::Idle { local_random },
             DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random, &config))),
         };
-        Ok(Self::with(now, config, random, role, state))
+        let mut connection = Self::with(now, config, random, role, state);
+        if role == DtlsRole::Server && connection.config.path == PathValidation::ByHandshake {
+            connection.outbox.limit();
+        }
+        Ok(connection)
     }
 
     fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
@@ -233,6 +237,13 @@ impl Connection {
     pub fn release_final_flight(&mut self, now: Instant) {
         self.catch_up(now);
         self.forget_final_flight();
+    }
+
+    /// The peer has shown by other means that it receives what is sent to its address: what waits under
+    /// [`crate::PathValidation::ByHandshake`] may leave. Without effect where nothing is held back.
+    pub fn note_path_validated(&mut self, now: Instant) {
+        self.catch_up(now);
+        self.outbox.lift();
     }
 
     /// Sends the current flight again at once. Without effect where nothing is outstanding.
@@ -415,6 +426,7 @@ impl Connection {
     fn finish_datagram(&mut self) {
         self.outbox.finish_datagram();
         self.stats.datagrams_sent = self.outbox.finished();
+        self.outbox.release();
     }
 
     fn forget_final_flight(&mut self) {

@@ -200,6 +200,9 @@
 //! # }
 //! ```
 //!
+//! Without a gate [`PathValidation::ByHandshake`] keeps a server from sending more than three times what it received
+//! before its client has shown by a protected record that it hears. A connection that the gate made is beyond that.
+//!
 //! # What it refuses
 //! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
 //! A peer without the extended master secret (RFC 7627) is refused.
@@ -241,7 +244,9 @@ mod transmit;
 
 pub use alert::AlertDescription;
 pub use certificate::{Certificate, InvalidCertificate};
-pub use config::{Authentication, Config, DtlsRole, Limits, PeerPolicy, Schedule, UseSrtp, Versions};
+pub use config::{
+    Authentication, Config, DtlsRole, Limits, PathValidation, PeerPolicy, Schedule, UseSrtp, Versions,
+};
 pub use connection::Connection;
 pub use cookie_gate::{Admission, CookieGate, GateConfig, GateStats, GateVerdict};
 pub use crypto::group::NamedGroup;

@@ -1,4 +1,7 @@
 //! Datagrams that wait for `poll_transmit`, in one buffer that is used again and again.
+//!
+//! As long as nobody knows that the peer receives what is sent to its address, at most three times as many bytes leave
+//! as have arrived (RFC 9147 section 5.1). The rest waits for more to arrive.
 
 use crate::transmit::Transmit;
 use std::collections::VecDeque;
@@ -13,10 +16,73 @@ pub(crate) struct Outbox {
     /// Where the datagram being written begins.
     open: usize,
     lengths: VecDeque<usize>,
+    /// How many of them may leave, the oldest first.
+    ready: usize,
+    allowance: Allowance,
     finished: u64,
 }
 
+/// How much may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Allowance {
+    #[default]
+    Everything,
+    /// So many bytes more.
+    Bytes(usize),
+}
+
+/// RFC 9147 section 5.1.
+const AMPLIFICATION: usize = 3;
+
 impl Outbox {
+    /// Nothing leaves before something has arrived.
+    pub(crate) const fn limit(&mut self) {
+        self.allowance = Allowance::Bytes(0);
+    }
+
+    /// So many bytes have arrived.
+    pub(crate) const fn credit(&mut self, received: usize) {
+        if let Allowance::Bytes(left) = &mut self.allowance {
+            *left = left.saturating_add(received.saturating_mul(AMPLIFICATION));
+        }
+    }
+
+    /// Everything may leave.
+    pub(crate) fn lift(&mut self) {
+        self.allowance = Allowance::Everything;
+        self.release();
+    }
+
+    /// Whether something waits for more to arrive.
+    pub(crate) fn is_withholding(&self) -> bool {
+        self.ready < self.lengths.len()
+    }
+
+    /// Forgets what waits for more to arrive.
+    pub(crate) fn forget_withheld(&mut self) {
+        let kept = self.lengths.iter().take(self.ready).sum::<usize>() + self.head;
+        self.bytes.drain(kept..self.open);
+        self.open = kept;
+        self.lengths.truncate(self.ready);
+    }
+
+    /// Lets go what waits if all of it may leave. Whether there was something.
+    ///
+    /// A peer that has nothing of a flight repeats its own and so makes room; one that has the first half waits for the
+    /// second (RFC 9147 section 7.1), and both sides would wait for ever.
+    pub(crate) fn release(&mut self) -> bool {
+        if !self.is_withholding() {
+            return false;
+        }
+        if let Allowance::Bytes(left) = &mut self.allowance {
+            let waiting = self.lengths.iter().skip(self.ready).sum();
+            let Some(rest) = left.checked_sub(waiting) else { return false };
+            *left = rest;
+        }
+        self.ready = self.lengths.len();
+        true
+    }
+
     /// The datagram being written; only to be appended to.
     pub(crate) const fn datagram(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -33,6 +99,9 @@ impl Outbox {
             self.lengths.push_back(self.open_len());
             self.open = self.bytes.len();
             self.finished += 1;
+            if self.allowance == Allowance::Everything {
+                self.ready = self.lengths.len();
+            }
         }
     }
 
@@ -42,6 +111,7 @@ impl Outbox {
     }
 
     pub(crate) fn poll(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+        self.ready = self.ready.checked_sub(1)?;
         let len = self.lengths.pop_front()?;
         buf.extend_from_slice(self.bytes.get(self.head..)?.get(..len)?);
         self.head += len;
@@ -83,6 +153,61 @@ mod tests {
             }
             assert!(outbox.bytes.len() <= 400 && outbox.held() <= 200);
         }
+    }
+
+    fn lengths(outbox: &mut Outbox) -> Vec<usize> {
+        let mut buf = Vec::new();
+        std::iter::from_fn(|| outbox.poll(&mut buf).map(|transmit| transmit.len)).collect()
+    }
+
+    fn write(outbox: &mut Outbox, len: usize) {
+        outbox.datagram().extend(vec![7; len]);
+        outbox.finish_datagram();
+    }
+
+    #[test]
+    fn three_times_what_arrived_leaves_and_not_a_byte_more() {
+        let mut outbox = Outbox::default();
+        outbox.limit();
+        write(&mut outbox, 1);
+        assert_eq!((outbox.release(), lengths(&mut outbox)), (false, vec![]));
+        outbox.credit(33);
+        write(&mut outbox, 98);
+        assert_eq!((outbox.release(), lengths(&mut outbox)), (true, vec![1, 98]));
+        outbox.credit(1);
+        write(&mut outbox, 1);
+        write(&mut outbox, 3);
+        // All or nothing.
+        assert_eq!((outbox.release(), lengths(&mut outbox)), (false, vec![]));
+        assert!(outbox.is_withholding());
+        outbox.credit(1);
+        assert_eq!((outbox.release(), lengths(&mut outbox)), (true, vec![1, 3]));
+        write(&mut outbox, 5000);
+        outbox.lift();
+        write(&mut outbox, 5000);
+        assert_eq!(lengths(&mut outbox), [5000, 5000]);
+        assert_eq!((outbox.is_withholding(), outbox.release()), (false, false));
+    }
+
+    #[test]
+    fn what_waits_can_be_forgotten_and_the_rest_comes_out_unharmed() {
+        let mut outbox = Outbox::default();
+        outbox.limit();
+        outbox.credit(4);
+        for (byte, len) in [(1, 5), (2, 5), (3, 90), (4, 7)] {
+            outbox.datagram().extend(vec![byte; len]);
+            outbox.finish_datagram();
+            assert_eq!(outbox.release(), byte < 3);
+        }
+        outbox.datagram().extend([5; 3]);
+        outbox.forget_withheld();
+        outbox.finish_datagram();
+        let mut buf = Vec::new();
+        while outbox.poll(&mut buf).is_some() {}
+        assert_eq!(buf, [[1; 5], [2; 5]].concat());
+        outbox.lift();
+        while outbox.poll(&mut buf).is_some() {}
+        assert_eq!(buf, [&[1; 5][..], &[2; 5], &[5; 3]].concat());
     }
 
     #[test]

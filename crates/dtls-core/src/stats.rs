@@ -9,6 +9,8 @@ pub struct Stats {
     pub datagrams_received: u64,
     /// Datagrams queued for `poll_transmit`.
     pub datagrams_sent: u64,
+    /// Handshake flights that had to wait under [`crate::PathValidation::ByHandshake`], repetitions included.
+    pub flights_withheld: u64,
     /// Handshake flights sent again, by timeout or because the peer repeated its own.
     pub flights_repeated: u64,
     /// Protected records that failed authentication, those named by `note_forgery` included.

@@ -113,6 +113,8 @@ impl Connection {
             _ => Epoch::Plaintext,
         };
         self.outbox.finish_datagram();
+        // A flight that waits leads nowhere any more.
+        self.outbox.forget_withheld();
         let out = self.outbox.datagram();
         match self.records.write(epoch, ContentType::Alert, [&alert.encode(), &[]], out) {
             Ok(_) => self.finish_datagram(),

@@ -325,7 +325,7 @@ impl Connection {
             }
             _ => return,
         };
-        if is_repeat {
+        if is_repeat && !self.outbox.is_withholding() {
             self.stats.flights_repeated = self.stats.flights_repeated.saturating_add(1);
         }
         self.transmit_flight();
@@ -337,6 +337,9 @@ impl Connection {
 
     /// An ACK has shown what did not arrive.
     pub(super) fn resend_lost(&mut self) {
+        if self.outbox.is_withholding() {
+            return;
+        }
         self.stats.flights_repeated = self.stats.flights_repeated.saturating_add(1);
         self.transmit_of_flight(Extent::Lost);
     }
@@ -353,8 +356,12 @@ impl Connection {
         if flight.is_empty() {
             return;
         }
-        // Nobody fetched the last transmissions: another one would only grow the queue.
-        if self.outbox.held() <= self.config.limits.outgoing {
+        if flight.is_new() {
+            // What still waits was answered, or belongs to another attempt.
+            self.outbox.forget_withheld();
+        }
+        // Nobody fetched the last transmissions, or they may not leave: another one would only grow the queue.
+        if self.outbox.held() <= self.config.limits.outgoing && !self.outbox.is_withholding() {
             if extent == Extent::Everything {
                 flight.give_up_waiting();
             }
@@ -368,10 +375,22 @@ impl Connection {
                 flight.count_transmission();
             }
             self.stats.datagrams_sent = self.outbox.finished();
+            self.outbox.release();
+            if self.outbox.is_withholding() {
+                self.stats.flights_withheld = self.stats.flights_withheld.saturating_add(1);
+            }
         }
         if awaits_answer {
             let pause = timeout(&self.config, self.rto, flight.transmissions());
             self.timers.set(Timer::Retransmit, self.now, pause);
+        }
+    }
+
+    /// What waited for the peer's path to be validated leaves where it may, which is as good as a repetition.
+    pub(super) fn release_withheld(&mut self) {
+        let released = self.outbox.release();
+        if let (true, State::Handshaking(handshaking)) = (released, &mut self.state) {
+            handshaking.outgoing.flight.note_sent(self.now);
         }
     }
 }

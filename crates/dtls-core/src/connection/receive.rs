@@ -41,6 +41,7 @@ impl Connection {
         if let State::Idle { .. } = self.state {
             return self.discard(Discard::NotStarted);
         }
+        self.outbox.credit(datagram.len());
         let mut admitted = None;
         let mut rest = datagram;
         loop {
@@ -49,6 +50,8 @@ impl Connection {
             rest = after;
             if rest.is_empty() {
                 self.settle_acknowledgements();
+                // After all else: an answer to what has just arrived goes before what waited.
+                self.release_withheld();
                 return admitted.unwrap_or(outcome);
             }
         }
@@ -108,6 +111,7 @@ impl Connection {
         self.note_epoch(number.epoch);
         self.receive_content(number, content_type, content);
         self.note_server_connected(number.epoch);
+        self.outbox.lift();
         Admitted::Authenticated
     }
 
@@ -208,6 +212,8 @@ impl Connection {
                 self.fail(Misbehaved::UnexpectedMessage.into());
             }
         }
+        // Its keys come from what we sent.
+        self.outbox.lift();
         Admitted::Authenticated
     }
 

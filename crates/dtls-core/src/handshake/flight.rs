@@ -220,6 +220,11 @@ impl Flight {
         Ok(())
     }
 
+    /// Something of it left later than it was written.
+    pub(crate) const fn note_sent(&mut self, now: Instant) {
+        self.sent_at = Some(now);
+    }
+
     /// A transmission that nothing but time has caused: such ones lengthen the timeout and shorten the datagrams.
     pub(crate) const fn count_transmission(&mut self) {
         self.transmissions = self.transmissions.saturating_add(1);

@@ -21,6 +21,7 @@ mod hostile;
 mod hybrid;
 mod identity;
 mod loss;
+mod path;
 mod pki;
 mod psk;
 mod wire;
