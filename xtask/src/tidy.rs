@@ -7,6 +7,7 @@ mod layering;
 mod marks;
 mod purity;
 mod source;
+mod threats;
 
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
@@ -90,6 +91,11 @@ const RULES: &[Rule] = &[
         check: purity::check,
     },
     Rule {
+        name: "quiet",
+        reason: "what anybody can send is logged at debug at most, so that nobody can fill a log",
+        check: purity::quiet,
+    },
+    Rule {
         name: "one-backend",
         reason: "in dtls-core one folder knows ring, so that another backend can take its place",
         check: purity::backend,
@@ -106,6 +112,11 @@ const RULES: &[Rule] = &[
         check: files::length,
     },
     Rule { name: "links", reason: "relative links in Markdown lead to a file", check: files::links },
+    Rule {
+        name: "threats",
+        reason: "each attack of docs/THREATS.md is whole, and the tests that it names exist",
+        check: threats::threats,
+    },
     Rule {
         name: "lockfile-sources",
         reason: "dependencies come from the public registry, for every reader of the lock file",

@@ -26,6 +26,7 @@ use crate::stats::{Discard, Stats};
 /// For how long a generated certificate is valid (RFC 8827 section 6.5 leaves it open; browsers take 30 days).
 const CERTIFICATE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
 
+//= rfc5764-3-session-per-ports
 /// A transport to one remote peer, from UDP datagrams to decrypted media and back.
 ///
 /// It owns no socket, clock, thread or entropy. Datagrams and time go in

@@ -80,6 +80,7 @@ fn the_clienthello_that_overtakes_the_answer_is_not_lost() {
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
 }
 
+//= rfc5764-5.1-after-handshake
 #[test]
 fn a_certificate_with_another_fingerprint_fails_before_any_key_exists() {
     let mut pair = Pair::new();
@@ -266,4 +267,42 @@ fn a_certificate_of_the_peer_can_be_read() {
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
     let seen = pair.peer(Bob).transport.remote_certificate().unwrap();
     assert_eq!(Some(seen), own.chain().next());
+}
+
+//= rfc5764-4.1-dtls-framing
+//= rfc5764-4.1-separate-datagrams
+#[test]
+fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
+    let mut pair = Pair::new();
+    let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let tap = std::rc::Rc::clone(&seen);
+    pair.tap = Box::new(move |_, bytes| {
+        tap.borrow_mut().push(bytes.clone());
+        true
+    });
+    pair.signal(Alice);
+    pair.run_until("both are connected", |pair| pair.both(State::Connected));
+    for _ in 0..5 {
+        let now = pair.now;
+        pair.transport(Alice).send_data(now, b"hello").unwrap();
+        pair.talk_for(Duration::from_millis(50));
+    }
+    let (mut of_dtls, mut of_srtp) = (0, 0);
+    for datagram in seen.borrow().iter() {
+        match datagram[0] {
+            20..=63 => {
+                let mut rest = &datagram[..];
+                while let [first, ..] = rest {
+                    // The header of DTLS 1.2 and of plaintext, or the one that DTLS 1.3 writes with 16 bits and a length.
+                    let header = if first >> 5 == 1 { 5 } else { 13 };
+                    let len = usize::from(u16::from_be_bytes([rest[header - 2], rest[header - 1]]));
+                    rest = &rest[header + len..];
+                }
+                of_dtls += 1;
+            }
+            128..=191 => of_srtp += 1,
+            _ => {}
+        }
+    }
+    assert!(of_dtls > 5 && of_srtp > 5, "{of_dtls} {of_srtp}");
 }

@@ -203,6 +203,8 @@ mod tests {
         .collect()
     }
 
+    //= rfc5764-4.2-server-reads
+    //= rfc5764-4.2-client-reads
     #[test]
     fn the_client_writes_with_the_first_key_and_the_first_salt() {
         for profile in Profile::PREFERENCE {

@@ -198,6 +198,7 @@ mod tests {
     use super::*;
     use crate::Outbound;
 
+    //= rfc5764-4.4-key-end
     #[test]
     fn the_last_packet_of_a_key_is_accepted_and_the_one_after_it_is_not() {
         let key = MasterKey::new(Profile::Aes128CmSha1_80, &[1; 16], &[2; 14]).unwrap();

@@ -10,6 +10,7 @@ use crate::rtcp::{EncryptedIndex, RtcpHeader};
 use crate::streams::Streams;
 use crate::{Error, MAX_PACKET_LEN, Options, RtpHeader};
 
+//= rfc5764-4.1.3-one-master-key
 /// Protects the packets of one direction of one association.
 ///
 /// There must be one context for a master key and no more: a second one would seal other packets under the
@@ -243,6 +244,7 @@ mod tests {
         }
     }
 
+    //= rfc5764-4.4-key-end
     #[test]
     fn the_last_packet_of_a_key_is_sealed_and_the_one_after_it_is_refused() {
         let mut outbound = worn(1, 1);

@@ -162,6 +162,9 @@ fn a_forged_sequence_number_moves_no_window() {
     }
 }
 
+//= rfc5764-4.2-server-reads
+//= rfc5764-4.2-client-reads
+//= rfc5764-5.2-no-key-fits
 #[test]
 fn what_was_sealed_for_the_other_direction_or_another_association_does_not_open() {
     for profile in Profile::PREFERENCE {

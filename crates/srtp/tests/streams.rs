@@ -77,6 +77,7 @@ fn a_packet_is_accepted_once() {
     }
 }
 
+//= rfc5764-3-distinct-ssrcs
 #[test]
 fn an_index_is_sealed_once_and_the_refusal_leaves_no_trace() {
     for profile in Profile::PREFERENCE {

@@ -56,6 +56,21 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Levels that are on in production, in every way to write them.
+const LOUD: [&str; 6] = ["tracing::info", "tracing::warn", "tracing::error", "info!(", "warn!(", "error!("];
+
+pub(super) fn quiet(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, rust) in tree.rust().filter(|(file, _)| below_the_driver(&file.path)) {
+        for pattern in LOUD {
+            for offset in rust.find(pattern) {
+                findings.push(file.fails_at(offset, format!("`{pattern}` is louder than debug")));
+            }
+        }
+    }
+    findings
+}
+
 pub(super) fn backend(tree: &Tree) -> Vec<Finding> {
     let outside = |path: &str| path.starts_with(WITH_BACKEND) && !path.starts_with(BACKEND);
     let mut findings = Vec::new();
@@ -113,6 +128,16 @@ mod tests {
         assert_eq!(found("crates/dtls-core/src/connection.rs"), 1);
         assert_eq!(found("crates/dtls-core/src/crypto/backend.rs"), 0);
         assert_eq!(found("crates/srtp/src/lib.rs"), 0);
+    }
+
+    #[test]
+    fn what_is_louder_than_debug_below_the_driver_is_found() {
+        let found = |path: &str, text: &str| quiet(&Tree::of(&[(path, text)])).len();
+        for loud in LOUD {
+            assert!(found("crates/stun/src/message.rs", &format!("fn f() {{ {loud} }}")) > 0, "{loud}");
+        }
+        assert_eq!(found("crates/stun/src/message.rs", "fn f() { tracing::debug!(); }"), 0);
+        assert_eq!(found("crates/peer-transport-tokio/src/driver.rs", "fn f() { tracing::info!(); }"), 0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ const NONCE_LEN: usize = 12;
 const CCM_8_TAG_LEN: usize = 8;
 type Ccm8 = Ccm<Aes128, U8, U12>;
 
+//= rfc6347-4.1.2.2-rc4
 /// An AEAD algorithm.
 #[derive(Clone, Copy)]
 pub(crate) enum Aead {

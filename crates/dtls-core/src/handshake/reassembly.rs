@@ -212,6 +212,8 @@ mod tests {
 
     //= rfc9147-5.5-processed
     //= rfc9147-5.5-overlap-handled
+    //= rfc6347-4.2.3-overlaps
+    //= rfc6347-4.2.3-buffered
     #[test]
     fn every_order_of_overlapping_fragments_gives_the_message() {
         let message = b"abcdefghij";

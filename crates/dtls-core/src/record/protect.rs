@@ -15,6 +15,7 @@ use crate::record::{
     ContentType, HEADER_LEN, MAX_CONTENT_LEN, MAX_RECORD_OVERHEAD, Record, RecordHeader, RecordNumber,
 };
 
+//= rfc6347-4.1-epoch-reuse
 /// The epochs of both versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Epoch {
@@ -238,6 +239,7 @@ mod tests {
         layer.open(record).map(<[u8]>::to_vec)
     }
 
+    //= rfc6347-4.1.2.6-bad-mac
     #[test]
     fn every_suite_opens_what_it_sealed_and_nothing_else() {
         let dtls12 = |suite: &CipherSuite| suite.parameters().is_some();
@@ -254,6 +256,7 @@ mod tests {
         }
     }
 
+    //= rfc6347-4.1.2.6-bad-mac
     #[test]
     fn a_forgery_does_not_move_the_replay_window() {
         let [mut ours, mut theirs] = pair(CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256);

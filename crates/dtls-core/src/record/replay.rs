@@ -44,6 +44,8 @@ impl ReplayWindow {
 mod tests {
     use super::*;
 
+    //= rfc6347-4.1.2.6-counter-start
+    //= rfc6347-4.1.2.6-no-duplicate
     #[test]
     fn a_record_is_accepted_once() {
         let mut window = ReplayWindow::default();
@@ -54,6 +56,7 @@ mod tests {
         }
     }
 
+    //= rfc6347-4.1.2.6-window
     #[test]
     fn the_window_ends_after_sixty_four() {
         let mut window = ReplayWindow::default();

@@ -45,6 +45,7 @@ impl Sequence {
 mod tests {
     use super::*;
 
+    //= rfc6347-4.1-sequence-end
     #[test]
     fn the_last_number_is_used_and_none_after_it() {
         let mut sequence = Sequence { next: LAST };

@@ -3,6 +3,7 @@
 use crate::world::{Fate, Side, World, ms};
 use dtls_core::{Admitted, ClosedBy, Discard, Error, Event};
 
+//= rfc5764-7.3.1-repeated-alerts
 #[test]
 fn a_close_is_answered_and_ends_both_sides_for_good() {
     for closer in [Side::Client, Side::Server] {

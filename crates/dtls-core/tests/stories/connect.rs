@@ -82,6 +82,8 @@ fn the_randoms_name_the_handshake_on_both_sides() {
     assert_eq!(shown.hello, Some(dtls_core::Hello::Server(world.server.local_random())));
 }
 
+//= rfc6347-4.1.1-one-datagram
+//= rfc6347-4.2.3-pieces-cover
 #[test]
 fn the_smallest_mtu_is_kept_and_suffices() {
     let small = |config: Config| Config { mtu: Config::MIN_MTU, ..config };

@@ -34,6 +34,8 @@ fn requests(world: &World) -> Vec<&Packet> {
     world.sent.iter().filter(is_request).collect()
 }
 
+//= rfc6347-4.2.1-version-is-format
+//= rfc6347-4.2.1-version-assumed
 #[test]
 fn clients_and_servers_of_all_versions_meet_through_the_gate() {
     use ProtocolVersion as Version;
@@ -172,6 +174,8 @@ fn a_group_that_was_not_shared_is_asked_for_together_with_the_cookie() {
     world.assert_works();
 }
 
+//= rfc6347-4.2.1-request-number
+//= rfc6347-4.2.1-hello-number
 #[test]
 fn an_answer_has_the_number_of_the_record_that_it_answers() {
     for versions in BOTH {

@@ -13,6 +13,8 @@ fn a_server_sends_at_once_after_its_last_flight() {
     assert_eq!(world.data(Side::Client), [b"first"]);
 }
 
+//= rfc6347-4.1-data-waits
+//= rfc6347-4.2.4-early-data
 #[test]
 fn data_that_overtakes_the_finished_waits_for_it() {
     let mut world = World::new()
@@ -44,6 +46,7 @@ fn early_data_is_bounded() {
     assert_eq!(world.client.stats().discarded(Discard::EarlyRecordsFull), 8);
 }
 
+//= rfc6347-4.1.2.6-no-duplicate
 #[test]
 fn a_replayed_record_is_delivered_once() {
     let mut world = World::connected();

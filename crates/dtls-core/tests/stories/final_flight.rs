@@ -85,6 +85,7 @@ fn the_layer_above_releases_the_last_flight_and_hears_of_it_once() {
     world.assert_works();
 }
 
+//= rfc6347-4.2.4-last-flight
 #[test]
 fn the_last_flight_is_kept_for_four_minutes_and_not_a_millisecond_longer() {
     for (age, answered) in [(239_999, true), (240_000, false)] {

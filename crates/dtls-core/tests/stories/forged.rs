@@ -188,3 +188,40 @@ fn an_application_that_fetches_no_events_gathers_no_reports_of_hellos() {
     let reports = events.filter(|event| *event == Event::FreshClientHello).count();
     assert_eq!(reports, 1);
 }
+
+#[test]
+fn a_lie_before_the_keys_costs_the_attempt_at_most() {
+    const RETRY: [u8; 32] = [
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+        0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    ];
+    let hello = |random: [u8; 32], suite: [u8; 2], extensions: &[u8]| {
+        let len = u8::try_from(extensions.len()).unwrap();
+        message_record(2, 0, &[&[0xfe, 0xfd], &random[..], &[0], &suite, &[0, 0, len], extensions].concat())
+    };
+    let of_13 = [0, 43, 0, 2, 0xfe, 0xfc];
+    let share = [&of_13[..], &[0, 51, 0, 36, 0, 29, 0, 32], &[9; 32]].concat();
+    let certificate = [&[0, 0, 9, 0, 0, 6][..], &[0x30, 4, 1, 2, 3, 4]].concat();
+    let lies = [
+        ("a request for a cookie", message_record(3, 0, &[0xfe, 0xff, 1, 9])),
+        ("a retry for another group", hello(RETRY, [0x13, 1], &[&of_13[..], &[0, 51, 0, 2, 0, 24]].concat())),
+        ("a hello of 1.3", hello([7; 32], [0x13, 1], &share)),
+        ("a hello of 1.2", hello([7; 32], [0xc0, 0x2b], &[0, 23, 0, 0])),
+        ("a certificate", message_record(11, 1, &certificate)),
+    ];
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Auto] {
+        for (lie, bytes) in &lies {
+            for to in [Side::Client, Side::Server] {
+                let mut world = world(versions, 1200).started();
+                world.inject(to, bytes);
+                world.pass(Duration::from_secs(35));
+                // Both know the other, or neither is connected to anybody.
+                if world.client.is_connected() || world.server.is_connected() {
+                    world.assert_works();
+                } else {
+                    assert!(world.failure(to).is_some(), "{versions:?} {lie}\n{}", world.trace());
+                }
+            }
+        }
+    }
+}

@@ -81,6 +81,7 @@ fn a_browsers_hello_in_two_datagrams_is_answered_with_dtls_1_2() {
     }
 }
 
+//= rfc6347-4.2.3-buffered
 #[test]
 fn one_fragment_alone_is_not_answered() {
     let hello = browser_hello(0);
@@ -97,6 +98,7 @@ fn assert_refused(hello: &[u8], failure: Failure, alert: AlertDescription) {
     assert_eq!((alerts[0].0, alerts[0].3), (21, &[2, alert.0][..]));
 }
 
+//= rfc7627-5.2-server-refuses
 #[test]
 fn a_client_without_the_extended_master_secret_is_refused() {
     let list = &extensions()[1..];
@@ -152,6 +154,8 @@ fn a_client_without_groups_gets_the_one_that_everybody_has() {
     assert_eq!(exchange[12..15], [3, 0, 23]);
 }
 
+//= rfc6347-4.2.1-cookie-returned
+//= rfc6347-4.2.1-same-parameters
 #[test]
 fn a_cookie_is_returned_in_a_hello_that_differs_in_nothing_else() {
     let mut world = World::new().network(|_| Fate::Drop).started();
@@ -192,6 +196,8 @@ fn server_hello(suite: u16, extensions: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
+//= rfc7627-5.2-client-refuses
+//= rfc5764-4.1.3-strange-mki
 #[test]
 fn a_client_refuses_what_it_did_not_offer() {
     let ems = || extension(0x0017, &[]);
@@ -302,6 +308,7 @@ fn a_replacement_may_come_in_fragments() {
     assert_eq!(records(last)[0].3[5], 0, "a new handshake counts its messages from zero");
 }
 
+//= rfc6347-4.2.8-association-kept
 #[test]
 fn a_fresh_hello_to_a_connected_peer_is_reported_once_per_second_and_ignored() {
     let mut world = World::connected();

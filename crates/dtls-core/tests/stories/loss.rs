@@ -31,6 +31,7 @@ fn the_loss_of_any_one_small_datagram_costs_at_most_one_timeout() {
     }
 }
 
+//= rfc6347-4.2.2-old-messages
 #[test]
 fn every_datagram_twice_changes_nothing() {
     let mut world = World::new().network(|_| Fate::Duplicate).started();

@@ -40,6 +40,8 @@ fn first_content(datagram: &[u8]) -> Vec<u8> {
     records(datagram)[0].3.to_vec()
 }
 
+//= rfc7627-5.2-client-sends
+//= rfc7627-5.2-server-answers
 #[test]
 fn every_hello_for_dtls_1_2_has_the_extended_master_secret() {
     for versions in [Versions::Dtls12, Versions::Auto] {
@@ -61,6 +63,10 @@ fn every_hello_for_dtls_1_2_has_the_extended_master_secret() {
     }
 }
 
+//= rfc5764-4.1.1-client-data
+//= rfc5764-4.1.1-server-answers
+//= rfc5764-4.1.1-one-profile
+//= rfc5764-4.1.1-offered-profile
 #[test]
 fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
     let offering =
@@ -83,6 +89,7 @@ fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
     );
 }
 
+//= rfc5764-4.1.3-server-mki
 #[test]
 fn a_key_identifier_that_a_client_offers_for_srtp_is_answered_by_none() {
     let mut world = World::new().network(|_| Fate::Drop).started();
@@ -105,6 +112,8 @@ fn extensions_len(hello: &[u8]) -> usize {
     extensions(hello).iter().map(|(_, body)| 4 + body.len()).sum()
 }
 
+//= rfc6347-4.2.1-later-numbers
+//= rfc6347-4.1.2.6-counter-start
 #[test]
 fn the_numbers_of_each_epoch_begin_at_zero_and_grow_by_one() {
     let mut world = World::connected();
@@ -125,6 +134,7 @@ fn the_numbers_of_each_epoch_begin_at_zero_and_grow_by_one() {
     }
 }
 
+//= rfc6347-4.1.1.1-record-size
 #[test]
 fn a_record_holds_no_more_than_two_to_the_fourteenth_bytes() {
     for versions in [Versions::Dtls12, Versions::Dtls13] {
@@ -139,6 +149,7 @@ fn a_record_holds_no_more_than_two_to_the_fourteenth_bytes() {
     }
 }
 
+//= rfc6347-4.2.5-same-flight
 #[test]
 fn a_repeated_last_flight_has_its_change_cipher_spec_before_the_finished() {
     let mut world = World::new();
@@ -158,6 +169,7 @@ fn a_repeated_last_flight_has_its_change_cipher_spec_before_the_finished() {
     }
 }
 
+//= rfc6347-4.1-old-epoch
 #[test]
 fn a_client_that_writes_under_its_keys_still_reads_the_old_epoch() {
     // The client's flight is lost; what the server repeats is plaintext and brings the flight back.

@@ -258,6 +258,8 @@ fn both_halves_follow_restarts_that_overtake_each_other() {
     }
 }
 
+//= rfc6347-4.2.8-association-replaced
+//= rfc5764-5.2-no-key-fits
 #[test]
 fn packets_of_the_old_keys_are_read_until_the_old_keys_are_erased() {
     let mut scene = Scene::new(28);

@@ -174,6 +174,7 @@ fn the_id_of_a_removed_peer_is_an_error_and_never_a_stranger() {
     assert!(endpoint.peer(next).is_some());
 }
 
+//= rfc5764-5.1.2-mapping-removed
 #[test]
 fn what_a_removed_peer_left_behind_belongs_to_nobody() {
     let mut network = Network::new(6);

@@ -120,6 +120,8 @@ impl Cell {
     }
 }
 
+//= rfc6347-4.2.6-unfragmented
+//= rfc6347-4.2.6-without-cookie
 /// Every cell with a stack that has these versions.
 pub(super) fn all(versions: Offer) -> impl Iterator<Item = Cell> {
     let dtls13 = CELLS_13.iter().filter(move |_| versions != Offer::Dtls12);

@@ -212,6 +212,7 @@ impl Cell {
 }
 
 impl Sides {
+    //= rfc7627-5.1-derivation
     fn check_exported_keys(&mut self, length: usize) -> Result<(), String> {
         let theirs = self.until_printed("Keying material: ")?;
         let ours = self.ours.export(length)?;
