@@ -73,6 +73,7 @@ mod detached;
 mod endpoint;
 mod error;
 mod event;
+mod events;
 mod generation;
 mod handover;
 mod mailbox;

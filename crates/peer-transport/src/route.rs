@@ -111,7 +111,7 @@ impl PeerTransport {
             }
             dtls_core::Event::FreshClientHello => {
                 if let (Slot::Current, None, Some(path)) = (slot, &self.restart, self.dtls_path) {
-                    self.events.push(Event::FreshClientHello { path });
+                    self.events.push_fresh_hello(path);
                 }
             }
             dtls_core::Event::KeyLog(line) => self.events.push(Event::KeyLog(line)),

@@ -17,6 +17,7 @@ use crate::demux::{self, Class};
 use crate::detached::Detached;
 use crate::error::{Error, Failure, SendError};
 use crate::event::{Event, Side, State};
+use crate::events::Events;
 use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
 use crate::media::{Datagram, Media, Transmit};
 use crate::parameters::{IceOptions, Parameters, TlsId};
@@ -560,47 +561,5 @@ impl StaleHellos {
 
     pub(crate) fn contains(&self, random: &[u8; 32]) -> bool {
         self.0.contains(random)
-    }
-}
-
-/// Events that wait to be fetched. Received data is bounded; what the transport itself has to say is not,
-/// because a peer cannot make it say much.
-pub(crate) struct Events {
-    queue: VecDeque<Event>,
-    data: usize,
-    max_data: usize,
-}
-
-impl Events {
-    const fn new(max_data: usize) -> Self {
-        Self { queue: VecDeque::new(), data: 0, max_data }
-    }
-
-    pub(crate) fn push(&mut self, event: Event) {
-        self.queue.push_back(event);
-    }
-
-    /// `false` when the bound is reached; the data is dropped then.
-    pub(crate) fn push_data(&mut self, association: Association, bytes: bytes::Bytes) -> bool {
-        let total = self.data.saturating_add(Self::cost(&bytes));
-        if total > self.max_data {
-            return false;
-        }
-        self.data = total;
-        self.queue.push_back(Event::Data { association, bytes });
-        true
-    }
-
-    fn pop(&mut self) -> Option<Event> {
-        let event = self.queue.pop_front()?;
-        if let Event::Data { bytes, .. } = &event {
-            self.data = self.data.saturating_sub(Self::cost(bytes));
-        }
-        Some(event)
-    }
-
-    /// Empty records take a place too.
-    fn cost(bytes: &bytes::Bytes) -> usize {
-        bytes.len().saturating_add(size_of::<Event>())
     }
 }

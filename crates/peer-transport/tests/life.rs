@@ -306,3 +306,18 @@ fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
     }
     assert!(of_dtls > 5 && of_srtp > 5, "{of_dtls} {of_srtp}");
 }
+
+#[test]
+fn fresh_hellos_that_nobody_fetches_are_reported_once() {
+    let mut pair = Pair::connected();
+    let mut hello = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 46, 1, 0, 0, 34, 0, 0, 0, 0, 0, 0, 0, 34];
+    hello.extend([0xfe, 0xfd]);
+    hello.extend([7; 32]);
+    let path = Path::udp(pair.peer(Alice).address, pair.peer(Bob).address);
+    for second in 1..20 {
+        let now = pair.now + Duration::from_secs(second);
+        assert!(pair.transport(Alice).handle_input(now, Datagram::new(path, &mut hello.clone())).is_none());
+    }
+    let events = std::iter::from_fn(|| pair.transport(Alice).poll_event());
+    assert_eq!(events.filter(|event| matches!(event, Event::FreshClientHello { .. })).count(), 1);
+}
