@@ -92,6 +92,12 @@ pub(crate) const PEERS: &[Peer] = &[
         builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
     },
     Peer {
+        name: "firefox",
+        what: "the same with another browser",
+        programs: &[program::FIREFOX],
+        builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
+    },
+    Peer {
         name: "tshark",
         what: "Wireshark decrypts a conversation of ours with our key log",
         programs: &[program::TSHARK],

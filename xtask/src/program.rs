@@ -29,6 +29,7 @@ pub(crate) const CMAKE: Program = Program { name: "cmake", source: Source::Apt("
 pub(crate) const CLANG: Program = Program { name: "clang", source: Source::Apt("clang") };
 pub(crate) const LIBCLANG: Program = Program { name: "llvm-config", source: Source::Apt("libclang-dev") };
 pub(crate) const CHROMIUM: Program = Program { name: "chromium", source: Source::Apt("chromium") };
+pub(crate) const FIREFOX: Program = Program { name: "firefox-esr", source: Source::Apt("firefox-esr") };
 pub(crate) const TSHARK: Program = Program { name: "tshark", source: Source::Apt("tshark") };
 pub(crate) const CARGO_DENY: Program = Program { name: "cargo-deny", source: Source::Cargo("cargo-deny") };
 

@@ -4,8 +4,8 @@
 //! non-zero when a cell fell short. `cargo xtask interop` builds it and provides the foreign programs.
 
 mod absent;
+mod browser;
 mod certificates;
-mod chromium;
 mod dtls;
 mod openssl;
 mod program;
@@ -21,7 +21,7 @@ use report::Report;
 
 const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
 
-Peers: openssl, gnutls, dimpl, pion, boring, chromium, tshark
+Peers: openssl, gnutls, dimpl, pion, boring, chromium, firefox, tshark
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
@@ -32,7 +32,8 @@ const PEERS: &[(&str, Play)] = &[
     ("dimpl", dtls::dimpl),
     ("pion", dtls::pion),
     ("boring", dtls::boring),
-    ("chromium", chromium::run),
+    ("chromium", browser::chromium),
+    ("firefox", browser::firefox),
     ("tshark", tshark::run),
 ];
 

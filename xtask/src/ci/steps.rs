@@ -60,6 +60,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "interop-dimpl", summary: "cargo xtask interop dimpl", run: Run::Peer("dimpl") },
     Step { name: "interop-pion", summary: "cargo xtask interop pion", run: Run::Peer("pion") },
     Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: Run::Peer("chromium") },
+    Step { name: "interop-firefox", summary: "cargo xtask interop firefox", run: Run::Peer("firefox") },
     Step { name: "interop-tshark", summary: "cargo xtask interop tshark", run: Run::Peer("tshark") },
     Step { name: "satellites", summary: "cargo check of the workspaces beside", run: Run::Check(satellites) },
     Step {

@@ -1,4 +1,4 @@
-// What `cargo xtask interop chromium` runs: the page's own session, step by step, reported as it was seen.
+// What `cargo xtask interop chromium` and `firefox` run: the page's own session, step by step, reported as it was seen.
 // Judges nothing: the report goes to POST /report and is judged there by who asked for it.
 import { Session, synthetic } from '/session.js';
 

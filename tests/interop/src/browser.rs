@@ -1,12 +1,14 @@
-//! Headless Chromium as the peer of the WHIP example: its media through every layer and back.
+//! Headless browsers as peers of the WHIP example: their media through every layer and back.
 //!
-//! 1. the example `whip` serves its page; Chromium opens it with `?script=interop`
+//! 1. the example `whip` serves its page; the browser opens it with `?script=interop`
 //! 2. the page presses its own buttons, and posts after each step what both sides saw before and after it
 //! 3. each cell below waits for its step in that report, and judges it
 //!
 //! The page judges nothing and this file clicks nothing. Roles are ours: `passive` makes us the DTLS server.
 
-mod browser;
+mod chromium;
+mod firefox;
+mod running;
 mod verdict;
 
 use std::path::PathBuf;
@@ -18,8 +20,8 @@ use serde_json::Value;
 
 use crate::program::Program;
 use crate::report::Report;
-use browser::Browser;
-use verdict::CELLS;
+use running::Browser;
+use verdict::Cell;
 
 /// The longest that one step may take: the page gives up earlier and says what it waited for.
 const STEP: Duration = Duration::from_secs(45);
@@ -37,11 +39,21 @@ struct Stage {
     report: Value,
 }
 
+/// Chromium.
+pub(crate) fn chromium(report: &mut Report) {
+    play(report, chromium::open, verdict::CHROMIUM);
+}
+
+/// Firefox.
+pub(crate) fn firefox(report: &mut Report) {
+    play(report, firefox::open, verdict::FIREFOX);
+}
+
 /// Plays every cell, in the order in which the page takes the steps.
-pub(crate) fn run(report: &mut Report) {
-    let mut stage = Stage::set();
+fn play(report: &mut Report, open: fn(&str) -> Result<Browser, String>, cells: &[Cell]) {
+    let mut stage = Stage::set(open);
     for (run, role) in RUNS {
-        for cell in CELLS {
+        for cell in cells {
             report.cell(role, cell.scenario, |notes| {
                 let stage = stage.as_mut().map_err(|message| message.clone())?;
                 let step = stage.wait_for(run, cell.step)?;
@@ -52,10 +64,10 @@ pub(crate) fn run(report: &mut Report) {
 }
 
 impl Stage {
-    fn set() -> Result<Self, String> {
+    fn set(open: fn(&str) -> Result<Browser, String>) -> Result<Self, String> {
         let server = Program::start(Command::new(example("whip")?).args(["--listen", "127.0.0.1:0"]))?;
         let address = server.wait_for("listening on http://", SOON)?;
-        let browser = Browser::open(&format!("http://{address}/?script=interop"))?;
+        let browser = open(&format!("http://{address}/?script=interop"))?;
         Ok(Self { browser, server, address, report: Value::Null })
     }
 

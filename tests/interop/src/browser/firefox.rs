@@ -1,0 +1,57 @@
+//! Headless Firefox.
+//!
+//! Knows preferences. Knows nothing about pages. It gathers the address of an interface with a default route, and never
+//! that of the loopback.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use super::running::{Browser, Profile};
+
+/// Each of them keeps the run apart from the machine or from the network.
+const PREFERENCES: &[(&str, &str)] = &[
+    // No first steps, no questions, no updates, no reports.
+    ("browser.aboutwelcome.enabled", "false"),
+    ("browser.shell.checkDefaultBrowser", "false"),
+    ("browser.startup.homepage_override.mstone", "\"ignore\""),
+    ("browser.safebrowsing.downloads.enabled", "false"),
+    ("browser.safebrowsing.malware.enabled", "false"),
+    ("browser.safebrowsing.phishing.enabled", "false"),
+    ("app.normandy.enabled", "false"),
+    ("app.update.enabled", "false"),
+    ("datareporting.policy.dataSubmissionEnabled", "false"),
+    ("extensions.update.enabled", "false"),
+    ("media.gmp-manager.updateEnabled", "false"),
+    ("network.captive-portal-service.enabled", "false"),
+    ("network.connectivity-service.enabled", "false"),
+    ("toolkit.telemetry.enabled", "false"),
+    // Nobody looks at its settings on the network: nothing waits at the discard port.
+    ("services.settings.server", "\"http://127.0.0.1:9/\""),
+    // The page has no window in front: its timers and pictures must not slow down.
+    ("dom.min_background_timeout_value", "4"),
+    ("dom.timeout.enable_budget_timer_throttling", "false"),
+    ("media.autoplay.default", "0"),
+    ("media.autoplay.blocking_policy", "0"),
+    ("media.navigator.permission.disabled", "true"),
+    ("media.navigator.streams.fake", "true"),
+    // The server is on this machine, and is told addresses instead of mDNS names.
+    ("media.peerconnection.ice.loopback", "true"),
+    ("media.peerconnection.ice.obfuscate_host_addresses", "false"),
+];
+
+/// Opens one page.
+pub(super) fn open(url: &str) -> Result<Browser, String> {
+    let profile = Profile::new("firefox")?;
+    let mut preferences = String::new();
+    for (name, value) in PREFERENCES {
+        let _ = writeln!(preferences, "user_pref(\"{name}\", {value});");
+    }
+    let path = profile.folder().join("user.js");
+    fs::write(&path, preferences).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut command = Command::new("firefox-esr");
+    // What it keeps outside of its profile goes away with it as well.
+    command.env("HOME", profile.folder()).args(["--headless", "--no-remote", "--profile"]);
+    command.arg(profile.folder()).arg(url);
+    Browser::start(&mut command, profile)
+}
