@@ -294,6 +294,14 @@ const CELLS_PSK: &[Cell] = &[
 const CELLS_13: &[Cell] = &[
     PLAIN_13,
     Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN_13 },
+    Cell { scenario: "without SRTP", srtp: Srtp::Unused, ..PLAIN_13 },
+    Cell { scenario: "AES-128-GCM-SHA256", suite: Some(CipherSuite::AES_128_GCM_SHA256), ..PLAIN_13 },
+    Cell { scenario: "AES-256-GCM-SHA384", suite: Some(CipherSuite::AES_256_GCM_SHA384), ..PLAIN_13 },
+    Cell {
+        scenario: "CHACHA20-POLY1305-SHA256",
+        suite: Some(CipherSuite::CHACHA20_POLY1305_SHA256),
+        ..PLAIN_13
+    },
     Cell {
         scenario: "key exchange over X25519MLKEM768",
         groups: HYBRID,
@@ -351,7 +359,21 @@ const CELLS_13: &[Cell] = &[
         announced: KeyKind::P384,
         ..PLAIN_13
     },
+    Cell {
+        scenario: "their certificate Ed25519",
+        theirs: KeyKind::Ed25519,
+        announced: KeyKind::Ed25519,
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "their certificate RSA",
+        theirs: KeyKind::Rsa2048,
+        announced: KeyKind::Rsa2048,
+        ..PLAIN_13
+    },
     Cell { scenario: "our certificate ECDSA P-384", ours: Some(KeyKind::P384), ..PLAIN_13 },
+    Cell { scenario: "our certificate Ed25519", ours: Some(KeyKind::Ed25519), ..PLAIN_13 },
+    Cell { scenario: "our certificate RSA", ours: Some(KeyKind::Rsa2048), ..PLAIN_13 },
     Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN_13 },
     Cell { scenario: "we update the keys", rekeyed_by: Some(Updater::Us), ..PLAIN_13 },
     Cell { scenario: "they update the keys", rekeyed_by: Some(Updater::Them), ..PLAIN_13 },

@@ -51,6 +51,8 @@ const PLAIN: Cell = Cell {
     closed_by: [ClosedBy::Us, ClosedBy::Peer],
 };
 
+const RSA: Cell = Cell { theirs: KeyKind::Rsa2048, ours: Some(KeyKind::Rsa2048), ..PLAIN };
+
 const CELLS: &[Cell] = &[
     Cell { scenario: "two SRTP profiles", ..PLAIN },
     Cell { scenario: "two SRTP profiles, we close", closed_by: [ClosedBy::Us; 2], ..PLAIN },
@@ -76,6 +78,24 @@ const CELLS: &[Cell] = &[
         suite: Some(CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256),
         arguments: &["-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"],
         ..PLAIN
+    },
+    Cell {
+        scenario: "ECDHE-RSA-AES128-GCM-SHA256",
+        suite: Some(CipherSuite::ECDHE_RSA_AES128_GCM_SHA256),
+        arguments: &["-cipher", "ECDHE-RSA-AES128-GCM-SHA256"],
+        ..RSA
+    },
+    Cell {
+        scenario: "ECDHE-RSA-AES256-GCM-SHA384",
+        suite: Some(CipherSuite::ECDHE_RSA_AES256_GCM_SHA384),
+        arguments: &["-cipher", "ECDHE-RSA-AES256-GCM-SHA384"],
+        ..RSA
+    },
+    Cell {
+        scenario: "ECDHE-RSA-CHACHA20-POLY1305",
+        suite: Some(CipherSuite::ECDHE_RSA_CHACHA20_POLY1305_SHA256),
+        arguments: &["-cipher", "ECDHE-RSA-CHACHA20-POLY1305"],
+        ..RSA
     },
     // OpenSSL refuses certificates on a curve that is not among its groups, so P-256 stands behind the first.
     Cell {
