@@ -38,6 +38,8 @@ enum Build {
     Cargo(&'static [&'static str]),
     /// A folder with a Go module, and the program that it becomes.
     Go { folder: &'static str, program: &'static str },
+    /// A folder with a lock file of npm's.
+    Npm { folder: &'static str },
 }
 
 pub(crate) const PEERS: &[Peer] = &[
@@ -103,16 +105,24 @@ pub(crate) const PEERS: &[Peer] = &[
         programs: &[program::TSHARK],
         builds: &[],
     },
+    Peer {
+        name: WIRESHARK,
+        what: "the same, DTLS 1.3 included, with Wireshark 4.4 from npm; only when asked for, it fetches 40 MB",
+        programs: &[program::NODE, program::NPM],
+        builds: &[Build::Npm { folder: "tests/interop/wireshark" }],
+    },
 ];
 
 /// What `dtls` stands for. The C++ of `boring` takes minutes to build, so it is among them only when it was built, or
 /// when it is asked for.
 const DTLS: &[&str] = &["openssl", "gnutls", "dimpl", "pion"];
 const BORING: &str = "boring";
+/// Whatever comes from npm is fetched only on purpose.
+const WIRESHARK: &str = "wireshark";
 
 fn help() -> String {
     let mut text = String::from(
-        "Usage: cargo xtask interop [PEER..] [--with-boring] [--install] [--json PATH]\n\nPeers, all of them by default:\n",
+        "Usage: cargo xtask interop [PEER..] [--with-boring] [--install] [--json PATH]\n\nPeers, by default all but those that say otherwise:\n",
     );
     for peer in PEERS {
         let _ = writeln!(text, "  {:<10} {}", peer.name, peer.what);
@@ -187,7 +197,8 @@ fn select(names: &[String], with_boring: bool) -> Result<Vec<&'static Peer>, Str
     let boring = with_boring.then_some(BORING);
     let mut chosen: Vec<&str> = Vec::new();
     if names.is_empty() {
-        chosen.extend(PEERS.iter().map(|peer| peer.name).filter(|name| with_boring || *name != BORING));
+        let names = PEERS.iter().map(|peer| peer.name);
+        chosen.extend(names.filter(|name| (with_boring || *name != BORING) && *name != WIRESHARK));
     }
     for name in names {
         match name.as_str() {
@@ -237,6 +248,11 @@ impl Peer {
                 let mut command = std_process::Command::new("go");
                 command.current_dir(project.root.join(folder)).args(["build", "-trimpath", "-o"]);
                 command.arg(target.join("debug").join(program)).arg(".");
+                command
+            }
+            Build::Npm { folder } => {
+                let mut command = std_process::Command::new("npm");
+                command.current_dir(project.root.join(folder)).args(["ci", "--no-audit", "--no-fund"]);
                 command
             }
         };
@@ -300,7 +316,8 @@ mod tests {
         assert_eq!(names(&["dtls"], false), DTLS);
         assert_eq!(names(&["dtls", "pion"], true), ["openssl", "gnutls", "dimpl", "pion", "boring"]);
         assert_eq!(names(&["boring"], false), ["boring"]);
-        assert!(!names(&[], false).contains(&BORING) && names(&[], false).contains(&"chromium"));
+        let all = names(&[], false);
+        assert!(!all.contains(&BORING) && !all.contains(&WIRESHARK) && all.contains(&"chromium"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ enum Source {
     Cargo(&'static str),
 }
 
+pub(crate) const NODE: Program = Program { name: "node", source: Source::Apt("nodejs") };
+pub(crate) const NPM: Program = Program { name: "npm", source: Source::Apt("npm") };
 pub(crate) const OPENSSL: Program = Program { name: "openssl", source: Source::Apt("openssl") };
 pub(crate) const GNUTLS: Program = Program { name: "gnutls-cli", source: Source::Apt("gnutls-bin") };
 pub(crate) const GO: Program = Program { name: "go", source: Source::Apt("golang-go") };

@@ -11,8 +11,8 @@ mod openssl;
 mod program;
 mod relay;
 mod report;
-mod tshark;
 mod udp_peer;
+mod wireshark;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ use report::Report;
 
 const USAGE: &str = "Usage: interop PEER [--only TEXT] [--json PATH]
 
-Peers: openssl, gnutls, dimpl, pion, boring, chromium, firefox, tshark
+Peers: openssl, gnutls, dimpl, pion, boring, chromium, firefox, tshark, wireshark
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
@@ -34,7 +34,8 @@ const PEERS: &[(&str, Play)] = &[
     ("boring", dtls::boring),
     ("chromium", browser::chromium),
     ("firefox", browser::firefox),
-    ("tshark", tshark::run),
+    ("tshark", wireshark::tshark),
+    ("wireshark", wireshark::newer),
 ];
 
 type Play = fn(&mut Report);

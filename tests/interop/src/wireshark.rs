@@ -1,17 +1,17 @@
-//! Wireshark's `tshark` reads a conversation of ours with the key log of one of its sides.
+//! Wireshark reads a conversation of ours with the key log of one of its sides.
 //!
 //! 1. two connections of ours shake hands, talk both ways and close, without a network
 //! 2. their datagrams become a capture file, the key log of one side a file beside it
-//! 3. `tshark` has to show all that was said in plain text, and both Finished messages; without a key nothing
+//! 3. Wireshark has to show all that was said in plain text, and both Finished messages; without a key nothing
 //!
 //! Here the role is that of the side whose key log is used.
 
 mod conversation;
+mod dissection;
 mod pcap;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use dtls_core::{
@@ -19,9 +19,9 @@ use dtls_core::{
     Versions,
 };
 
-use crate::program::Program;
 use crate::report::Report;
-use conversation::{Conversation, SERVER_PORT};
+use conversation::Conversation;
+use dissection::Wireshark;
 
 /// One conversation.
 #[derive(Debug, Clone, Copy)]
@@ -69,27 +69,44 @@ const CELLS: &[Cell] = &[
     Cell { scenario: "1.3: new keys in both directions", updated: true, ..PLAIN_13 },
 ];
 
+/// Debian's `tshark`.
+pub(crate) fn tshark(report: &mut Report) {
+    play(report, Wireshark::Tshark);
+}
+
+/// A newer one, compiled for WebAssembly.
+pub(crate) fn newer(report: &mut Report) {
+    play(report, Wireshark::WebAssembly);
+}
+
 /// Plays every cell.
-pub(crate) fn run(report: &mut Report) {
+fn play(report: &mut Report, wireshark: Wireshark) {
     let folder = Folder::new();
     for cell in CELLS {
         for (role, word) in [(DtlsRole::Client, "client"), (DtlsRole::Server, "server")] {
-            report.cell(word, cell.scenario, |notes| cell.play(&folder.0, role, notes));
+            report.cell(word, cell.scenario, |notes| cell.play(wireshark, &folder.0, role, notes));
         }
     }
-    report.cell("both", "nothing is shown without a key log", |notes| blind(&folder.0, notes));
+    report.cell("both", "nothing is shown without a key log", |notes| blind(wireshark, &folder.0, notes));
 }
 
 impl Cell {
-    fn play(&self, folder: &Path, key_log_of: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
+    fn play(
+        &self,
+        wireshark: Wireshark,
+        folder: &Path,
+        key_log_of: DtlsRole,
+        notes: &mut Vec<String>,
+    ) -> Result<(), String> {
         let (conversation, said) = self.converse()?;
-        let shown = dissect(folder, conversation.capture.bytes(), conversation.key_log(key_log_of))?;
+        let key_log = conversation.key_log(key_log_of);
+        let shown = wireshark.dissect(folder, conversation.capture.bytes(), key_log)?;
         let missing: Vec<_> = said.iter().filter(|text| !shown.data.contains(&(**text).to_owned())).collect();
         if !missing.is_empty() {
-            return Err(format!("tshark does not show {missing:?}\n{}", shown.summary));
+            return Err(format!("Wireshark does not show {missing:?}\n{}", shown.summary));
         }
         if shown.finished != 2 {
-            return Err(format!("tshark shows {} Finished messages\n{}", shown.finished, shown.summary));
+            return Err(format!("Wireshark shows {} Finished messages\n{}", shown.finished, shown.summary));
         }
         notes.push(format!("{} texts and both Finished messages in plain text", said.len()));
         Ok(())
@@ -149,64 +166,20 @@ impl Cell {
     }
 }
 
-/// What `tshark` shows without a key is not proof of one.
-fn blind(folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
+/// What it shows without a key is not proof of one.
+fn blind(wireshark: Wireshark, folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
     let (conversation, said) = PLAIN.converse()?;
-    let shown = dissect(folder, conversation.capture.bytes(), "")?;
+    let shown = wireshark.dissect(folder, conversation.capture.bytes(), "")?;
     if !shown.data.is_empty() || shown.finished > 0 {
-        return Err(format!("tshark shows {:?} and {} Finished messages", shown.data, shown.finished));
+        return Err(format!("Wireshark shows {:?} and {} Finished messages", shown.data, shown.finished));
     }
     notes.push(format!("none of {} texts", said.len()));
     Ok(())
 }
 
-/// What `tshark` makes of a capture.
-struct Shown {
-    /// Application data in plain text.
-    data: Vec<String>,
-    /// How many Finished messages.
-    finished: usize,
-    /// One line for each record, for a failure.
-    summary: String,
-}
-
-fn dissect(folder: &Path, capture: &[u8], key_log: &str) -> Result<Shown, String> {
-    let (capture, key_log) =
-        (write(folder, "conversation.pcap", capture)?, write(folder, "keys.log", key_log.as_bytes())?);
-    let mut command = Command::new("tshark");
-    // Nobody's own settings.
-    command.env("WIRESHARK_CONFIG_DIR", folder).env("HOME", folder);
-    command.arg("-r").arg(capture).args(["-d", &format!("udp.port=={SERVER_PORT},dtls")]);
-    command.arg("-o").arg(format!("tls.keylog_file:{}", key_log.display()));
-    command.arg("-V");
-    let text = Program::run(&mut command, b"")?;
-    let lines = || text.lines().map(str::trim);
-    let data = lines().filter_map(|line| line.strip_prefix("Data: ")).filter_map(text_of);
-    let finished = lines().filter(|line| *line == "Handshake Type: Finished (20)").count();
-    let summary: Vec<_> = lines().filter(|line| line.contains("Record Layer: ")).collect();
-    Ok(Shown { data: data.collect(), finished, summary: summary.join("\n") })
-}
-
-/// The text that hexadecimal digits stand for.
-fn text_of(digits: &str) -> Option<String> {
-    let bytes = digits.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    String::from_utf8(bytes.collect::<Option<Vec<_>>>()?).ok()
-}
-
 fn generated() -> Result<Certificate, String> {
     const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
     Certificate::generate(SystemTime::now(), MONTH).map_err(|error| format!("our certificate: {error}"))
-}
-
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
-    let path = folder.join(name);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, bytes))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(path)
 }
 
 /// A folder of this run, which goes away with it.
