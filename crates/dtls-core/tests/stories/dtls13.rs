@@ -201,7 +201,6 @@ fn a_lost_ack_is_asked_for_again_and_given() {
     world.assert_works();
 }
 
-//= rfc9147-7.1-gap
 //= rfc9147-7.2-rest-sent
 #[test]
 fn only_the_lost_part_of_a_flight_is_sent_again() {
