@@ -176,6 +176,13 @@ impl PeerTransport {
                 Stage::Handshaking(attempt) if !attempt.handshaking.heard() && hello.is_none() => {
                     self.give(now, path, Slot::Current, datagram);
                 }
+                // A server would take it for its client's wish to begin anew, and give up a handshake that the client
+                // has finished.
+                Stage::Handshaking(_) | Stage::Moving(_)
+                    if random.is_some() && random == self.answered_hello() =>
+                {
+                    self.give(now, path, Slot::Current, datagram);
+                }
                 Stage::Handshaking(_) | Stage::Moving(_) => self.give(now, path, Slot::Next, datagram),
             },
         }
@@ -183,15 +190,20 @@ impl PeerTransport {
 
     /// A ClientHello that the association before does not recognise as its own.
     fn is_fresh_hello(&self, hello: Option<Hello>) -> bool {
-        let own = match &self.current {
-            Current::Absent => None,
-            Current::Handshaking(handshaking) => handshaking.connection.remote_random(),
-            Current::Established(association) => association.connection.remote_random(),
-        };
+        let own = self.answered_hello();
         match hello {
             Some(Hello::Client(Some(random))) => own != Some(random),
             Some(Hello::Client(None)) => true,
             Some(Hello::Server(_)) | None => false,
+        }
+    }
+
+    /// The random of the hello that the association before has taken.
+    fn answered_hello(&self) -> Option<[u8; 32]> {
+        match &self.current {
+            Current::Absent => None,
+            Current::Handshaking(handshaking) => handshaking.connection.remote_random(),
+            Current::Established(association) => association.connection.remote_random(),
         }
     }
 

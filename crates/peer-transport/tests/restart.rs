@@ -423,6 +423,45 @@ fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake
     assert_nothing_lost(&pair);
 }
 
+#[test]
+fn a_late_hello_of_the_association_before_does_not_disturb_the_fresh_handshake() {
+    for versions in VERSIONS {
+        let config = || Config { dtls_versions: versions, ..Config::default() };
+        let mut pair = Pair::with(config(), config());
+        let hellos = Rc::new(RefCell::new(Vec::new()));
+        let tap = Rc::clone(&hellos);
+        pair.tap = Box::new(move |who, bytes| {
+            if bytes[0] == 22 && bytes[3..5] == [0, 0] && matches!(bytes[13], 1 | 2) {
+                tap.borrow_mut().push((who, bytes.clone()));
+            }
+            true
+        });
+        pair.signal(Alice);
+        pair.run_until("both are connected", |pair| pair.both(State::Connected));
+        let before = hellos.borrow().clone();
+
+        pair.restart(Alice, RestartOptions::default());
+        let answers = || hellos.borrow().iter().filter(|(who, _)| *who == Alice).count();
+        let (first, now) = (answers(), pair.now);
+        while answers() == first && pair.now - now < Duration::from_secs(1) {
+            pair.talk_for(Duration::from_millis(1));
+        }
+        assert!(answers() > first, "Alice has answered the new hello\n{}", pair.trace.join("\n"));
+        let latency = std::mem::replace(&mut pair.latency, Duration::from_micros(1));
+        for (from, hello) in before {
+            let path = Path::udp(pair.peer(from).address, pair.peer(from.other()).address);
+            pair.launch(from, path, hello);
+        }
+        pair.latency = latency;
+        pair.talk_for(Duration::from_secs(2));
+        pair.run_for(Duration::from_millis(50));
+        assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
+        assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "{}", pair.trace.join("\n"));
+        assert_eq!(keys(&pair, Alice), keys(&pair, Bob));
+        assert_nothing_lost(&pair);
+    }
+}
+
 /// Alice and Bob as two browsers would leave them: restarted, the association judged retained by both.
 fn judged_retained() -> Pair {
     let mut pair = Pair::new();
