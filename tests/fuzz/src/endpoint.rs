@@ -2,8 +2,9 @@
 //!
 //! On the way a datagram carries one more byte in front, the number of its client, so that a script that damages it
 //! forges source addresses. Two further numbers are addresses of nobody. When the network is honest again, every
-//! transport ends up connected, failed or closed, or waits for an answer that signalling never brought; media of a client was handed out as that of its peer; and a peer that
-//! is connected like its client receives what the client sends.
+//! transport ends up connected, failed or closed, or waits for an answer that
+//! signalling never brought; media of a client was handed out as that of its peer; and a peer that is connected like
+//! its client, and whose address no forgery gave to the other, receives what the client sends.
 
 use std::{
     collections::VecDeque,
@@ -83,7 +84,8 @@ fn check(network: &mut Network<World>, waits: bool) -> [Option<State>; 2] {
             let ended = matches!(state, State::Connected | State::Failed | State::Closed);
             assert!(ended || (waits && number == 0), "client {number} or its peer still {state}");
         }
-        *both = client == State::Connected && peer == Some(State::Connected);
+        *both =
+            client == State::Connected && peer == Some(State::Connected) && !hub.is_bound_elsewhere(number);
         if *both {
             hub.received[number] = 0;
             clients.send_media(now, number).expect("connected");
@@ -166,6 +168,13 @@ impl Hub {
             id
         });
         Self { endpoint, peers, received: [0; 2] }
+    }
+
+    /// Whether the other client's peer has bound this client's address: a forged source address did that, and the
+    /// first peer to bind a path keeps it.
+    fn is_bound_elsewhere(&self, number: usize) -> bool {
+        let other = self.endpoint.peer(self.peers[1 - number]);
+        other.is_some_and(|other| other.ice().bound_paths().any(|path| path.remote() == address(number)))
     }
 }
 

@@ -65,10 +65,10 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
-    Target { name: "dtls_connection", run: dtls_connection, mutations: 10 },
-    Target { name: "dtls_established", run: dtls_established, mutations: 10 },
-    Target { name: "dtls_insider", run: dtls_insider, mutations: 10 },
-    Target { name: "dtls_messages", run: dtls_messages, mutations: 10 },
+    Target { name: "dtls_connection", run: dtls_connection, mutations: 4 },
+    Target { name: "dtls_established", run: dtls_established, mutations: 4 },
+    Target { name: "dtls_insider", run: dtls_insider, mutations: 4 },
+    Target { name: "dtls_messages", run: dtls_messages, mutations: 4 },
     Target { name: "dtls_records", run: dtls_records, mutations: 100 },
     Target { name: "endpoint", run: endpoint, mutations: 3 },
     Target { name: "ice_agent", run: ice_agent, mutations: 8 },
