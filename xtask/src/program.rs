@@ -92,16 +92,21 @@ impl Program {
     }
 }
 
+/// Packages that would ask questions take their defaults.
+const QUIET: &str = "DEBIAN_FRONTEND=noninteractive";
+
 fn privileged(program: &str, arguments: &[&str]) -> Command {
     let root = process::stdout(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0");
     let mut command = if root {
         Command::new(program)
     } else {
+        // It keeps no environment.
         let mut sudo = Command::new("sudo");
-        sudo.arg(program);
+        sudo.args(["env", QUIET, program]);
         sudo
     };
-    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
+    let (name, value) = QUIET.split_once('=').unwrap_or((QUIET, ""));
+    command.args(arguments).env(name, value).stdin(std::process::Stdio::null());
     command
 }
 

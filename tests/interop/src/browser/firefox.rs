@@ -1,7 +1,6 @@
 //! Headless Firefox.
 //!
-//! Knows preferences. Knows nothing about pages. It gathers the address of an interface with a default route, and never
-//! that of the loopback.
+//! Knows preferences. Knows nothing about pages.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,6 +36,9 @@ const PREFERENCES: &[(&str, &str)] = &[
     ("media.navigator.streams.fake", "true"),
     // The server is on this machine, and is told addresses instead of mDNS names.
     ("media.peerconnection.ice.loopback", "true"),
+    // A page that may not use a microphone learns the address towards the default route alone, and none without one.
+    ("permissions.default.camera", "1"),
+    ("permissions.default.microphone", "1"),
     ("media.peerconnection.ice.obfuscate_host_addresses", "false"),
 ];
 
