@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use dtls_core::{
     Authentication, Certificate, ClosedBy, Config, DtlsRole, Event, Failure, HashAlgorithm, Negotiated,
-    PeerPolicy, Psk, PskRequest, Refusal, Schedule, UseSrtp, Versions, srtp_profile,
+    PeerPolicy, Psk, PskRequest, Refusal, UseSrtp, Versions, srtp_profile,
 };
 
 use super::cells::{self, Cell, Keys, Outcome, SOON, Srtp, Updater};
@@ -146,15 +146,20 @@ impl Sides {
         Ok(())
     }
 
-    /// With different keys each side takes the other's Finished for a forgery and waits, until our deadline passes or
-    /// theirs gives up.
+    /// With different keys each side takes the other's Finished for a forgery and waits for a better one, unless theirs
+    /// gives up.
     fn never_connect(&mut self, cell: &Cell, role: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
-        let failure = self.ours.until("our deadline", SOON, |events| {
-            events.iter().find_map(|event| match event {
-                Event::Failed(failure) => Some(Ok(*failure)),
+        self.ours.until("the question for our key", SOON, |events| {
+            events.iter().any(|event| matches!(event, Event::PskRequested(_))).then_some(())
+        })?;
+        let patience = Instant::now() + PATIENCE;
+        let outcome = self.ours.until("nothing", SOON, |events| {
+            let ended = events.iter().find_map(|event| match event {
+                Event::Failed(failure) => Some(Ok(failure.to_string())),
                 Event::Connected(_) => Some(Err("we are connected".to_owned())),
                 _ => None,
-            })
+            });
+            ended.or_else(|| (Instant::now() > patience).then(|| Ok("nobody is connected".to_owned())))
         })??;
         if self.ours.export(60).is_ok() {
             return Err("keys were handed out".into());
@@ -162,8 +167,7 @@ impl Sides {
         if self.dialect.exported.is_some_and(|mark| self.theirs.printed(mark).is_some()) {
             return Err("they are connected".into());
         }
-        notes.push(failure.to_string());
-        // Otherwise it failed for another reason, and earlier.
+        notes.push(outcome);
         cell.psk.map_or(Ok(()), |psk| self.check_psk_request(psk, role, notes))
     }
 
@@ -348,9 +352,6 @@ fn config(cell: &Cell, own: Option<Certificate>, certificates: &Certificates) ->
     };
     let mut config =
         Config { versions, authentication, use_srtp, mtu: cell.mtu, key_log: true, ..Config::default() };
-    if cell.outcome() == Outcome::NeverConnected {
-        config.schedule = Schedule { deadline: GIVEN_UP, ..Schedule::default() };
-    }
     if let Some(suite) = cell.suite {
         config.suites = vec![suite];
     }
@@ -411,8 +412,8 @@ const IDENTITY: &str = "sensor-7";
 const UNKNOWN_IDENTITY: &str = "sensor-8";
 const KEY: &[u8] = b"sixteen bytes or";
 const OTHER_KEY: &[u8] = b"sixteen others..";
-/// Our deadline where nothing can come of a handshake: some retransmissions of either side.
-const GIVEN_UP: Duration = Duration::from_secs(2);
+/// How long a handshake is watched of which nothing can come: some retransmissions of either side.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The relay's seed: which datagrams are lost depends on it and on their order alone.
 const SEED: u64 = 19;
