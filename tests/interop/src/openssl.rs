@@ -37,6 +37,8 @@ struct OpenSsl<'a> {
     exported: usize,
     arguments: &'a [&'a str],
     weather: Option<Weather>,
+    /// Whether the server asks for a cookie, ours by a gate.
+    cookie: bool,
 }
 
 /// Both sides of a cell, and what lies between them.
@@ -76,6 +78,9 @@ impl Sides {
             DtlsRole::Client => {
                 let mut command = openssl.command("s_server", certificates)?;
                 command.args(["-accept", "127.0.0.1:0", "-naccept", "1", "-Verify", "1"]);
+                if openssl.cookie {
+                    command.arg("-listen");
+                }
                 let program = Program::start(&mut command)?;
                 let port = program.wait_for("ACCEPT 127.0.0.1:", SOON)?;
                 let address = format!("127.0.0.1:{port}").parse().map_err(|_| program.blame("no port"))?;
@@ -83,7 +88,8 @@ impl Sides {
                 Ok(Self { ours: UdpPeer::client(address, config)?, openssl: program, relay })
             }
             DtlsRole::Server => {
-                let ours = UdpPeer::server(config)?;
+                let ours =
+                    if openssl.cookie { UdpPeer::gated_server(config)? } else { UdpPeer::server(config)? };
                 let (relay, address) = openssl.between(ours.address()?)?;
                 let mut command = openssl.command("s_client", certificates)?;
                 command.args(["-connect", &address.to_string()]);

@@ -5,7 +5,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use dtls_core::{Config, Connection, DtlsRole, Event, Negotiated, Psk, PskRequest};
+use dtls_core::{
+    Config, Connection, CookieGate, DtlsRole, Event, GateConfig, GateVerdict, Negotiated, Psk, PskRequest,
+};
 
 use crate::program::hexadecimal;
 use crate::relay;
@@ -16,6 +18,8 @@ pub(crate) const SRTP_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A DTLS peer on a socket.
 pub(crate) struct UdpPeer {
     connection: Connection,
+    /// In front of a connection that begins only when the gate has admitted a client.
+    gate: Option<CookieGate>,
     socket: UdpSocket,
     /// Whom we talk to. A server learns it from what arrives.
     remote: Option<SocketAddr>,
@@ -36,6 +40,18 @@ impl UdpPeer {
         Self::new(DtlsRole::Server, None, config)
     }
 
+    /// The same behind a gate, which asks for a cookie first.
+    pub(crate) fn gated_server(config: Config) -> Result<Self, String> {
+        let gate = CookieGate::new(Instant::now(), config.clone(), GateConfig::default());
+        let gate = gate.map_err(|error| format!("our gate: {error}"))?;
+        Ok(Self { gate: Some(gate), ..Self::server(config)? })
+    }
+
+    /// How many cookies our gate has given, where there is one.
+    pub(crate) fn cookies_given(&self) -> Option<u64> {
+        self.gate.as_ref().map(|gate| gate.stats().requests)
+    }
+
     fn new(role: DtlsRole, remote: Option<SocketAddr>, config: Config) -> Result<Self, String> {
         let now = Instant::now();
         let mut connection = match role {
@@ -44,7 +60,7 @@ impl UdpPeer {
         }
         .map_err(|error| format!("our configuration: {error}"))?;
         connection.start(now, None).map_err(|error| format!("our start: {error}"))?;
-        Ok(Self { connection, socket: relay::bind()?, remote, psk: None, events: Vec::new() })
+        Ok(Self { connection, gate: None, socket: relay::bind()?, remote, psk: None, events: Vec::new() })
     }
 
     /// The same peer, with a pre-shared key.
@@ -147,8 +163,30 @@ impl UdpPeer {
         self.socket.set_read_timeout(Some(wait)).map_err(|error| error.to_string())?;
         buffer.resize(2048, 0);
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
+            self.receive(source, &mut buffer[..length])?;
+        }
+        Ok(())
+    }
+
+    /// Until the gate has admitted somebody, it takes what comes.
+    fn receive(&mut self, source: SocketAddr, datagram: &mut [u8]) -> Result<(), String> {
+        let now = Instant::now();
+        let gate = self.gate.as_mut().filter(|gate| gate.stats().admissions == 0);
+        let Some(gate) = gate else {
             self.remote.get_or_insert(source);
-            let _ = self.connection.handle_input(Instant::now(), &mut buffer[..length]);
+            let _ = self.connection.handle_input(now, datagram);
+            return Ok(());
+        };
+        let mut answer = Vec::new();
+        match gate.handle_input(now, source.to_string().as_bytes(), datagram, &mut answer) {
+            GateVerdict::Respond(_) => {
+                let _ = self.socket.send_to(&answer, source);
+            }
+            GateVerdict::Accept(admission) => {
+                self.remote = Some(source);
+                self.connection = Connection::accept(now, admission).map_err(|error| error.to_string())?;
+            }
+            GateVerdict::Wait | GateVerdict::Discard(_) => {}
         }
         Ok(())
     }

@@ -414,6 +414,7 @@ fn a_hello_in_one_datagram_leaves_nothing_behind_and_gets_no_more_than_it_brough
     }
 }
 
+//= rfc9147-11-cookie-address
 #[test]
 fn a_cookie_is_worth_nothing_at_another_address() {
     for versions in BOTH {
@@ -425,6 +426,8 @@ fn a_cookie_is_worth_nothing_at_another_address() {
     }
 }
 
+//= rfc9147-5.1-invalid-cookie
+//= rfc9147-5.1-two-secrets
 #[test]
 fn a_cookie_is_good_for_its_lifetime_and_no_millisecond_longer() {
     for versions in BOTH {
@@ -441,6 +444,7 @@ fn a_cookie_is_good_for_its_lifetime_and_no_millisecond_longer() {
     }
 }
 
+//= rfc9147-11-cookie-unforgeable
 #[test]
 fn another_gate_does_not_know_the_cookie() {
     for versions in BOTH {
@@ -481,6 +485,7 @@ fn a_cookie_belongs_to_one_hello() {
     }
 }
 
+//= rfc9147-11-cookie-unforgeable
 #[test]
 fn a_second_hello_of_1_3_that_differs_in_any_bit_is_not_admitted() {
     let mut doorstep = Doorstep::of(Versions::Dtls13);

@@ -17,6 +17,7 @@ fn sent(world: &World, side: Side) -> usize {
     world.sent.iter().filter(|packet| packet.from == side).map(|packet| packet.bytes.len()).sum()
 }
 
+//= rfc9147-5.1-three-times
 #[test]
 fn not_more_than_three_times_what_arrived_leaves_however_long_nobody_answers() {
     for versions in BOTH {

@@ -34,8 +34,7 @@ pub(super) struct Cell {
     pub(super) their_groups: Option<&'static str>,
     /// Which group has to come out, where the cell is about groups.
     pub(super) group: Option<NamedGroup>,
-    /// Whether their server asks for a cookie.
-    pub(super) cookie: bool,
+    pub(super) cookie: Cookie,
     /// Of both sides.
     pub(super) mtu: usize,
     pub(super) weather: Option<Weather>,
@@ -43,6 +42,16 @@ pub(super) struct Cell {
     /// Whose KeyUpdate comes after the first data, if anybody's.
     pub(super) rekeyed_by: Option<Updater>,
     pub(super) closed_by: ClosedBy,
+}
+
+/// Who asks for a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cookie {
+    Nobody,
+    /// Theirs by its own means, ours by a gate in front of the connection.
+    TheServer,
+    /// Ours, and there is no such cell for theirs.
+    OurServer,
 }
 
 /// The pre-shared keys of both sides (RFC 4279).
@@ -105,8 +114,7 @@ impl Cell {
 
     /// Whether it is about something that is to be seen where our role is this one.
     pub(super) fn exists(&self, role: DtlsRole) -> bool {
-        // A cookie of ours is asked for by a gate in front of the connection.
-        !self.cookie || role == DtlsRole::Client
+        self.cookie != Cookie::OurServer || role == DtlsRole::Server
     }
 
     /// What has to come of it.
@@ -154,7 +162,7 @@ const PLAIN: Cell = Cell {
     groups: &[],
     their_groups: None,
     group: None,
-    cookie: false,
+    cookie: Cookie::Nobody,
     mtu: 1200,
     weather: None,
     limit: SOON,
@@ -179,7 +187,20 @@ const RSA: Cell = Cell {
 const CELLS_12: &[Cell] = &[
     PLAIN,
     Cell { scenario: "they close", closed_by: ClosedBy::Peer, ..PLAIN },
-    Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN },
+    Cell { scenario: "a cookie is asked for", cookie: Cookie::TheServer, ..PLAIN },
+    Cell {
+        scenario: "we ask for a cookie, datagrams of 256 bytes",
+        cookie: Cookie::OurServer,
+        mtu: 256,
+        ..PLAIN
+    },
+    Cell {
+        scenario: "we ask for a cookie, 20% of datagrams lost",
+        cookie: Cookie::OurServer,
+        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        limit: Duration::from_secs(29),
+        ..PLAIN
+    },
     only_profile("SRTP_AES128_CM_SHA1_80", srtp_profile::AES128_CM_SHA1_80),
     only_profile("SRTP_AES128_CM_SHA1_32", srtp_profile::AES128_CM_SHA1_32),
     only_profile("SRTP_AEAD_AES_128_GCM", srtp_profile::AEAD_AES_128_GCM),
@@ -374,7 +395,46 @@ const CELLS_13: &[Cell] = &[
     Cell { scenario: "our certificate ECDSA P-384", ours: Some(KeyKind::P384), ..PLAIN_13 },
     Cell { scenario: "our certificate Ed25519", ours: Some(KeyKind::Ed25519), ..PLAIN_13 },
     Cell { scenario: "our certificate RSA", ours: Some(KeyKind::Rsa2048), ..PLAIN_13 },
-    Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN_13 },
+    Cell { scenario: "a cookie is asked for", cookie: Cookie::TheServer, ..PLAIN_13 },
+    Cell {
+        scenario: "we ask for a cookie, datagrams of 256 bytes",
+        cookie: Cookie::OurServer,
+        mtu: 256,
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we ask for a cookie and for P-384",
+        cookie: Cookie::OurServer,
+        groups: &[NamedGroup::SECP384R1],
+        group: Some(NamedGroup::SECP384R1),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we ask for a cookie, 20% of datagrams lost",
+        cookie: Cookie::OurServer,
+        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        limit: Duration::from_secs(29),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we ask for a cookie, they know X25519MLKEM768 alone",
+        cookie: Cookie::OurServer,
+        their_groups: Some("x25519mlkem768"),
+        group: Some(NamedGroup::X25519MLKEM768),
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we ask for a cookie, 1.3 comes out",
+        cookie: Cookie::OurServer,
+        offers: [Offer::Both; 2],
+        ..PLAIN_13
+    },
+    Cell {
+        scenario: "we ask for a cookie, 1.2 comes out",
+        cookie: Cookie::OurServer,
+        offers: [Offer::Dtls12, Offer::Both],
+        ..PLAIN
+    },
     Cell { scenario: "we update the keys", rekeyed_by: Some(Updater::Us), ..PLAIN_13 },
     Cell { scenario: "they update the keys", rekeyed_by: Some(Updater::Them), ..PLAIN_13 },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN_13 },

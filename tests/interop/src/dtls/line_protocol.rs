@@ -47,16 +47,17 @@ impl LinePeer {
         if let Some(groups) = setup.groups {
             command.args(["--groups", groups]);
         }
-        if setup.cookie {
-            command.arg("--cookie");
-        }
         command
     }
 }
 
 impl Stranger for LinePeer {
     fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String> {
-        let program = Program::start(&mut self.command("server", setup))?;
+        let mut command = self.command("server", setup);
+        if setup.cookie {
+            command.arg("--cookie");
+        }
+        let program = Program::start(&mut command)?;
         // What it cannot do it refuses at once.
         let deadline = Instant::now() + Duration::from_secs(10);
         let address = loop {

@@ -11,7 +11,7 @@ use dtls_core::{
     PeerPolicy, Psk, PskRequest, Refusal, UseSrtp, Versions, srtp_profile,
 };
 
-use super::cells::{self, Cell, Keys, Outcome, SOON, Srtp, Updater};
+use super::cells::{self, Cell, Cookie, Keys, Outcome, SOON, Srtp, Updater};
 use super::stranger::{Close, Credentials, Dialect, Offer, Setup, Speech, Stranger};
 use crate::certificates::Certificates;
 use crate::program::Program;
@@ -58,7 +58,7 @@ impl Sides {
             credentials: credentials(cell, role, certificates)?,
             offer: cell.offers[1],
             groups: cell.their_groups,
-            cookie: cell.cookie,
+            cookie: cell.cookie != Cookie::Nobody,
             mtu: cell.mtu,
             folder: certificates.folder(),
         };
@@ -80,7 +80,11 @@ impl Sides {
                 (UdpPeer::client(address, config)?.with_psk(psk), theirs, relay)
             }
             DtlsRole::Server => {
-                let ours = UdpPeer::server(config)?.with_psk(psk);
+                let ours = match cell.cookie {
+                    Cookie::Nobody => UdpPeer::server(config)?,
+                    Cookie::TheServer | Cookie::OurServer => UdpPeer::gated_server(config)?,
+                };
+                let ours = ours.with_psk(psk);
                 let mut address = ours.address()?;
                 let relay = between(cell.weather, &mut address)?;
                 (ours, stranger.dial(&setup, address)?, relay)
@@ -95,6 +99,9 @@ impl Sides {
         if let Some(relay) = &self.relay {
             relay.calm();
             notes.push(relay.summary());
+        }
+        if let Some(cookies) = self.ours.cookies_given() {
+            notes.push(format!("cookies given: {cookies}"));
         }
         check_negotiated(cell, negotiated)?;
         let group = negotiated.group.map_or_else(String::new, |group| format!("{group:?}, "));

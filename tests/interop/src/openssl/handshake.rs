@@ -29,6 +29,8 @@ struct Cell {
     /// Ours; OpenSSL's is among the arguments.
     mtu: usize,
     weather: Option<Weather>,
+    /// Whether the server asks for one.
+    cookie: bool,
     limit: Duration,
     /// Who ends it where we are the client, and where we are the server.
     closed_by: [ClosedBy; 2],
@@ -46,6 +48,7 @@ const PLAIN: Cell = Cell {
     group: None,
     mtu: 1200,
     weather: None,
+    cookie: false,
     limit: SOON,
     // As a server OpenSSL cannot: it closes its socket before it would send a close_notify.
     closed_by: [ClosedBy::Us, ClosedBy::Peer],
@@ -56,6 +59,7 @@ const RSA: Cell = Cell { theirs: KeyKind::Rsa2048, ours: Some(KeyKind::Rsa2048),
 const CELLS: &[Cell] = &[
     Cell { scenario: "two SRTP profiles", ..PLAIN },
     Cell { scenario: "two SRTP profiles, we close", closed_by: [ClosedBy::Us; 2], ..PLAIN },
+    Cell { scenario: "a cookie is asked for", cookie: true, ..PLAIN },
     only_profile("SRTP_AES128_CM_SHA1_80", srtp_profile::AES128_CM_SHA1_80),
     only_profile("SRTP_AES128_CM_SHA1_32", srtp_profile::AES128_CM_SHA1_32),
     only_profile("SRTP_AEAD_AES_128_GCM", srtp_profile::AEAD_AES_128_GCM),
@@ -208,6 +212,7 @@ impl Cell {
             exported,
             arguments: self.arguments,
             weather: self.weather,
+            cookie: self.cookie,
         }
     }
 

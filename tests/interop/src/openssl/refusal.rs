@@ -75,6 +75,7 @@ impl Cell {
             exported: 60,
             arguments: &[],
             weather: None,
+            cookie: false,
         };
         let mut sides = Sides::start(role, self.config(generated()?, announced), openssl, certificates)?;
         let failure = sides.ours.until("our refusal", SOON, |events| {
