@@ -23,6 +23,7 @@ mod candidate_line;
 mod dtls_connection;
 mod dtls_established;
 mod dtls_forgery;
+mod dtls_gate;
 mod dtls_insider;
 mod dtls_keys;
 mod dtls_messages;
@@ -41,6 +42,7 @@ mod stun_message;
 pub use candidate_line::candidate_line;
 pub use dtls_connection::dtls_connection;
 pub use dtls_established::dtls_established;
+pub use dtls_gate::dtls_gate;
 pub use dtls_insider::dtls_insider;
 pub use dtls_messages::dtls_messages;
 pub use dtls_records::dtls_records;
@@ -67,6 +69,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
     Target { name: "dtls_connection", run: dtls_connection, mutations: 4 },
     Target { name: "dtls_established", run: dtls_established, mutations: 4 },
+    Target { name: "dtls_gate", run: dtls_gate, mutations: 10 },
     Target { name: "dtls_insider", run: dtls_insider, mutations: 4 },
     Target { name: "dtls_messages", run: dtls_messages, mutations: 4 },
     Target { name: "dtls_records", run: dtls_records, mutations: 100 },

@@ -1,0 +1,171 @@
+//! `dtls_core::CookieGate` before a client of ours and whoever else sends what that client sent.
+//!
+//! Two bytes choose versions and authentication ([`Stage`]); then come steps of the visitors: the client speaks, or what
+//! it said arrives from one of four addresses, as it was, tampered with or in pieces, or bytes of the input do, or time
+//! passes. Nobody is answered with more than it brought; what is kept is bounded; nobody is admitted but the client at
+//! its own address, after it was given a cookie; who is admitted gets a connection that ends.
+
+use std::time::{Duration, Instant};
+
+use dtls_core::{Connection, CookieGate, GateConfig, GateVerdict};
+
+use crate::{
+    dtls_stage::{CLIENT, Endpoint, SERVER, Stage},
+    input::Input,
+    network::{self, Side},
+};
+
+/// See the head of the file.
+pub fn dtls_gate(data: &[u8]) {
+    play(data);
+}
+
+/// How often somebody was admitted.
+fn play(data: &[u8]) -> usize {
+    let mut input = Input::new(data);
+    let stage = Stage::read(&mut input);
+    let mut porch = Porch::new(stage);
+    while let Some(step) = input.next() {
+        let address = usize::from(input.byte()) % ADDRESSES.len();
+        match step % 6 {
+            0 => porch.listen(),
+            1 => {
+                let datagram = porch.said(input.byte());
+                porch.arrive(address, &datagram);
+            }
+            2 => {
+                let mut datagram = porch.said(input.byte());
+                let at = usize::from(input.word()) % datagram.len().max(1);
+                if let Some(byte) = datagram.get_mut(at) {
+                    *byte ^= input.byte();
+                }
+                porch.arrive(address, &datagram);
+            }
+            3 => {
+                let datagram = porch.said(input.byte());
+                for piece in pieces(&datagram, usize::from(input.word())) {
+                    porch.arrive(address, &piece);
+                }
+            }
+            4 => {
+                let len = usize::from(input.byte());
+                porch.arrive(address, input.take(len));
+            }
+            _ => porch.now += Duration::from_millis(100) * u32::from(input.byte()),
+        }
+    }
+    porch.admitted
+}
+
+/// The client lives at the first.
+const ADDRESSES: [&[u8]; 4] = [b"198.51.100.1:1", b"198.51.100.1:2", b"198.51.100.2:1", b""];
+const ROOM: usize = 4096;
+
+struct Porch {
+    now: Instant,
+    client: Endpoint,
+    gate: CookieGate,
+    /// Everything that the client has said.
+    said: Vec<Vec<u8>>,
+    /// Bytes from and to each address.
+    received: [usize; ADDRESSES.len()],
+    sent: [usize; ADDRESSES.len()],
+    admitted: usize,
+}
+
+impl Porch {
+    fn new(stage: Stage) -> Self {
+        let now = network::beginning();
+        let [client, _] = stage.set(now);
+        let room = GateConfig { reassembly: ROOM, ..GateConfig::default() };
+        let gate = CookieGate::new(now, stage.config(SERVER), room).expect("the configuration is sound");
+        assert_eq!(CLIENT, 0);
+        Self { now, client, gate, said: Vec::new(), received: [0; 4], sent: [0; 4], admitted: 0 }
+    }
+
+    fn listen(&mut self) {
+        let mut buffer = Vec::new();
+        while let Some(len) = self.client.poll_transmit(&mut buffer) {
+            self.said.push(buffer.split_off(buffer.len() - len));
+        }
+    }
+
+    fn said(&self, which: u8) -> Vec<u8> {
+        let which = usize::from(which) % self.said.len().max(1);
+        self.said.get(which).cloned().unwrap_or_default()
+    }
+
+    fn arrive(&mut self, address: usize, datagram: &[u8]) {
+        self.received[address] += datagram.len();
+        let mut answer = Vec::new();
+        let verdict = self.gate.handle_input(self.now, ADDRESSES[address], datagram, &mut answer);
+        self.sent[address] += answer.len();
+        assert!(self.sent[address] <= self.received[address], "more than was brought");
+        assert!(self.gate.held() <= 2 * ROOM, "more is kept than there is room for");
+        match verdict {
+            GateVerdict::Respond(transmit) => {
+                assert_eq!(transmit.len, answer.len());
+                if address == CLIENT {
+                    let now = network::beginning();
+                    self.client.handle_input(now, &mut answer);
+                    self.client.drain_events();
+                }
+            }
+            GateVerdict::Accept(admission) => {
+                assert!(address == CLIENT && self.sent[address] > 0, "nobody gave it a cookie");
+                self.admitted += 1;
+                let connection = Connection::accept(self.now, admission).expect("there is randomness");
+                end(connection);
+            }
+            GateVerdict::Wait | GateVerdict::Discard(_) => assert_eq!(answer, [], "it said nothing"),
+        }
+    }
+}
+
+/// A connection to which nobody speaks any more.
+fn end(mut connection: Connection) {
+    let mut buffer = Vec::new();
+    for _ in 0..200 {
+        while connection.poll_event().is_some() {}
+        while connection.poll_transmit(&mut buffer).is_some() {}
+        let Some(deadline) = connection.poll_timeout() else { return };
+        connection.handle_timeout(deadline);
+    }
+    panic!("a handshake that never ends");
+}
+
+/// Cuts the message in the first record of a datagram in two.
+fn pieces(datagram: &[u8], at: usize) -> Vec<Vec<u8>> {
+    let (Some(record), Some(message), Some(body)) =
+        (datagram.get(..11), datagram.get(13..19), datagram.get(25..))
+    else {
+        return Vec::new();
+    };
+    let at = at % body.len().max(1);
+    let offset = usize::from(datagram[20]) << 16 | usize::from(datagram[21]) << 8 | usize::from(datagram[22]);
+    let piece = |start: usize, body: &[u8]| {
+        let [.., high, low] = (body.len() + 12).to_be_bytes();
+        let range =
+            [(offset + start).to_be_bytes(), body.len().to_be_bytes()].map(|number| number[5..].to_vec());
+        [record, &[high, low], message, &range.concat(), body].concat()
+    };
+    vec![piece(0, &body[..at]), piece(at, &body[at..])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The client speaks and what it said arrives, without a cookie and with one.
+    const HONEST: [u8; 10] = [0, 0, 1, 0, 0, 0, 0, 1, 0, 1];
+
+    #[test]
+    fn an_honest_client_is_admitted_and_nobody_with_its_cookie_elsewhere() {
+        for versions in [0, 2, 4, 6, 8] {
+            let script = [&[versions, 2], &HONEST[..]].concat();
+            assert_eq!(play(&script), 1, "{versions}");
+            let elsewhere = [&[versions, 2], &HONEST[..7], &[1, 1, 1]].concat();
+            assert_eq!(play(&elsewhere), 0, "{versions}");
+        }
+    }
+}
