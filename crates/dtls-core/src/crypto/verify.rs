@@ -6,10 +6,11 @@ use crate::crypto::backend::signature;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::KeyKind;
 use crate::failure::{Failure, Incompatible, Misbehaved};
+use x509_parser::asn1_rs::{Any, Class, Tag};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519, Oid,
 };
-use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo};
 
 /// Proof that the peer holds the private key of its certificate: it signed this handshake.
 pub(crate) struct SignatureVerified(());
@@ -45,10 +46,8 @@ pub(crate) struct PeerKey {
 
 impl PeerKey {
     pub(crate) fn from_certificate(der: &[u8]) -> Result<Self, Failure> {
-        let (_, certificate) =
-            X509Certificate::from_der(der).map_err(|_| Misbehaved::UnreadableCertificate)?;
-        let info = certificate.public_key();
-        let algorithm = algorithm(info).ok_or(Incompatible::CertificateKey)?;
+        let info = subject_public_key_info(der).ok_or(Misbehaved::UnreadableCertificate)?;
+        let algorithm = algorithm(&info).ok_or(Incompatible::CertificateKey)?;
         Ok(Self { algorithm, public: info.subject_public_key.data.to_vec() })
     }
 
@@ -121,6 +120,28 @@ impl PeerKey {
             _ => return None,
         })
     }
+}
+
+/// The public key of a certificate of any version (RFC 5280 section 4.1).
+fn subject_public_key_info(der: &[u8]) -> Option<SubjectPublicKeyInfo<'_>> {
+    /// serialNumber, signature, issuer, validity, subject.
+    const BEFORE_KEY: usize = 5;
+    let mut rest = sequence(sequence(der)?)?;
+    // Version 1 is the absence of a version.
+    let (after_version, first) = Any::from_der(rest).ok()?;
+    if first.class() == Class::ContextSpecific {
+        rest = after_version;
+    }
+    for _field in 0..BEFORE_KEY {
+        (rest, _) = Any::from_der(rest).ok()?;
+    }
+    SubjectPublicKeyInfo::from_der(rest).map(|(_, info)| info).ok()
+}
+
+/// What a SEQUENCE holds.
+fn sequence(der: &[u8]) -> Option<&[u8]> {
+    let (_, any) = Any::from_der(der).ok()?;
+    (any.tag() == Tag::Sequence).then_some(any.data)
 }
 
 fn algorithm(info: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
