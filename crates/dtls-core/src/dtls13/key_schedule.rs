@@ -45,15 +45,32 @@ impl Secret {
         Self { suite, bytes }
     }
 
+    /// What the labels below it are expanded from.
+    fn expander(&self) -> Expander {
+        Expander { suite: self.suite, key: hmac::Key::new(self.suite.hmac, self.bytes()) }
+    }
+
+    /// For the key log.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+/// A secret as the key of an HMAC. Making it costs as much as a label, and most secrets have several.
+struct Expander {
+    suite: &'static Suite13,
+    key: hmac::Key,
+}
+
+impl Expander {
     /// HKDF-Expand-Label (RFC 8446 section 7.1). At most 255 hash lengths come out; what is longer stays zero.
-    fn expand_label(&self, label: &str, context: &[u8], out: &mut [u8]) {
+    fn label(&self, label: &str, context: &[u8], out: &mut [u8]) {
         let length = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();
         let label_len = u8::try_from("dtls13".len() + label.len()).unwrap_or(u8::MAX);
         let context_len = u8::try_from(context.len()).unwrap_or(u8::MAX);
-        let key = hmac::Key::new(self.suite.hmac, self.bytes());
         let mut previous: Option<hmac::Tag> = None;
         for (counter, chunk) in (1..=u8::MAX).zip(out.chunks_mut(self.suite.hash.output_len())) {
-            let mut block = hmac::Context::with_key(&key);
+            let mut block = hmac::Context::with_key(&self.key);
             if let Some(previous) = &previous {
                 block.update(previous.as_ref());
             }
@@ -69,23 +86,11 @@ impl Secret {
     }
 
     /// Derive-Secret over a transcript hash that is already made.
-    fn derive(&self, label: &str, transcript: &[u8]) -> Self {
+    fn derive(&self, label: &str, transcript: &[u8]) -> Secret {
         let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
         let len = self.suite.hash.output_len();
-        self.expand_label(label, transcript, bytes.get_mut(..len).unwrap_or_default());
-        Self { suite: self.suite, bytes }
-    }
-
-    /// The secret that comes next in the ladder: `Derived`, then extracted with `input`.
-    fn step(&self, input: &[u8]) -> Self {
-        let nothing = digest::digest(self.suite.hash, &[]);
-        let salt = self.derive("derived", nothing.as_ref());
-        Self::extract(self.suite, salt.bytes(), input)
-    }
-
-    /// For the key log.
-    pub(crate) fn expose(&self) -> &[u8] {
-        self.bytes()
+        self.label(label, transcript, bytes.get_mut(..len).unwrap_or_default());
+        Secret { suite: self.suite, bytes }
     }
 }
 
@@ -106,21 +111,22 @@ impl TrafficSecret {
         let mut key = Zeroizing::new([0; MAX_KEY_LEN]);
         let mut iv = [0; aead::NONCE_LEN];
         let key = key.get_mut(..suite.aead.key_len())?;
-        self.0.expand_label("key", &[], key);
-        self.0.expand_label("iv", &[], &mut iv);
+        let expander = self.0.expander();
+        expander.label("key", &[], key);
+        expander.label("iv", &[], &mut iv);
         let record = RecordKey::implicit(suite.aead, key, iv)?;
-        self.0.expand_label("sn", &[], key);
+        expander.label("sn", &[], key);
         Some(EpochKey { record, numbers: aead::quic::HeaderProtectionKey::new(suite.numbers, key).ok()? })
     }
 
     /// The secret after a KeyUpdate (RFC 8446 section 7.2).
     pub(crate) fn next(&self) -> Self {
-        Self(self.0.derive("traffic upd", &[]))
+        Self(self.0.expander().derive("traffic upd", &[]))
     }
 
     /// The content of the Finished that this direction's sender sends.
     pub(crate) fn verify_data(&self, transcript: &Digest) -> hmac::Tag {
-        let finished = self.0.derive("finished", &[]);
+        let finished = self.0.expander().derive("finished", &[]);
         hmac::sign(&hmac::Key::new(self.0.suite.hmac, finished.bytes()), transcript.as_ref())
     }
 
@@ -167,27 +173,27 @@ impl Directions {
 /// What protects the rest of the handshake, and leads to what protects the application.
 pub(crate) struct HandshakeSecrets {
     pub(crate) traffic: Directions,
-    handshake: Secret,
+    /// What the master secret is extracted with.
+    master_salt: Secret,
 }
 
 impl HandshakeSecrets {
     /// `transcript` covers ClientHello to ServerHello.
     pub(crate) fn derive(suite: &'static Suite13, shared: &SharedSecret, transcript: &Digest) -> Self {
-        let zeros = [0; MAX_HASH_LEN];
-        let zeros = zeros.get(..suite.hash.output_len()).unwrap_or_default();
-        let handshake = Secret::extract(suite, zeros, zeros).step(shared.as_bytes());
+        let handshake = Secret::extract(suite, suite.handshake_salt, shared.as_bytes()).expander();
         let traffic = |label| TrafficSecret(handshake.derive(label, transcript.as_ref()));
         Self {
             traffic: Directions { client: traffic("c hs traffic"), server: traffic("s hs traffic") },
-            handshake,
+            master_salt: handshake.derive("derived", suite.empty_hash),
         }
     }
 
     /// `transcript` covers ClientHello to the server's Finished.
     pub(crate) fn application(&self, transcript: &Digest) -> ApplicationSecrets {
+        let suite = self.master_salt.suite;
         let zeros = [0; MAX_HASH_LEN];
-        let suite = self.handshake.suite;
-        let master = self.handshake.step(zeros.get(..suite.hash.output_len()).unwrap_or_default());
+        let zeros = zeros.get(..suite.hash.output_len()).unwrap_or_default();
+        let master = Secret::extract(suite, self.master_salt.bytes(), zeros).expander();
         let derive = |label| master.derive(label, transcript.as_ref());
         ApplicationSecrets {
             traffic: Directions {
@@ -217,10 +223,13 @@ impl Exporter {
         if out.len() > 255 * suite.hash.output_len() || label.len() > 255 - "dtls13".len() {
             return None;
         }
-        let nothing = digest::digest(suite.hash, &[]);
-        let secret = self.0.derive(label, nothing.as_ref());
-        let context = digest::digest(suite.hash, context.unwrap_or_default());
-        secret.expand_label("exporter", context.as_ref(), out);
+        let secret = self.0.expander().derive(label, suite.empty_hash).expander();
+        match context {
+            None | Some([]) => secret.label("exporter", suite.empty_hash, out),
+            Some(context) => {
+                secret.label("exporter", digest::digest(suite.hash, context).as_ref(), out);
+            }
+        }
         Some(())
     }
 
@@ -246,12 +255,23 @@ pub(crate) mod tests {
         let second = hmac::sign(&key, &[first.as_ref(), &info, &[2]].concat());
         let expected = [first.as_ref(), &second.as_ref()[..8]].concat();
         let mut expanded = [0; 40];
-        secret.expand_label("sn", b"abc", &mut expanded);
+        secret.expander().label("sn", b"abc", &mut expanded);
         assert_eq!(expanded[..], expected);
     }
 
     /// Any secret, to make keys from.
     pub(crate) fn traffic_secret(suite: &'static Suite13) -> TrafficSecret {
         TrafficSecret(Secret::extract(suite, b"salt", b"input"))
+    }
+
+    /// RFC 8446 section 7.1: the early secret, and what is derived from it, without a pre-shared key.
+    #[test]
+    fn what_is_the_same_in_every_handshake_is_what_the_ladder_gives() {
+        for suite in CipherSuite::SUPPORTED.into_iter().filter_map(CipherSuite::dtls13) {
+            assert_eq!(suite.empty_hash, digest::digest(suite.hash, &[]).as_ref());
+            let zeros = vec![0; suite.hash.output_len()];
+            let early = Secret::extract(suite, &zeros, &zeros);
+            assert_eq!(suite.handshake_salt, early.expander().derive("derived", suite.empty_hash).bytes());
+        }
     }
 }

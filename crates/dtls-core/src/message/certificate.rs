@@ -23,7 +23,7 @@ impl<'a> Certificate<'a> {
     }
 
     /// The certificates as DER.
-    pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut reader = Reader::new(self.list);
         std::iter::from_fn(move || reader.vector24().ok())
     }

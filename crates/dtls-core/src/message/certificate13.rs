@@ -29,7 +29,7 @@ impl<'a> Certificate13<'a> {
     }
 
     /// The certificates as DER.
-    pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut reader = Reader::new(self.list);
         std::iter::from_fn(move || {
             let certificate = reader.vector24().ok()?;

@@ -6,6 +6,8 @@ use crate::crypto::sign::SignatureScheme;
 use crate::message::Random;
 
 const NAMED_CURVE: u8 = 3;
+/// Two randoms and a share of P-384, the longest.
+const ROOM_FOR_SIGNED: usize = 64 + 4 + 97;
 
 /// The server's share, signed.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +41,28 @@ impl<'a> ServerKeyExchange<'a> {
         writer.block(Width::One).bytes(share);
     }
 
-    pub(crate) fn write(writer: &mut Writer<'_>, params: &[u8], scheme: SignatureScheme, signature: &[u8]) {
-        writer.bytes(params);
+    pub(crate) fn write(
+        writer: &mut Writer<'_>,
+        write_params: impl FnOnce(&mut Writer<'_>),
+        scheme: SignatureScheme,
+        signature: &[u8],
+    ) {
+        write_params(writer);
         writer.u16(scheme.0);
         writer.block(Width::Two).bytes(signature);
     }
 
-    /// What the signature covers.
-    pub(crate) fn signed(client_random: &Random, server_random: &Random, params: &[u8]) -> Vec<u8> {
-        [&client_random[..], server_random, params].concat()
+    /// What the signature covers: both randoms and the parameters.
+    pub(crate) fn signed(
+        client_random: &Random,
+        server_random: &Random,
+        write_params: impl FnOnce(&mut Writer<'_>),
+    ) -> Vec<u8> {
+        let mut signed = Vec::with_capacity(ROOM_FOR_SIGNED);
+        signed.extend_from_slice(client_random);
+        signed.extend_from_slice(server_random);
+        write_params(&mut Writer::new(&mut signed));
+        signed
     }
 }
 
@@ -60,7 +75,8 @@ mod tests {
         let (mut params, mut body) = (Vec::new(), Vec::new());
         ServerKeyExchange::write_params(&mut Writer::new(&mut params), NamedGroup::X25519, &[9; 32]);
         let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
-        ServerKeyExchange::write(&mut Writer::new(&mut body), &params, scheme, b"signature");
+        let write_params = |writer: &mut Writer<'_>| writer.bytes(&params);
+        ServerKeyExchange::write(&mut Writer::new(&mut body), write_params, scheme, b"signature");
         let decoded = ServerKeyExchange::decode(&body).unwrap();
         assert_eq!(
             (decoded.group, decoded.share, decoded.params),

@@ -54,7 +54,7 @@ impl Ours {
     /// What each side holds once it is connected and its events are fetched: its own size, and what is given back
     /// to the heap when it is dropped. A server of DTLS 1.2 keeps its last flight.
     pub(super) fn footprint(&self) -> [(&'static str, u64); 2] {
-        let mut pair = self.connect((), &mut Wire::default());
+        let mut pair = self.connect(self.prepare(), &mut Wire::default());
         while pair.client.poll_event().is_some() {}
         while pair.server.poll_event().is_some() {}
         let Pair { client, server, .. } = pair;
@@ -68,19 +68,21 @@ fn held(connection: Connection) -> u64 {
 
 impl Stack for Ours {
     const NAME: &'static str = OURS;
-    type Prepared = ();
+    /// The buffer for datagrams, of which an application has one for all its connections.
+    type Prepared = Vec<u8>;
     type Pair = Pair;
 
-    fn prepare(&self) {}
+    fn prepare(&self) -> Vec<u8> {
+        Vec::with_capacity(1_500)
+    }
 
-    fn connect(&self, (): (), wire: &mut Wire) -> Pair {
+    fn connect(&self, datagram: Vec<u8>, wire: &mut Wire) -> Pair {
         let now = Instant::now();
         let mut client = Connection::client(now, self.client.clone()).expect("a client");
         let mut server = Connection::server(now, self.server.clone()).expect("a server");
         client.start(now, None).expect("a start");
         server.start(now, None).expect("a start");
-        // An application has such a buffer for all its connections.
-        let mut pair = Pair { client, server, datagram: Vec::with_capacity(1_500), now };
+        let mut pair = Pair { client, server, datagram, now };
         while pair.pass_on(wire) {}
         for side in [&mut pair.client, &mut pair.server] {
             let mut keys = [0; KEYING_MATERIAL_LEN];

@@ -1,6 +1,7 @@
 //! The rest of step 4: who the server is, and its signed key share.
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::codec::Writer;
 use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
@@ -63,9 +64,8 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected } = self;
-        let chain: Vec<&[u8]> = chain.chain().collect();
-        let (presented, judgement) =
-            authentication::judge(cx.config, &chain, DtlsRole::Server)?.ok_or(Refusal::NoCertificate)?;
+        let (presented, judgement) = authentication::judge(cx.config, chain.chain(), DtlsRole::Server)?
+            .ok_or(Refusal::NoCertificate)?;
         if KeyExchange::Ecdhe(presented.key.kind()) != selected.suite.key_exchange {
             return Err(Incompatible::CertificateKey.into());
         }
@@ -110,8 +110,9 @@ impl AwaitServerKeyExchange {
         if !VERIFIABLE.contains(&exchange.scheme) {
             return Err(Misbehaved::SignatureSchemeUnoffered.into());
         }
-        let signed =
-            ServerKeyExchange::signed(&selected.client_random, &selected.server_random, exchange.params);
+        let Selected { client_random, server_random, .. } = &selected;
+        let write_params = |writer: &mut Writer<'_>| writer.bytes(exchange.params);
+        let signed = ServerKeyExchange::signed(client_random, server_random, write_params);
         let verified = presented.key.verify(exchange.scheme, &signed, exchange.signature)?;
         Ok(AwaitServerHelloDone {
             selected,

@@ -67,8 +67,7 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected, share } = self;
-        let chain: Vec<&[u8]> = chain.chain().collect();
-        let client = match authentication::judge(cx.config, &chain, DtlsRole::Client)? {
+        let client = match authentication::judge(cx.config, chain.chain(), DtlsRole::Client)? {
             Some((presented, Judgement::Accepted(accepted))) => Client::Certificate(presented, accepted),
             Some((presented, Judgement::Ask { chain })) => {
                 cx.events.push(Event::CertificateReceived { chain });

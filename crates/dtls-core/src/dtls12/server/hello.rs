@@ -103,12 +103,14 @@ fn push_certificate(
         Certificate::write(writer, certificate.chain());
     });
 
-    let mut params = Vec::new();
-    ServerKeyExchange::write_params(&mut Writer::new(&mut params), share.group(), share.public());
-    let signed = ServerKeyExchange::signed(&selected.client_random, &selected.server_random, &params);
+    let write_params = |writer: &mut Writer<'_>| {
+        ServerKeyExchange::write_params(writer, share.group(), share.public());
+    };
+    let Selected { client_random, server_random, .. } = selected;
+    let signed = ServerKeyExchange::signed(client_random, server_random, write_params);
     let signature = certificate.key().sign(scheme, &signed, cx.random)?;
     cx.outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_KEY_EXCHANGE, |writer| {
-        ServerKeyExchange::write(writer, &params, scheme, &signature);
+        ServerKeyExchange::write(writer, write_params, scheme, &signature);
     });
 
     cx.outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE_REQUEST, |writer| {

@@ -96,8 +96,7 @@ impl AwaitCertificate {
     }
 
     fn judge(self, chain: Certificate13<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
-        let chain: Vec<&[u8]> = chain.chain().collect();
-        match authentication::judge(cx.config, &chain, DtlsRole::Server)? {
+        match authentication::judge(cx.config, chain.chain(), DtlsRole::Server)? {
             Some((presented, Judgement::Accepted(accepted))) => {
                 let state = AwaitCertificateVerify { course: self.0, presented, accepted };
                 Ok(State::AwaitCertificateVerify(state))
