@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 
 use crate::commands::{Answer, Command};
+use crate::instructions;
 use crate::process;
 use crate::project::Project;
 
@@ -34,12 +35,16 @@ pub(crate) const BENCH: Command = Command {
     summary: "is it fast? side by side with other libraries and with the bare primitives, as ratios",
     help: || {
         "Usage: cargo xtask bench [SUITE..] [--with-boring] [--rounds N] [--json PATH]
+       cargo xtask bench --instructions [--record]
 
   SUITE          srtp, stun or dtls; all of them by default
   --with-boring  lets BoringSSL take part in dtls; its C++ takes minutes to build and needs cmake, clang
                  and libclang
   --rounds N     more rounds give calmer figures
   --json PATH    writes the rows as {figure, subject, value, unit, goal, met}
+  --instructions counts the instructions of a DTLS handshake and of a record that are our own, with callgrind,
+                 and compares them with tests/bench/instructions.json
+  --record       writes down what was counted, where more or less is meant
 
 Runs tests/bench in the release profile. It is a workspace of its own, because it compiles other stacks;
 the first build takes minutes. Read the ratios: absolute times belong to the machine.
@@ -47,6 +52,9 @@ the first build takes minutes. Read the ratios: absolute times belong to the mac
         .into()
     },
     run: |project, mut arguments| {
+        if arguments.iter().any(|word| word == "--instructions") {
+            return instructions::run(project, arguments.iter().any(|word| word == "--record"));
+        }
         let mut cargo = vec!["run", "--release", "--manifest-path", "tests/bench/Cargo.toml"];
         // It decides what is built, and the program need not hear of it.
         let before = arguments.len();

@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod deny;
 mod forward;
+mod instructions;
 mod interop;
 mod process;
 mod program;

@@ -33,6 +33,7 @@ pub(crate) const LIBCLANG: Program = Program { name: "llvm-config", source: Sour
 pub(crate) const CHROMIUM: Program = Program { name: "chromium", source: Source::Apt("chromium") };
 pub(crate) const FIREFOX: Program = Program { name: "firefox-esr", source: Source::Apt("firefox-esr") };
 pub(crate) const TSHARK: Program = Program { name: "tshark", source: Source::Apt("tshark") };
+pub(crate) const VALGRIND: Program = Program { name: "valgrind", source: Source::Apt("valgrind") };
 pub(crate) const CARGO_DENY: Program = Program { name: "cargo-deny", source: Source::Cargo("cargo-deny") };
 
 impl Program {

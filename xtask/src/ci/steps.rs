@@ -9,7 +9,7 @@ use super::Outcome;
 use super::platforms;
 use crate::program::CARGO_DENY;
 use crate::project::Project;
-use crate::{deny, interop, process, spec, tidy};
+use crate::{deny, instructions, interop, process, spec, tidy};
 
 /// Told the newest line of output, to show it.
 pub(crate) type Progress<'a> = &'a dyn Fn(&str);
@@ -63,6 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "interop-firefox", summary: "cargo xtask interop firefox", run: Run::Peer("firefox") },
     Step { name: "interop-tshark", summary: "cargo xtask interop tshark", run: Run::Peer("tshark") },
     Step { name: "satellites", summary: "cargo check of the workspaces beside", run: Run::Check(satellites) },
+    Step { name: "instructions", summary: "cargo xtask bench --instructions", run: Run::Check(instructions) },
     Step {
         name: "platforms",
         summary: "cargo check for the targets that are installed",
@@ -162,6 +163,11 @@ fn satellites(project: &Project, progress: Progress<'_>) -> Result<Outcome, Stri
     };
     let commands = folders.iter().map(check).collect();
     in_turn(commands, progress, &folders.join(", "), "do not compile")
+}
+
+fn instructions(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let verdict = instructions::check(project, progress)?;
+    Ok(outcome(verdict.passed, verdict.line, verdict.table))
 }
 
 /// Runs one command after the other, and fails with all output where one of them fails.

@@ -1,6 +1,6 @@
 //! Key exchange groups, and the exchange over those of elliptic curves: making a share, agreeing on a secret.
 
-use crate::crypto::backend::{agreement, rand};
+use crate::crypto::backend::{self, agreement, rand};
 use crate::crypto::shared_secret::SharedSecret;
 use crate::failure::{Failure, Misbehaved, Operation};
 use std::fmt;
@@ -87,8 +87,8 @@ impl KeyShare {
     /// The same, with the result of another key exchange before it in the secret.
     pub(crate) fn agree_after(self, first: &[u8], peer: &[u8]) -> Result<SharedSecret, Failure> {
         let peer = agreement::UnparsedPublicKey::new(self.private.algorithm(), peer);
-        agreement::agree_ephemeral(self.private, &peer, |second| SharedSecret::agreed(first, second))
-            .map_err(|_| Failure::Peer(Misbehaved::InvalidKeyShare))
+        backend::agree(self.private, &peer, |second| SharedSecret::agreed(first, second))
+            .ok_or(Failure::Peer(Misbehaved::InvalidKeyShare))
     }
 }
 

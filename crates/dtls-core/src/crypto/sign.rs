@@ -1,9 +1,9 @@
 //! Signature schemes, and signing with a key of our own.
 
-use crate::crypto::backend::{rand, signature};
+use crate::crypto::backend::signature::KeyPair as _;
+use crate::crypto::backend::{self, rand, signature};
 use crate::crypto::suite::KeyKind;
 use crate::failure::{Failure, Operation};
-use ring::signature::KeyPair as _;
 use std::fmt;
 
 /// A signature algorithm by its registered number (RFC 8446 section 4.2.3). Unknown values are ordinary values.
@@ -66,7 +66,7 @@ pub(crate) enum SigningKey {
 impl SigningKey {
     /// `None` where it is not PKCS#8 of a supported kind.
     pub(crate) fn from_pkcs8(der: &[u8], random: &rand::SystemRandom) -> Option<Self> {
-        let ecdsa = |algorithm| signature::EcdsaKeyPair::from_pkcs8(algorithm, der, random).ok();
+        let ecdsa = |algorithm| backend::ecdsa_key_pair(algorithm, der, random);
         ecdsa(&signature::ECDSA_P256_SHA256_ASN1_SIGNING)
             .map(Self::EcdsaP256)
             .or_else(|| ecdsa(&signature::ECDSA_P384_SHA384_ASN1_SIGNING).map(Self::EcdsaP384))
@@ -131,7 +131,7 @@ impl SigningKey {
                     SignatureScheme::RSA_PKCS1_SHA512 => &signature::RSA_PKCS1_SHA512,
                     _ => return Err(failed),
                 };
-                let mut signed = vec![0; pair.public().modulus_len()];
+                let mut signed = vec![0; backend::rsa_signature_len(pair)];
                 pair.sign(padding, random, message, &mut signed).map_err(|_| failed)?;
                 Ok(Signed::Rsa(signed))
             }
