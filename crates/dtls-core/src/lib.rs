@@ -62,6 +62,7 @@
 //! fn run(connection: &mut Connection, socket: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
 //!     let (mut outgoing, mut incoming) = (Vec::new(), [0; 2048]);
 //!     loop {
+//!         let mut end = None;
 //!         while let Some(event) = connection.poll_event() {
 //!             match event {
 //!                 Event::Connected(negotiated) => {
@@ -74,14 +75,18 @@
 //!                     connection.send(Instant::now(), b"hello").map_err(io::Error::other)?;
 //!                 }
 //!                 Event::Data(bytes) => println!("{} bytes", bytes.len()),
-//!                 Event::Closed(_) => return Ok(()),
-//!                 Event::Failed(failure) => return Err(io::Error::other(failure)),
+//!                 Event::Closed(_) => end = Some(Ok(())),
+//!                 Event::Failed(failure) => end = Some(Err(io::Error::other(failure))),
 //!                 _ => {}
 //!             }
 //!         }
 //!         while connection.poll_transmit(&mut outgoing).is_some() {
 //!             socket.send_to(&outgoing, peer)?;
 //!             outgoing.clear();
+//!         }
+//!         // The peer was told by the alert that has just left.
+//!         if let Some(end) = end {
+//!             return end;
 //!         }
 //!         let wait = connection.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
 //!         // The socket knows no timeout of zero.
