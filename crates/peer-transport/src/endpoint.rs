@@ -42,9 +42,10 @@ use slots::Slots;
 /// The same five verbs as a single transport, with the peer's id in front of what comes out.
 /// Datagrams find their peer without being tried on all of them: a STUN request by the username
 /// fragment that it asks for, a STUN response by the transaction that it answers, and everything
-/// else by its path, which only authenticated STUN binds to a peer. The first peer that binds a
-/// path keeps it until it lets go of it, so that nobody takes over the path of another by forging
-/// source addresses.
+/// else by its path, which only authenticated STUN binds to a peer. A path leads to the peer that
+/// sends on it, and before anybody does to the first that was authenticated there: a peer that
+/// forges source addresses takes over no path of another, nor keeps one from it. (A lite agent
+/// selects without an answer, so behind it the first keeps the path.)
 ///
 /// ```
 /// use std::time::Instant;

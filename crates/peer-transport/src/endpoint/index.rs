@@ -28,11 +28,19 @@ pub(super) struct Index {
     forwards: HashMap<PathKey, ForwardTag, Keyed>,
 }
 
-/// The peers that are bound to one path. The first keeps it until it lets go: otherwise a peer
-/// that can forge source addresses could take the path of another.
+/// The peers that are bound to one path, the one that it leads to and the others in line.
+///
+/// Who sends on it comes before who does not: to select a pair takes an answer from its address,
+/// while a request may come from a peer that forged the address. Among equals the first keeps it.
 struct Holders {
-    holder: PeerId,
-    waiting: Vec<PeerId>,
+    holder: Claim,
+    waiting: Vec<Claim>,
+}
+
+#[derive(Clone, Copy)]
+struct Claim {
+    peer: PeerId,
+    is_selected: bool,
 }
 
 /// What the index holds for one peer. It lies with the peer, so that nothing is searched.
@@ -40,6 +48,7 @@ struct Holders {
 pub(super) struct Entries {
     ufrags: Vec<Ufrag>,
     paths: Vec<Path>,
+    selected: Option<Path>,
     /// Oldest first.
     transactions: VecDeque<(Instant, TransactionId)>,
 }
@@ -64,9 +73,10 @@ impl Index {
         self.transactions.get(transaction).copied()
     }
 
-    /// The peer that was authenticated on this path, before all others that are there still.
+    /// The peer that sends on this path, or else was authenticated there, before all others that
+    /// are there still.
     pub(super) fn by_path(&self, path: &Path) -> Option<PeerId> {
-        self.paths.get(&PathKey(*path)).map(|holders| holders.holder)
+        self.paths.get(&PathKey(*path)).map(|holders| holders.holder.peer)
     }
 
     /// Where the application sends this path.
@@ -108,26 +118,36 @@ impl Index {
         }
     }
 
-    /// Makes the paths of a peer these, the first `max` of them.
+    /// Makes the paths of a peer these, the first `max` of them. It sends on `selected`.
     pub(super) fn sync_paths<I: Iterator<Item = Path>>(
         &mut self,
         id: PeerId,
         entries: &mut Entries,
         current: impl Fn() -> I,
         max: usize,
+        selected: Option<Path>,
     ) {
-        entries.paths.retain(|known| {
+        let Entries { paths, selected: noted, .. } = entries;
+        paths.retain(|known| {
             let stays = current().take(max).any(|path| path == *known);
             if !stays {
                 self.release(id, known);
+                // Bound again, it is to be marked again.
+                *noted = noted.filter(|selected| selected != known);
             }
             stays
         });
         for path in current().take(max) {
-            if !entries.paths.contains(&path) {
-                entries.paths.push(path);
+            if !paths.contains(&path) {
+                paths.push(path);
                 self.bind(id, path);
             }
+        }
+        if *noted != selected {
+            self.mark(id, *noted, false);
+            self.mark(id, selected, true);
+            // Only what is bound was marked.
+            *noted = selected.filter(|selected| paths.contains(selected));
         }
     }
 
@@ -158,30 +178,63 @@ impl Index {
     /// Forgets a peer.
     pub(super) fn remove(&mut self, id: PeerId, entries: &mut Entries) {
         self.sync_ufrags(id, entries, std::iter::empty);
-        self.sync_paths(id, entries, std::iter::empty, 0);
+        self.sync_paths(id, entries, std::iter::empty, 0, None);
         for (_, transaction) in entries.transactions.drain(..) {
             self.transactions.remove(&transaction);
         }
     }
 
     fn bind(&mut self, id: PeerId, path: Path) {
+        let claim = Claim { peer: id, is_selected: false };
         self.paths
             .entry(PathKey(path))
-            .and_modify(|holders| holders.waiting.push(id))
-            .or_insert_with(|| Holders { holder: id, waiting: Vec::new() });
+            .and_modify(|holders| holders.waiting.push(claim))
+            .or_insert_with(|| Holders { holder: claim, waiting: Vec::new() });
+    }
+
+    fn mark(&mut self, id: PeerId, path: Option<Path>, is_selected: bool) {
+        let holders = path.and_then(|path| self.paths.get_mut(&PathKey(path)));
+        if let Some(holders) = holders {
+            holders.mark(id, is_selected);
+        }
     }
 
     fn release(&mut self, id: PeerId, path: &Path) {
         let Some(holders) = self.paths.get_mut(&PathKey(*path)) else {
             return;
         };
-        if holders.holder != id {
-            holders.waiting.retain(|waiting| *waiting != id);
+        if holders.holder.peer != id {
+            holders.waiting.retain(|claim| claim.peer != id);
         } else if holders.waiting.is_empty() {
             self.paths.remove(&PathKey(*path));
         } else {
-            holders.holder = holders.waiting.remove(0);
+            holders.holder = holders.waiting.remove(holders.first_in_line());
         }
+    }
+}
+
+impl Holders {
+    /// A peer begins to send on the path, or no longer does.
+    fn mark(&mut self, peer: PeerId, is_selected: bool) {
+        let claims = std::iter::once(&mut self.holder).chain(&mut self.waiting);
+        if let Some(claim) = claims.into_iter().find(|claim| claim.peer == peer) {
+            claim.is_selected = is_selected;
+        }
+        let first = self.first_in_line();
+        if let Some(next) = self.waiting.get_mut(first)
+            && next.is_selected
+            && !self.holder.is_selected
+        {
+            std::mem::swap(&mut self.holder, next);
+            // The one that gives way was the first of those who do not send.
+            let gave_way = self.waiting.remove(first);
+            self.waiting.insert(0, gave_way);
+        }
+    }
+
+    /// Where in `waiting` the next holder stands.
+    fn first_in_line(&self) -> usize {
+        self.waiting.iter().position(|claim| claim.is_selected).unwrap_or(0)
     }
 }
 
@@ -206,7 +259,11 @@ mod tests {
     }
 
     fn bind(index: &mut Index, id: PeerId, entries: &mut Entries, ports: &[u16]) {
-        index.sync_paths(id, entries, || ports.iter().map(|port| path(*port)), 64);
+        index.sync_paths(id, entries, || ports.iter().map(|port| path(*port)), 64, None);
+    }
+
+    fn select(index: &mut Index, id: PeerId, entries: &mut Entries, port: Option<u16>) {
+        index.sync_paths(id, entries, || [path(1)].into_iter(), 64, port.map(path));
     }
 
     #[test]
@@ -228,11 +285,32 @@ mod tests {
     }
 
     #[test]
+    fn who_sends_on_a_path_comes_before_who_was_first() {
+        let mut index = index();
+        let [(a, mut of_a), (b, mut of_b), (c, mut of_c)] = [peer(0), peer(1), peer(2)];
+        for (id, entries) in [(a, &mut of_a), (b, &mut of_b), (c, &mut of_c)] {
+            bind(&mut index, id, entries, &[1]);
+        }
+        select(&mut index, c, &mut of_c, Some(1));
+        assert_eq!(index.by_path(&path(1)), Some(c));
+        select(&mut index, b, &mut of_b, Some(1));
+        assert_eq!(index.by_path(&path(1)), Some(c), "both send there: the first of them");
+        select(&mut index, c, &mut of_c, Some(2));
+        assert_eq!(index.by_path(&path(1)), Some(b));
+        index.remove(b, &mut of_b);
+        assert_eq!(index.by_path(&path(1)), Some(c), "nobody sends there: whoever gave way last");
+        index.remove(c, &mut of_c);
+        assert_eq!(index.by_path(&path(1)), Some(a));
+        index.remove(a, &mut of_a);
+        assert!(index.paths.is_empty());
+    }
+
+    #[test]
     fn a_peer_takes_no_more_paths_than_the_bound() {
         let mut index = index();
         let (id, mut entries) = peer(0);
         let many = || (1..=1000).map(path);
-        index.sync_paths(id, &mut entries, many, 3);
+        index.sync_paths(id, &mut entries, many, 3, None);
         assert_eq!(index.by_path(&path(3)), Some(id));
         assert_eq!(index.by_path(&path(4)), None);
         assert_eq!(index.paths.len(), 3);

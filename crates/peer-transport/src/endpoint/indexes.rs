@@ -98,7 +98,9 @@ impl Indexes {
     fn compare_names(&mut self, id: PeerId, peer: &mut Peer) {
         let ice = peer.transport.ice();
         self.names.sync_ufrags(id, &mut peer.entries, || ice.local_ufrags());
-        self.names.sync_paths(id, &mut peer.entries, || ice.bound_paths(), self.max_paths_per_peer);
+        let selected = ice.selected_pair().map(|pair| pair.path);
+        let max = self.max_paths_per_peer;
+        self.names.sync_paths(id, &mut peer.entries, || ice.bound_paths(), max, selected);
         peer.ice_changes = peer.transport.ice_changes;
     }
 

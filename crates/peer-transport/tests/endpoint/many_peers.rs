@@ -271,6 +271,33 @@ fn a_response_finds_its_peer_by_the_transaction_alone() {
 }
 
 #[test]
+fn a_peer_with_a_forged_address_does_not_keep_the_path_from_whom_it_belongs_to() {
+    let mut network = Network::new(12);
+    let [alice, bob, mallory] =
+        ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(|address| network.node(address));
+    let of_bob = Path::udp("192.0.2.1:5000".parse().unwrap(), "192.0.2.2:5000".parse().unwrap());
+    let holder = |network: &mut Network| match network
+        .endpoint(alice)
+        .route(&Datagram::new(of_bob, &mut [0x80; 40]))
+    {
+        Route::Peer(id) => id,
+        other => panic!("{other:?}"),
+    };
+
+    // Mallory, a caller like any other, sends her first check from Bob's address.
+    let (mallory_at_alice, _) = network.introduce(alice, mallory);
+    let (_, mut check) = network.first_datagram(mallory);
+    let now = network.now();
+    network.endpoint(alice).handle_input(now, Datagram::new(of_bob, &mut check));
+    assert_eq!(holder(&mut network), mallory_at_alice);
+
+    let (bob_at_alice, alice_at_bob) = network.connect(alice, bob);
+    assert_eq!(holder(&mut network), bob_at_alice, "{}", network.trace());
+    network.send_rtp(bob, alice_at_bob, &rtp_header(1, 8), b"heard");
+    assert_eq!(network.received(alice).last().map(|received| received.peer), Some(bob_at_alice));
+}
+
+#[test]
 fn a_path_stays_with_the_first_peer_that_was_authenticated_on_it() {
     let mut network = Network::new(10);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
