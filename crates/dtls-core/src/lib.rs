@@ -208,6 +208,10 @@
 //! Without a gate [`PathValidation::ByHandshake`] keeps a server from sending more than three times what it received
 //! before its client has shown by a protected record that it hears. A connection that the gate made is beyond that.
 //!
+//! # Post-quantum key exchange
+//! DTLS 1.3 prefers [`NamedGroup::X25519MLKEM768`], as browsers do. Its shares make the ClientHello and the server's
+//! first flight two datagrams each; [`Config::groups`] says what that costs and how to do without it.
+//!
 //! # What it refuses
 //! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
 //! A peer without the extended master secret (RFC 7627) is refused.

@@ -4,7 +4,8 @@
 //! one version is configured, and both export the keys of SRTP. Everybody has the same two certificates. Keys are
 //! parsed before the clock starts, and so is what else a peer prepares for a connection; ours is counted whole.
 //! "bare" is what no such handshake can do without: for each side one key generation, one key agreement, one
-//! signature and one verification.
+//! signature and one verification. Over X25519MLKEM768 we are compared with BoringSSL alone, because dimpl and ring do
+//! not have it.
 //!
 //! Record: what one side sends, the other one reads. "bare" copies, seals and opens as much with the AEAD alone.
 
@@ -98,6 +99,16 @@ fn handshakes(cast: &Cast, effort: Effort, report: &mut Report) {
         let figure = format!("{version} handshake, both sides");
         report.contest(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
     }
+    let setting = Setting::hybrid_handshake();
+    let outcome = contest(effort, || {
+        vec![
+            handshake(Ours::new(cast, setting)),
+            #[cfg(feature = "boring")]
+            handshake(boring::Boring::new(cast, setting)),
+        ]
+    });
+    let figure = format!("{} handshake over X25519MLKEM768, both sides", setting.version);
+    report.contest(&figure, &outcome, None, [(BORINGSSL, 1.0)]);
 }
 
 fn records(cast: &Cast, effort: Effort, report: &mut Report) {

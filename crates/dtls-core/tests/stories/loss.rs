@@ -1,7 +1,7 @@
 //! The network loses, repeats and reorders, and the handshake completes all the same.
 
-use crate::world::{Dice, Fate, LATENCY, Side, World, client_config, ms, server_config};
-use dtls_core::Config;
+use crate::world::{Dice, Fate, LATENCY, Side, World, client_config, ms, server_config, without_ml_kem};
+use dtls_core::{Config, Versions};
 use std::time::Duration;
 
 #[test]
@@ -83,11 +83,11 @@ fn heavy_loss_reordering_and_duplication_only_take_time() {
 }
 
 /// The 99th percentile over many handshakes at 50 ms one way, with the round trip time known.
-fn slowest_percent(loss_percent: u64) -> Duration {
+fn slowest_percent(loss_percent: u64, config: fn(Config) -> Config) -> Duration {
     let mut times: Vec<Duration> = (0..400)
         .map(|seed| {
             let mut dice = Dice::new(seed);
-            let mut world = World::new()
+            let mut world = World::with(config(client_config()), config(server_config()))
                 .network(move |_| if dice.roll(100) < loss_percent { Fate::Drop } else { Fate::Deliver });
             world.latency = ms(50);
             let mut world = world.started_with(Some(ms(100)));
@@ -105,11 +105,36 @@ fn slowest_percent(loss_percent: u64) -> Duration {
 }
 
 #[test]
-fn one_handshake_in_a_hundred_takes_longer_than_650_ms_at_10_percent_loss() {
-    assert!(slowest_percent(10) <= ms(650));
+fn one_handshake_in_a_hundred_takes_longer_than_650_ms_at_10_percent_loss_in_dtls_1_2() {
+    assert!(slowest_percent(10, |config| config) <= ms(650));
 }
 
 #[test]
-fn one_handshake_in_a_hundred_takes_longer_than_1500_ms_at_30_percent_loss() {
-    assert!(slowest_percent(30) <= ms(1500));
+fn one_handshake_in_a_hundred_takes_longer_than_1500_ms_at_30_percent_loss_in_dtls_1_2() {
+    assert!(slowest_percent(30, |config| config) <= ms(1500));
+}
+
+fn dtls13(config: Config) -> Config {
+    Config { versions: Versions::Dtls13, ..config }
+}
+
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_450_ms_at_10_percent_loss_in_dtls_1_3() {
+    assert!(slowest_percent(10, |config| without_ml_kem(dtls13(config))) <= ms(450));
+}
+
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_1050_ms_at_30_percent_loss_in_dtls_1_3() {
+    assert!(slowest_percent(30, |config| without_ml_kem(dtls13(config))) <= ms(1050));
+}
+
+/// ClientHello and ServerHello take a datagram more each.
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_600_ms_at_10_percent_loss_with_ml_kem() {
+    assert!(slowest_percent(10, dtls13) <= ms(600));
+}
+
+#[test]
+fn one_handshake_in_a_hundred_takes_longer_than_1250_ms_at_30_percent_loss_with_ml_kem() {
+    assert!(slowest_percent(30, dtls13) <= ms(1250));
 }

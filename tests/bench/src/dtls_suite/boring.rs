@@ -13,7 +13,9 @@ use boring::ssl::{
 };
 use boring::x509::X509;
 
-use super::cast::{Cast, Identity, KEYING_MATERIAL_LEN, SRTP_LABEL, Setting, Version, fingerprint};
+use super::cast::{
+    Cast, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version, fingerprint,
+};
 use super::{BORINGSSL, Stack, Wire};
 
 pub(super) struct Boring {
@@ -36,7 +38,7 @@ pub(super) struct Pair {
 
 impl Boring {
     pub(super) fn new(cast: &Cast, setting: Setting) -> Self {
-        let context = |own: &Identity, peer: &Identity| context(own, peer, setting.version);
+        let context = |own: &Identity, peer: &Identity| context(own, peer, setting);
         Self {
             client: context(&cast.client, &cast.server),
             server: context(&cast.server, &cast.client),
@@ -51,9 +53,9 @@ impl Boring {
     }
 }
 
-fn context(own: &Identity, peer: &Identity, version: Version) -> SslContext {
+fn context(own: &Identity, peer: &Identity, setting: Setting) -> SslContext {
     let mut builder = SslContext::builder(SslMethod::dtls()).expect("a context");
-    let version = match version {
+    let version = match setting.version {
         Version::Dtls12 => SslVersion::DTLS1_2,
         Version::Dtls13 => SslVersion::DTLS1_3,
     };
@@ -62,7 +64,11 @@ fn context(own: &Identity, peer: &Identity, version: Version) -> SslContext {
     builder.set_certificate(&X509::from_der(&own.certificate).expect("a certificate")).expect("it fits");
     let key = PKey::private_key_from_der(&own.key).expect("a key");
     builder.set_private_key(&key).expect("the certificate's key");
-    builder.set_curves_list("X25519:P-256").expect("groups");
+    let groups = match setting.preferred {
+        Preferred::X25519 => "X25519:P-256",
+        Preferred::X25519MlKem768 => "X25519MLKEM768:X25519:P-256",
+    };
+    builder.set_curves_list(groups).expect("groups");
     builder.set_tlsext_use_srtp(SRTP_PROFILES).expect("profiles");
     // Nobody else makes sessions that can be resumed.
     builder.set_options(SslOptions::NO_TICKET);

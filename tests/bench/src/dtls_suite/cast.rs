@@ -1,6 +1,6 @@
 //! Who takes part: two identities that every stack is given, and what a contest is about.
 //!
-//! Everybody prefers X25519, and names P-256 too, without which BoringSSL takes no certificate of that curve.
+//! Everybody names P-256 among the groups, too, without which BoringSSL takes no certificate of that curve.
 
 use std::fmt;
 
@@ -22,21 +22,34 @@ impl fmt::Display for Version {
     }
 }
 
+/// Which group everybody prefers.
+#[derive(Clone, Copy)]
+pub(super) enum Preferred {
+    X25519,
+    X25519MlKem768,
+}
+
 /// What everybody is configured with beside the identities.
 #[derive(Clone, Copy)]
 pub(super) struct Setting {
     pub(super) version: Version,
+    pub(super) preferred: Preferred,
     pub(super) mtu: u16,
 }
 
 impl Setting {
     pub(super) const fn handshake(version: Version) -> Self {
-        Self { version, mtu: 1_200 }
+        Self { version, preferred: Preferred::X25519, mtu: 1_200 }
+    }
+
+    /// What browsers do unless they are told otherwise.
+    pub(super) const fn hybrid_handshake() -> Self {
+        Self { version: Version::Dtls13, preferred: Preferred::X25519MlKem768, mtu: 1_200 }
     }
 
     /// The data and all that is around it fit into one datagram.
     pub(super) const fn record(version: Version) -> Self {
-        Self { version, mtu: 1_400 }
+        Self { version, preferred: Preferred::X25519, mtu: 1_400 }
     }
 }
 

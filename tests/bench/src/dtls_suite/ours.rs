@@ -8,7 +8,7 @@ use dtls_core::{
     Authentication, Certificate, Config, Connection, Event, HashAlgorithm, NamedGroup, PeerPolicy, Versions,
 };
 
-use super::cast::{Cast, Identity, KEYING_MATERIAL_LEN, SRTP_LABEL, Setting, Version};
+use super::cast::{Cast, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version};
 use super::{Stack, Wire};
 use crate::allocations;
 use crate::report::OURS;
@@ -43,7 +43,7 @@ impl Ours {
                     peer: PeerPolicy::Fingerprints(vec![peer.fingerprint(HashAlgorithm::Sha256)]),
                     require_peer: true,
                 },
-                groups: vec![NamedGroup::X25519, NamedGroup::SECP256R1],
+                groups: groups(setting.preferred),
                 mtu: setting.mtu.into(),
                 ..Config::default()
             })
@@ -59,6 +59,15 @@ impl Ours {
         while pair.server.poll_event().is_some() {}
         let Pair { client, server, .. } = pair;
         [("client", held(client)), ("server", held(server))]
+    }
+}
+
+fn groups(preferred: Preferred) -> Vec<NamedGroup> {
+    match preferred {
+        Preferred::X25519 => vec![NamedGroup::X25519, NamedGroup::SECP256R1],
+        Preferred::X25519MlKem768 => {
+            vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519, NamedGroup::SECP256R1]
+        }
     }
 }
 
