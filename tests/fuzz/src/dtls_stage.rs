@@ -12,7 +12,8 @@ use std::{
 
 use dtls_core::{
     Admitted, Authentication, Certificate, CertificateVerdict, CipherSuite, Config, Connection, DtlsRole,
-    Event, HashAlgorithm, KeyLogLine, Limits, NamedGroup, PeerPolicy, ProtocolVersion, Psk, Versions,
+    Event, HashAlgorithm, KeyLogLine, Limits, NamedGroup, PathValidation, PeerPolicy, ProtocolVersion, Psk,
+    Versions,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
@@ -97,6 +98,11 @@ impl Stage {
         Self { versions, who, ..self }
     }
 
+    /// Whether the bounds are small.
+    pub(crate) const fn is_narrow(self) -> bool {
+        self.shape & 4 != 0
+    }
+
     /// Whether this side may not connect, whatever happens.
     pub(crate) fn forbids(self, side: usize) -> bool {
         match self.who {
@@ -123,11 +129,15 @@ impl Stage {
     }
 
     /// The configuration of one side. Bits of the shape: 0 the smallest MTU, 1 a retry for another group, 2 small
-    /// bounds, 3 questions answered late, 4 and 5 the suite, 6 a hint of the round trip, 7 a key log.
+    /// bounds, 3 questions answered late, 4 and 5 the suite, 6 a hint of the round trip, and a path
+    /// that the handshake validates, 7 a key log.
     pub(crate) fn config(self, side: usize) -> Arc<Config> {
         let mut config =
             Config { versions: self.versions[side], key_log: self.shape & 128 != 0, ..Config::default() };
         config.authentication = self.authentication(side);
+        if self.shape & 64 != 0 {
+            config.path = PathValidation::ByHandshake;
+        }
         if self.shape & 1 != 0 {
             config.mtu = Config::MIN_MTU;
         }
@@ -137,7 +147,7 @@ impl Stage {
                 _ => vec![NamedGroup::SECP256R1],
             };
         }
-        if self.shape & 4 != 0 {
+        if self.is_narrow() {
             config.limits = Limits {
                 handshake_message: 4096,
                 reassembly: 4096,
@@ -231,6 +241,8 @@ pub(crate) struct Endpoint {
     side: usize,
     now: Instant,
     mtu: usize,
+    /// How much may leave, as long as the path is not validated.
+    credit: Option<usize>,
     pub(crate) connected: Option<ProtocolVersion>,
     /// `Failed` or `Closed`, which come once.
     pub(crate) ended: Option<Event>,
@@ -269,18 +281,25 @@ enum Answers {
 impl Endpoint {
     fn new(now: Instant, stage: Stage, side: usize) -> Self {
         let config = stage.config(side);
-        let mtu = config.mtu;
         let connection = match side {
             CLIENT => Connection::client(now, config),
             _ => Connection::server(now, config),
         }
         .expect("the configuration is sound");
+        let config = stage.config(side);
+        let validates = side == SERVER && config.path == PathValidation::ByHandshake;
+        Self { credit: validates.then_some(0), ..Self::around(connection, now, stage, side) }
+    }
+
+    /// The user of a connection that stands for this side and whose path is validated.
+    pub(crate) fn around(connection: Connection, now: Instant, stage: Stage, side: usize) -> Self {
         Self {
             connection,
             stage,
             side,
             now,
-            mtu,
+            mtu: stage.config(side).mtu,
+            credit: None,
             connected: None,
             ended: None,
             closed_by_us: false,
@@ -360,9 +379,18 @@ impl Endpoint {
     }
 }
 
-impl Side for Endpoint {
-    fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) {
+impl Endpoint {
+    /// So many bytes have arrived.
+    fn earn(&mut self, len: usize) {
+        if let Some(credit) = &mut self.credit {
+            *credit += 3 * len;
+        }
+    }
+
+    /// As `handle_input`, and what the connection says to it.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Admitted {
         self.now = now;
+        self.earn(datagram.len());
         let _ = dtls_core::peek(datagram);
         // Where a deadline has come, what is due leaves first and answers nobody.
         let is_due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
@@ -371,6 +399,16 @@ impl Side for Endpoint {
         if !is_due {
             self.check_answer(before, outcome);
         }
+        if outcome == Admitted::Authenticated {
+            self.credit = None;
+        }
+        outcome
+    }
+}
+
+impl Side for Endpoint {
+    fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) {
+        self.receive(now, datagram);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -381,6 +419,9 @@ impl Side for Endpoint {
     fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize> {
         let len = self.connection.poll_transmit(buffer)?.len;
         assert!(len <= self.mtu, "a datagram of {len} bytes, and the MTU is {}", self.mtu);
+        if let Some(credit) = &mut self.credit {
+            *credit = credit.checked_sub(len).expect("at most three times what arrived leaves");
+        }
         Some(len)
     }
 
@@ -439,7 +480,9 @@ impl Side for Endpoint {
             110..=139 => drop(self.connection.update_keys(now)),
             140..=159 => self.connection.release_final_flight(now),
             160..=179 => {
-                let _ = self.connection.try_input(now, &[which; 40], &mut Vec::new());
+                let datagram = [which; 40];
+                self.earn(datagram.len());
+                let _ = self.connection.try_input(now, &datagram, &mut Vec::new());
             }
             180..=199 => self.connection.note_forgery(now),
             200..=229 => self.answer(),

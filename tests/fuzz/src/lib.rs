@@ -21,6 +21,7 @@
 
 mod candidate_line;
 mod dtls_connection;
+mod dtls_cookie_gate;
 mod dtls_established;
 mod dtls_forgery;
 mod dtls_gate;
@@ -41,6 +42,7 @@ mod stun_message;
 
 pub use candidate_line::candidate_line;
 pub use dtls_connection::dtls_connection;
+pub use dtls_cookie_gate::dtls_cookie_gate;
 pub use dtls_established::dtls_established;
 pub use dtls_gate::dtls_gate;
 pub use dtls_insider::dtls_insider;
@@ -68,6 +70,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "candidate_line", run: candidate_line, mutations: 1000 },
     Target { name: "dtls_connection", run: dtls_connection, mutations: 4 },
+    Target { name: "dtls_cookie_gate", run: dtls_cookie_gate, mutations: 4 },
     Target { name: "dtls_established", run: dtls_established, mutations: 4 },
     Target { name: "dtls_gate", run: dtls_gate, mutations: 10 },
     Target { name: "dtls_insider", run: dtls_insider, mutations: 4 },
