@@ -258,6 +258,14 @@ impl Config {
             && matches!(self.authentication, Authentication::Certificates { .. })
     }
 
+    /// Whether signatures within a chain are judged, and not the peer's key alone.
+    pub(crate) const fn judges_chains(&self) -> bool {
+        match &self.authentication {
+            Authentication::Certificates { peer, .. } => !matches!(peer, PeerPolicy::Fingerprints(_)),
+            Authentication::Psk { .. } => false,
+        }
+    }
+
     /// The suites of DTLS 1.2 that suit the authentication, in preference order.
     pub(crate) fn suites(&self) -> impl Iterator<Item = &'static SuiteParameters> {
         let with_psk = matches!(self.authentication, Authentication::Psk { .. });

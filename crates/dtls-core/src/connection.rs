@@ -182,7 +182,7 @@ impl Connection {
             return Err(Error::WouldBlock);
         }
         let out = self.outbox.datagram();
-        if self.records.write(epoch, ContentType::ApplicationData, [data, &[]], out).is_err() {
+        if self.records.write(epoch, ContentType::ApplicationData, data, out).is_err() {
             self.outbox.abandon_datagram();
             return Err(Error::KeyExhausted);
         }

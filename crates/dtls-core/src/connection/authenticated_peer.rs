@@ -20,7 +20,7 @@ const FIRST: Epoch = Epoch::Application(FIRST_APPLICATION_EPOCH);
 /// A record of this peer's own making.
 fn record(from: &mut Connection, epoch: Epoch, content_type: ContentType, content: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
-    from.records.write(epoch, content_type, [content, &[]], &mut record).unwrap();
+    from.records.write(epoch, content_type, content, &mut record).unwrap();
     record
 }
 
@@ -87,8 +87,7 @@ fn a_ticket_is_acknowledged_and_not_used() {
     let mut pair = pair();
     let ticket = message(4, next(&pair.client), &[7; 40]);
     let mut datagram = Vec::new();
-    let number =
-        pair.server.records.write(FIRST, ContentType::Handshake, [&ticket, &[]], &mut datagram).unwrap();
+    let number = pair.server.records.write(FIRST, ContentType::Handshake, &ticket, &mut datagram).unwrap();
     pair.client.handle_input(pair.now, &mut datagram);
     let mut answers = datagrams(&mut pair.client);
     assert_eq!(answers.len(), 1);

@@ -8,6 +8,7 @@ use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Refusal};
 use crate::record::ContentType;
 use crate::record::protect::Epoch;
+use crate::record::sequence::KeyExhausted;
 use crate::timer::Timer;
 
 /// How many timeouts an unauthenticated alert must stand without any progress before it is believed.
@@ -116,9 +117,9 @@ impl Connection {
         // A flight that waits leads nowhere any more.
         self.outbox.forget_withheld();
         let out = self.outbox.datagram();
-        match self.records.write(epoch, ContentType::Alert, [&alert.encode(), &[]], out) {
+        match self.records.write(epoch, ContentType::Alert, &alert.encode(), out) {
             Ok(_) => self.finish_datagram(),
-            Err(_) => self.outbox.abandon_datagram(),
+            Err(KeyExhausted) => self.outbox.abandon_datagram(),
         }
     }
 

@@ -113,7 +113,7 @@ impl Connection {
         let content = received.encode(room);
         received.told();
         let out = self.outbox.datagram();
-        if self.records.write(epoch, ContentType::Ack, [&content, &[]], out).is_ok() {
+        if self.records.write(epoch, ContentType::Ack, &content, out).is_ok() {
             self.finish_datagram();
         } else {
             self.outbox.abandon_datagram();

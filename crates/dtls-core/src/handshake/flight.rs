@@ -5,17 +5,16 @@
 //! time beyond when it was sent last.
 
 use crate::handshake::HEADER_LEN;
+use crate::handshake::packer::Packer;
 use crate::outbox::Outbox;
+use crate::record::RecordNumber;
 use crate::record::protect::{Epoch, RecordLayer};
 use crate::record::sequence::KeyExhausted;
-use crate::record::{ContentType, RecordNumber};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// A fragment smaller than this is not worth its headers; it waits for the next datagram.
-const MIN_FRAGMENT: usize = 32;
-/// Records that can still be acknowledged. The post-quantum flight with a long chain takes a dozen; older
+/// Pieces that can still be acknowledged. The post-quantum flight with a long chain takes a dozen records; older
 /// transmissions are forgotten first.
 const MAX_TRACKED: usize = 128;
 
@@ -31,7 +30,7 @@ enum Part {
     ChangeCipherSpec,
 }
 
-/// Which record carried a piece of which message.
+/// Which record carried a piece of which message. A record with several pieces has as many of these.
 struct Sent {
     number: RecordNumber,
     part: usize,
@@ -188,22 +187,17 @@ impl Flight {
         records: &mut RecordLayer,
         outbox: &mut Outbox,
     ) -> Result<(), KeyExhausted> {
+        let mut packer = Packer::new(mtu, records, outbox);
         let mut rest: &[u8] = &self.bytes;
         for (index, part) in self.parts.iter().enumerate() {
             match part {
-                Part::ChangeCipherSpec => {
-                    if outbox.open_len() + records.overhead(Epoch::Plaintext) + 1 > mtu {
-                        outbox.finish_datagram();
-                    }
-                    let out = outbox.datagram();
-                    records.write(Epoch::Plaintext, ContentType::ChangeCipherSpec, [&[1], &[]], out)?;
-                }
+                Part::ChangeCipherSpec => packer.change_cipher_spec()?,
                 Part::Message { epoch, len, acknowledged } => {
                     let Some((message, after)) = rest.split_at_checked(*len) else { break };
                     rest = after;
                     let known = known(acknowledged, &self.sent, index);
                     for gap in gaps(&known, len.saturating_sub(HEADER_LEN)) {
-                        write_fragments(message, gap, *epoch, mtu, records, outbox, |number, piece| {
+                        packer.message(*epoch, message, gap, |number, piece| {
                             if *epoch != Epoch::Protected {
                                 if self.sent.len() >= MAX_TRACKED {
                                     self.sent.pop_front();
@@ -215,7 +209,7 @@ impl Flight {
                 }
             }
         }
-        outbox.finish_datagram();
+        packer.finish()?;
         self.sent_at = Some(now);
         Ok(())
     }
@@ -272,50 +266,6 @@ fn gaps(pieces: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
     starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect()
 }
 
-/// Cuts a part of a message so that it fills the datagrams that are there, and tells which record has which
-/// piece.
-fn write_fragments(
-    message: &[u8],
-    part: Range<usize>,
-    epoch: Epoch,
-    mtu: usize,
-    records: &mut RecordLayer,
-    outbox: &mut Outbox,
-    mut note: impl FnMut(RecordNumber, Range<usize>),
-) -> Result<(), KeyExhausted> {
-    let Some((header, body)) = message.split_first_chunk::<HEADER_LEN>() else { return Ok(()) };
-    let [kind_length_sequence @ .., _, _, _, _, _, _] = *header;
-    let mut offset: usize = part.start;
-    let mut rest = body.get(part).unwrap_or_default();
-    loop {
-        let headers = records.overhead(epoch) + HEADER_LEN;
-        let room = mtu.saturating_sub(outbox.open_len() + headers);
-        if outbox.open_len() > 0 && room < rest.len().min(MIN_FRAGMENT) {
-            outbox.finish_datagram();
-            continue;
-        }
-        let (piece, after) = rest.split_at_checked(room).unwrap_or((rest, &[]));
-        let mut fragment_header = [0; HEADER_LEN];
-        let numbers = [u24(offset), u24(piece.len())];
-        let bytes = kind_length_sequence.iter().chain(numbers.as_flattened());
-        fragment_header.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
-        let out = outbox.datagram();
-        let number = records.write(epoch, ContentType::Handshake, [&fragment_header, piece], out)?;
-        note(number, offset..offset + piece.len());
-        offset += piece.len();
-        rest = after;
-        if rest.is_empty() {
-            return Ok(());
-        }
-    }
-}
-
-/// No message of ours comes near 2^24 bytes.
-fn u24(number: usize) -> [u8; 3] {
-    let [_, bytes @ ..] = u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,72 +284,73 @@ mod tests {
         assert_eq!(gaps(&[], 0), [Range { start: 0, end: 0 }]);
     }
 
+    /// A flight of messages with these lengths, each filled with its number from 1 on.
+    fn flight(lengths: &[u8]) -> Flight {
+        let mut flight = Flight::default();
+        for (byte, &len) in (1..).zip(lengths) {
+            flight.push_message(Epoch::Plaintext, |bytes| {
+                bytes.extend([byte, 0, 0, 0, 0, byte, 0, 0, 0, 0, 0, len]);
+                bytes.extend(vec![byte; usize::from(len)]);
+            });
+        }
+        flight
+    }
+
+    /// Sends it in datagrams of 256 bytes, and tells which messages were among them.
+    fn sent(flight: &mut Flight, records: &mut RecordLayer) -> Vec<u8> {
+        let mut outbox = Outbox::default();
+        flight.transmit(Instant::now(), 256, records, &mut outbox).unwrap();
+        let mut all = Vec::new();
+        while outbox.poll(&mut all).is_some() {}
+        (1..=9).filter(|byte| all.windows(40).any(|window| window == [*byte; 40])).collect()
+    }
+
+    fn acknowledge(flight: &mut Flight, numbers: &[u64]) -> bool {
+        flight.acknowledge(numbers.iter().map(|&sequence| RecordNumber { epoch: 0, sequence }))
+    }
+
     //= rfc9147-7.2-any-ack
     //= rfc9147-7.2-omitted
     #[test]
     fn only_what_was_not_acknowledged_is_sent_again() {
-        let (mut flight, mut records, mut outbox) =
-            (Flight::default(), RecordLayer::default(), Outbox::default());
-        for byte in [1, 2] {
-            flight.push_message(Epoch::Plaintext, |bytes| {
-                bytes.extend([byte, 0, 0, 0, 0, byte, 0, 0, 0, 0, 0, 100]);
-                bytes.extend([byte; 100]);
-            });
-        }
-        let now = Instant::now();
-        let mut sent = |flight: &mut Flight| {
-            flight.transmit(now, 256, &mut records, &mut outbox).unwrap();
-            flight.count_transmission();
-            let mut all = Vec::new();
-            while outbox.poll(&mut all).is_some() {}
-            all
-        };
-        let first = sent(&mut flight);
-        let has = |bytes: &[u8], byte: u8| bytes.windows(50).any(|window| window == [byte; 50]);
-        assert!(has(&first, 1) && has(&first, 2));
-        let number = |sequence| RecordNumber { epoch: 0, sequence };
-        assert!(flight.acknowledge([number(0)].into_iter()));
-        assert!(!flight.acknowledge([number(0), number(77)].into_iter()));
+        let (mut flight, mut records) = (flight(&[200, 200]), RecordLayer::default());
+        assert_eq!(sent(&mut flight, &mut records), [1, 2]);
+        assert!(acknowledge(&mut flight, &[0]));
+        assert!(!acknowledge(&mut flight, &[0, 77]));
         assert!(!flight.is_acknowledged());
-        let second = sent(&mut flight);
-        assert!(!has(&second, 1) && has(&second, 2));
-        assert!(flight.acknowledge([number(1), number(2), number(3)].into_iter()));
+        assert_eq!(sent(&mut flight, &mut records), [2]);
+        assert!(acknowledge(&mut flight, &[1, 2]));
         assert!(flight.is_acknowledged());
-        assert_eq!(sent(&mut flight), []);
+        assert_eq!(sent(&mut flight, &mut records), []);
+    }
+
+    #[test]
+    fn a_record_that_arrived_brought_every_piece_that_was_in_it() {
+        // The second message begins in the first record and ends in the second.
+        let (mut flight, mut records) = (flight(&[100, 200, 60, 200]), RecordLayer::default());
+        assert_eq!(sent(&mut flight, &mut records), [1, 2, 3, 4]);
+        assert!(acknowledge(&mut flight, &[1]));
+        assert_eq!(sent(&mut flight, &mut records), [1, 2], "the third was in the second record");
+        assert!(acknowledge(&mut flight, &[0]));
+        assert!(!flight.is_acknowledged(), "the fourth ends in the third record");
+        assert!(acknowledge(&mut flight, &[2]));
+        assert!(flight.is_acknowledged());
     }
 
     #[test]
     fn an_ack_has_only_the_gap_sent_again_while_the_rest_is_on_its_way() {
-        let (mut flight, mut records, mut outbox) =
-            (Flight::default(), RecordLayer::default(), Outbox::default());
-        for byte in 1..=5 {
-            flight.push_message(Epoch::Plaintext, |bytes| {
-                bytes.extend([byte, 0, 0, 0, 0, byte, 0, 0, 0, 0, 0, 200]);
-                bytes.extend([byte; 200]);
-            });
-        }
-        let now = Instant::now();
-        let mut sent = |flight: &mut Flight| {
-            flight.transmit(now, 256, &mut records, &mut outbox).unwrap();
-            let mut all = Vec::new();
-            while outbox.poll(&mut all).is_some() {}
-            let has = |byte: &u8| all.windows(50).any(|window| window == [*byte; 50]);
-            (1..=5).filter(has).collect::<Vec<u8>>()
-        };
-        let acknowledge = |flight: &mut Flight, numbers: &[u64]| {
-            let numbers = numbers.iter().map(|&sequence| RecordNumber { epoch: 0, sequence });
-            flight.acknowledge(numbers) && flight.has_lost()
-        };
-        assert_eq!(sent(&mut flight), [1, 2, 3, 4, 5]);
+        let (mut flight, mut records) = (flight(&[200; 5]), RecordLayer::default());
+        let asks = |flight: &mut Flight, numbers: &[u64]| acknowledge(flight, numbers) && flight.has_lost();
+        assert_eq!(sent(&mut flight, &mut records), [1, 2, 3, 4, 5]);
         // The first is lost; the second arrives, then the others, each acknowledged by itself.
-        assert!(acknowledge(&mut flight, &[1]));
-        assert_eq!(sent(&mut flight), [1]);
-        assert!(!acknowledge(&mut flight, &[1, 2]));
-        assert!(!acknowledge(&mut flight, &[1, 2, 3]));
+        assert!(asks(&mut flight, &[1]));
+        assert_eq!(sent(&mut flight, &mut records), [1]);
+        assert!(!asks(&mut flight, &[1, 2]));
+        assert!(!asks(&mut flight, &[1, 2, 3]));
         // The repeated one arrives. Nothing tells of a gap any more, so the last is lost as well.
-        assert!(acknowledge(&mut flight, &[1, 2, 3, 5]));
-        assert_eq!(sent(&mut flight), [5]);
-        assert!(!acknowledge(&mut flight, &[6]));
+        assert!(asks(&mut flight, &[1, 2, 3, 5]));
+        assert_eq!(sent(&mut flight, &mut records), [5]);
+        assert!(!asks(&mut flight, &[6]));
         assert!(flight.is_acknowledged());
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod early;
 pub(crate) mod flight;
+mod packer;
 pub(crate) mod reassembly;
 pub(crate) mod step;
 pub(crate) mod transcript;

@@ -123,33 +123,34 @@ impl Epochs {
         is_time
     }
 
-    /// Appends one record whose content is `head` and then `body`.
-    pub(crate) fn write(
+    /// Appends the header of a record whose content is to follow, and takes its sequence number.
+    pub(crate) fn begin(&mut self, epoch: u16, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
+        let sequence = self.writing(epoch)?.sequence.next()?;
+        UnifiedHeader::write(epoch, sequence, 0, out);
+        Ok(sequence)
+    }
+
+    /// Seals the record that begins at `start` and ends with the buffer.
+    pub(crate) fn seal(
         &mut self,
-        epoch: u16,
+        RecordNumber { epoch, sequence }: RecordNumber,
         content_type: ContentType,
-        [head, body]: [&[u8]; 2],
+        start: usize,
         out: &mut Vec<u8>,
-    ) -> Result<RecordNumber, KeyExhausted> {
-        let writing = self.writing.iter_mut().find(|writing| writing.epoch == epoch).ok_or(KeyExhausted)?;
-        let len = head.len() + body.len() + 1 + MAX_TAG_LEN;
-        let length = u16::try_from(len).map_err(|_| KeyExhausted)?;
-        let sequence = writing.sequence.next()?;
-        let start = out.len();
-        UnifiedHeader::write(epoch, sequence, length, out);
-        out.extend_from_slice(head);
-        out.extend_from_slice(body);
+    ) -> Result<(), KeyExhausted> {
         out.push(content_type.number());
-        let (header, content) = out
-            .get_mut(start..)
-            .and_then(|record| record.split_at_mut_checked(HEADER_LEN))
-            .ok_or(KeyExhausted)?;
-        let tag = writing.key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
+        let (header, content) = split_header(out, start)?;
+        let length = u16::try_from(content.len() + MAX_TAG_LEN).map_err(|_| KeyExhausted)?;
+        UnifiedHeader::set_length(header, length);
+        let key = &self.writing(epoch)?.key;
+        let tag = key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
         out.extend_from_slice(tag.as_ref());
-        let record = out.get_mut(start..).ok_or(KeyExhausted)?;
-        let (header, sealed) = record.split_at_mut_checked(HEADER_LEN).ok_or(KeyExhausted)?;
-        hide_number(&writing.key, header, 2, sealed).ok_or(KeyExhausted)?;
-        Ok(RecordNumber { epoch, sequence })
+        let (header, sealed) = split_header(out, start)?;
+        hide_number(key, header, 2, sealed).ok_or(KeyExhausted)
+    }
+
+    fn writing(&mut self, epoch: u16) -> Result<&mut Writing, KeyExhausted> {
+        self.writing.iter_mut().find(|writing| writing.epoch == epoch).ok_or(KeyExhausted)
     }
 
     /// Opens a record in place. Its bytes are destroyed where it does not authenticate.
@@ -178,6 +179,10 @@ impl Epochs {
         let (content_type, content) = inner(opened).ok_or(Discard::BadRecord)?;
         Ok(Opened { number, content_type, content })
     }
+}
+
+fn split_header(out: &mut [u8], start: usize) -> Result<(&mut [u8; HEADER_LEN], &mut [u8]), KeyExhausted> {
+    out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut).ok_or(KeyExhausted)
 }
 
 const fn lowest_bits(epoch: u16) -> u8 {
@@ -312,10 +317,9 @@ mod tests {
             epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
             epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
             let mut record = Vec::new();
-            let nothing: [&[u8]; 2] = [&[], &[]];
-            epochs
-                .write(FIRST_APPLICATION_EPOCH, ContentType::ApplicationData, nothing, &mut record)
-                .unwrap();
+            let sequence = epochs.begin(FIRST_APPLICATION_EPOCH, &mut record).unwrap();
+            let number = RecordNumber { epoch: FIRST_APPLICATION_EPOCH, sequence };
+            epochs.seal(number, ContentType::ApplicationData, 0, &mut record).unwrap();
             assert!(record.len() - HEADER_LEN >= 16, "{suite:?}");
             let header = UnifiedHeader::read(&record).unwrap();
             assert!(epochs.open(header, &mut record).is_ok());

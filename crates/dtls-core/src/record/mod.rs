@@ -82,6 +82,12 @@ impl RecordHeader {
         out.extend_from_slice(&length.to_be_bytes());
     }
 
+    /// Patches the length into a header that was written before the record's content was known.
+    pub(crate) fn set_length(header: &mut [u8; HEADER_LEN], length: u16) {
+        let [.., high, low] = header;
+        [*high, *low] = length.to_be_bytes();
+    }
+
     /// Reads a header and the length that it states.
     fn read(reader: &mut Reader<'_>) -> Result<(Self, usize), Discard> {
         let truncated = |_: Malformed| Discard::Truncated;

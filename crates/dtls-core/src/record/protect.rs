@@ -3,14 +3,14 @@
 //!
 //! Knows epochs. Knows nothing about what the content means.
 
-use crate::crypto::aead::{EXPLICIT_NONCE_LEN, RecordKey};
+use crate::crypto::aead::{EXPLICIT_NONCE_LEN, MAX_TAG_LEN, RecordKey};
 use crate::crypto::suite::NonceForm;
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
 use crate::record::epochs::{self, Epochs, HANDSHAKE_EPOCH, Opened};
 use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
-use crate::record::unified::UnifiedHeader;
+use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{
     ContentType, HEADER_LEN, MAX_CONTENT_LEN, MAX_RECORD_OVERHEAD, Record, RecordHeader, RecordNumber,
 };
@@ -55,6 +55,26 @@ struct Keys {
     write_sequence: Sequence,
     read: RecordKey,
     replay: ReplayWindow,
+}
+
+/// A record at the end of a buffer, whose content is being appended. Its number is taken, sealed or not.
+#[must_use]
+pub(crate) struct OpenRecord {
+    epoch: Epoch,
+    header: RecordHeader,
+    /// Where in the buffer it begins, and where its content does.
+    start: usize,
+    content: usize,
+}
+
+impl OpenRecord {
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(crate) const fn number(&self) -> RecordNumber {
+        self.header.number
+    }
 }
 
 /// Both directions of an association's records.
@@ -126,50 +146,87 @@ impl RecordLayer {
         }
     }
 
-    /// Appends one record whose content is `head` and then `body`.
+    /// Bytes that sealing appends to the content of a record of this epoch.
+    pub(crate) fn trailer(&self, epoch: Epoch) -> usize {
+        match (epoch, &self.keys) {
+            (Epoch::Plaintext, _) => 0,
+            (Epoch::Protected, Some(keys)) => keys.write.tag_len(),
+            (Epoch::Protected, None) => MAX_TAG_LEN,
+            (Epoch::Handshake | Epoch::Application(_), _) => epochs::OVERHEAD - unified::HEADER_LEN,
+        }
+    }
+
+    /// Appends one record.
     pub(crate) fn write(
         &mut self,
         epoch: Epoch,
         content_type: ContentType,
-        [head, body]: [&[u8]; 2],
+        content: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<RecordNumber, KeyExhausted> {
-        let len = head.len() + body.len();
+        let record = self.begin(epoch, content_type, out)?;
+        let number = record.number();
+        out.extend_from_slice(content);
+        self.seal(record, out)?;
+        Ok(number)
+    }
+
+    /// Appends what stands before a record's content, which is to be appended next.
+    pub(crate) fn begin(
+        &mut self,
+        epoch: Epoch,
+        content_type: ContentType,
+        out: &mut Vec<u8>,
+    ) -> Result<OpenRecord, KeyExhausted> {
+        let start = out.len();
         let header = |sequence| RecordHeader {
             content_type,
             version: ProtocolVersion::DTLS12,
             number: RecordNumber { epoch: epoch.number(), sequence },
         };
-        match epoch {
+        let header = match epoch {
             Epoch::Plaintext => {
-                let length = u16::try_from(len).map_err(|_| KeyExhausted)?;
                 let header = header(self.plaintext_sequence.next()?);
-                header.write(length, out);
-                out.extend_from_slice(head);
-                out.extend_from_slice(body);
-                Ok(header.number)
+                header.write(0, out);
+                header
             }
             Epoch::Protected => {
                 let keys = self.keys.as_mut().ok_or(KeyExhausted)?;
-                let length = u16::try_from(len + keys.write.overhead()).map_err(|_| KeyExhausted)?;
                 let header = header(keys.write_sequence.next()?);
-                let number = header.number.to_bytes();
-                header.write(length, out);
+                header.write(0, out);
                 if keys.write.form() == NonceForm::Explicit {
-                    out.extend_from_slice(&number);
+                    out.extend_from_slice(&header.number.to_bytes());
                 }
-                let start = out.len();
-                out.extend_from_slice(head);
-                out.extend_from_slice(body);
-                let in_out = out.get_mut(start..).ok_or(KeyExhausted)?;
-                let tag =
-                    keys.write.seal(number, &additional_data(&header, len), in_out).ok_or(KeyExhausted)?;
-                out.extend_from_slice(tag.as_ref());
-                Ok(header.number)
+                header
             }
             Epoch::Handshake | Epoch::Application(_) => {
                 let epochs = self.epochs.as_mut().ok_or(KeyExhausted)?;
-                epochs.write(epoch.number(), content_type, [head, body], out)
+                header(epochs.begin(epoch.number(), out)?)
+            }
+        };
+        Ok(OpenRecord { epoch, header, start, content: out.len() })
+    }
+
+    /// Seals a record whose content is all that was appended since it was begun.
+    pub(crate) fn seal(
+        &mut self,
+        OpenRecord { epoch, header, start, content }: OpenRecord,
+        out: &mut Vec<u8>,
+    ) -> Result<(), KeyExhausted> {
+        match epoch {
+            Epoch::Plaintext => set_length(out, start),
+            Epoch::Protected => {
+                let keys = self.keys.as_mut().ok_or(KeyExhausted)?;
+                let in_out = out.get_mut(content..).ok_or(KeyExhausted)?;
+                let additional_data = additional_data(&header, in_out.len());
+                let number = header.number.to_bytes();
+                let tag = keys.write.seal(number, &additional_data, in_out).ok_or(KeyExhausted)?;
+                out.extend_from_slice(tag.as_ref());
+                set_length(out, start)
+            }
+            Epoch::Handshake | Epoch::Application(_) => {
+                let epochs = self.epochs.as_mut().ok_or(KeyExhausted)?;
+                epochs.seal(header.number, header.content_type, start, out)
             }
         }
     }
@@ -201,6 +258,14 @@ impl RecordLayer {
     }
 }
 
+/// The length of the record that begins at `start` and ends with the buffer.
+fn set_length(out: &mut [u8], start: usize) -> Result<(), KeyExhausted> {
+    let record = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut);
+    let (header, content) = record.ok_or(KeyExhausted)?;
+    RecordHeader::set_length(header, u16::try_from(content.len()).map_err(|_| KeyExhausted)?);
+    Ok(())
+}
+
 /// RFC 5246 section 6.2.3.3: number, type, version and length of the content, thirteen bytes.
 fn additional_data(header: &RecordHeader, len: usize) -> [u8; 13] {
     let number = u128::from(u64::from_be_bytes(header.number.to_bytes()));
@@ -229,8 +294,8 @@ mod tests {
 
     fn sealed(layer: &mut RecordLayer, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        layer.write(Epoch::Protected, ContentType::ApplicationData, [text, b"!"], &mut out).unwrap();
-        assert_eq!(out.len(), text.len() + 1 + layer.overhead(Epoch::Protected));
+        layer.write(Epoch::Protected, ContentType::ApplicationData, text, &mut out).unwrap();
+        assert_eq!(out.len(), text.len() + layer.overhead(Epoch::Protected));
         out
     }
 
@@ -245,7 +310,7 @@ mod tests {
         let dtls12 = |suite: &CipherSuite| suite.parameters().is_some();
         for suite in CipherSuite::SUPPORTED.into_iter().filter(dtls12) {
             let [mut ours, mut theirs] = pair(suite);
-            let datagram = sealed(&mut ours, b"hello");
+            let datagram = sealed(&mut ours, b"hello!");
             for at in 0..datagram.len() {
                 let mut forged = datagram.clone();
                 forged[at] ^= 1;
@@ -260,7 +325,7 @@ mod tests {
     #[test]
     fn a_forgery_does_not_move_the_replay_window() {
         let [mut ours, mut theirs] = pair(CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256);
-        let honest = sealed(&mut ours, b"1");
+        let honest = sealed(&mut ours, b"1!");
         let mut forged = honest.clone();
         forged[5] = 0xff;
         assert_eq!(open(&mut theirs, forged), Err(Discard::BadRecord));

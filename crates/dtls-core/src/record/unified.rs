@@ -64,6 +64,12 @@ impl UnifiedHeader {
         out.extend_from_slice(&[FIXED | LONG_NUMBER | WITH_LENGTH | (epoch_bits & EPOCH), high, low]);
         out.extend_from_slice(&length.to_be_bytes());
     }
+
+    /// Patches the length into a header that was written before the record's content was known.
+    pub(crate) fn set_length(header: &mut [u8; HEADER_LEN], length: u16) {
+        let [_, _, _, high, low] = header;
+        [*high, *low] = length.to_be_bytes();
+    }
 }
 
 /// The full number whose lowest bits are `truncated`, closest to `expected` (RFC 9147 section 4.2.2).

@@ -1,7 +1,7 @@
 //! When flights are sent again, exactly.
 
-use crate::world::{Fate, Side, World, client_config, message_types, ms, records, server_config};
-use dtls_core::{Config, Connection, Failure, Schedule, Timer};
+use crate::world::{Fate, Side, World, client_config, message_types, messages, ms, records, server_config};
+use dtls_core::{Config, Connection, Failure, NamedGroup, Schedule, Timer, Versions};
 use std::time::{Duration, Instant};
 
 /// The times in milliseconds at which a client sends into the void, until it gives up.
@@ -74,12 +74,9 @@ fn each_transmission_has_record_numbers_of_its_own_and_the_same_messages() {
     let mut numbers = Vec::new();
     let mut signatures = Vec::new();
     for packet in world.sent.iter().filter(|packet| packet.from == Side::Client) {
-        for (kind, epoch, sequence, content) in records(&packet.bytes) {
-            numbers.push((epoch, sequence));
-            if kind == 22 && epoch == 0 && content[0] == 15 {
-                signatures.push(content.to_vec());
-            }
-        }
+        numbers.extend(records(&packet.bytes).into_iter().map(|(_, epoch, sequence, _)| (epoch, sequence)));
+        let messages = messages(&packet.bytes).into_iter();
+        signatures.extend(messages.filter(|message| message[0] == 15).map(<[u8]>::to_vec));
     }
     let count = numbers.len();
     numbers.sort_unstable();
@@ -137,4 +134,21 @@ fn datagrams_shrink_when_they_are_lost_again_and_again() {
     world.run_until(World::are_connected);
     world.pass(ms(5000));
     world.assert_works();
+}
+
+#[test]
+fn a_handshake_without_loss_takes_four_datagrams_and_no_more_bytes_than_it_must() {
+    for (versions, records_per_datagram, most) in
+        [(Versions::Dtls12, [1, 1, 3, 2], 1330), (Versions::Dtls13, [1, 2, 1, 1], 1310)]
+    {
+        let groups = vec![NamedGroup::X25519, NamedGroup::SECP256R1];
+        let only = |config: Config| Config { versions, groups: groups.clone(), ..config };
+        let mut world = World::with(only(client_config()), only(server_config())).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        let found: Vec<usize> = world.sent.iter().map(|packet| records(&packet.bytes).len()).collect();
+        assert_eq!(found, records_per_datagram, "{versions:?}\n{}", world.trace());
+        let sent: usize = world.sent.iter().map(|packet| packet.bytes.len()).sum();
+        assert!(sent < most, "{versions:?}: {sent} bytes\n{}", world.trace());
+    }
 }

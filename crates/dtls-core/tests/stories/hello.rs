@@ -1,6 +1,8 @@
 //! Hellos as others send them.
 
-use crate::world::{Fate, Side, World, fragment_record, message_record, message_types, ms, records};
+use crate::world::{
+    Fate, Side, World, fragment_record, message_record, message_types, messages, ms, records,
+};
 use dtls_core::{Admitted, AlertDescription, Discard, Event, Failure, Incompatible, Misbehaved};
 
 fn extension(number: u16, body: &[u8]) -> Vec<u8> {
@@ -71,7 +73,7 @@ fn a_browsers_hello_in_two_datagrams_is_answered_with_dtls_1_2() {
         for order in [[&first, &second], [&second, &first]] {
             let world = answer(&order.map(Clone::clone));
             assert_eq!(message_types(&world.sent[0].bytes), [2, 11, 12, 13, 14], "{}", world.trace());
-            let server_hello = records(&world.sent[0].bytes)[0].3;
+            let server_hello = messages(&world.sent[0].bytes)[0];
             let body = &server_hello[12..];
             assert_eq!(body[..2], [0xfe, 0xfd]);
             // RFC 8446 section 4.1.3: who does not support 1.3 does not mark a downgrade.
@@ -133,7 +135,7 @@ fn a_hello_that_belongs_to_a_renegotiation_is_refused() {
 #[test]
 fn the_renegotiation_suite_is_answered_like_the_extension() {
     let has_answer = |world: &World| {
-        let server_hello = records(&world.sent[0].bytes)[0].3;
+        let server_hello = messages(&world.sent[0].bytes)[0];
         server_hello.windows(5).any(|window| window == [0xff, 1, 0, 1, 0])
     };
     let without: Vec<_> = extensions().into_iter().filter(|extension| extension[0] != 0xff).collect();
@@ -150,7 +152,7 @@ fn the_renegotiation_suite_is_answered_like_the_extension() {
 fn a_client_without_groups_gets_the_one_that_everybody_has() {
     let list: Vec<_> = extensions().into_iter().filter(|extension| extension[1] != 0x0a).collect();
     let world = answer(&[message_record(1, 0, &client_hello(&SUITES, &list))]);
-    let exchange = records(&world.sent[0].bytes)[2].3;
+    let exchange = messages(&world.sent[0].bytes)[2];
     assert_eq!(exchange[12..15], [3, 0, 23]);
 }
 
@@ -305,7 +307,7 @@ fn a_replacement_may_come_in_fragments() {
     assert_eq!(world.server.remote_random().unwrap()[0], 0xee);
     let last = &world.sent.last().unwrap().bytes;
     assert_eq!(message_types(last), [2, 11, 12, 13, 14]);
-    assert_eq!(records(last)[0].3[5], 0, "a new handshake counts its messages from zero");
+    assert_eq!(messages(last)[0][5], 0, "a new handshake counts its messages from zero");
 }
 
 //= rfc6347-4.2.8-association-kept

@@ -409,10 +409,25 @@ pub(crate) fn records(datagram: &[u8]) -> Vec<(u8, u16, u64, &[u8])> {
     found
 }
 
+/// The plaintext handshake messages in a datagram, or pieces of them, headers included.
+pub(crate) fn messages(datagram: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    for (_, _, _, mut content) in
+        records(datagram).into_iter().filter(|record| (record.0, record.1) == (22, 0))
+    {
+        while let [_, _, _, _, _, _, _, _, _, a, b, c, ..] = *content {
+            let (message, rest) =
+                content.split_at(12 + usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap());
+            found.push(message);
+            content = rest;
+        }
+    }
+    found
+}
+
 /// The types of the plaintext handshake messages in a datagram.
 pub(crate) fn message_types(datagram: &[u8]) -> Vec<u8> {
-    let plaintext = records(datagram).into_iter().filter(|(kind, epoch, ..)| (*kind, *epoch) == (22, 0));
-    plaintext.map(|(_, _, _, content)| content[0]).collect()
+    messages(datagram).into_iter().map(|message| message[0]).collect()
 }
 
 fn describe(datagram: &[u8]) -> String {

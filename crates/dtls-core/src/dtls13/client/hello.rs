@@ -5,7 +5,7 @@ use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::key_exchange::Offer;
 use crate::crypto::suite13::Suite13;
-use crate::crypto::verify::VERIFIABLE;
+use crate::crypto::verify::verifiable_in_dtls13;
 use crate::discard::Discard;
 use crate::dtls12;
 use crate::dtls13::client::authentication::AwaitCertificate;
@@ -293,6 +293,7 @@ fn send_client_hello(
 ) {
     let with_dtls12 = config.allows_dtls12();
     let dtls12 = config.suites().map(|suite| suite.suite).filter(|_| with_dtls12);
+    let verifiable = verifiable_in_dtls13(with_dtls12 || config.judges_chains());
     let offered = suites(config).map(|suite| suite.suite).chain(dtls12);
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
@@ -312,7 +313,7 @@ fn send_client_hello(
                 KeyShares::write(writer, entries);
             });
             extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
-                SignatureAlgorithms::write(writer, &VERIFIABLE);
+                SignatureAlgorithms::write(writer, verifiable);
             });
             let profiles = config.use_srtp.profiles();
             if !profiles.is_empty() {

@@ -5,7 +5,7 @@ use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::key_exchange::Response;
 use crate::crypto::suite::CipherSuite;
-use crate::crypto::verify::VERIFIABLE;
+use crate::crypto::verify::verifiable_in_dtls13;
 use crate::discard::Discard;
 use crate::dtls12;
 use crate::dtls13::key_schedule::HandshakeSecrets;
@@ -146,7 +146,7 @@ fn answer(
         }
     });
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_REQUEST, |writer| {
-        certificate_request13::write(writer, &VERIFIABLE);
+        certificate_request13::write(writer, verifiable_in_dtls13(cx.config.judges_chains()));
     });
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
         Certificate13::write(writer, choice.certificate.chain());
