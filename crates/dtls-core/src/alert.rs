@@ -51,6 +51,7 @@ descriptions! {
     UNSUPPORTED_EXTENSION = 110, "unsupported_extension";
     UNKNOWN_PSK_IDENTITY = 115, "unknown_psk_identity";
     CERTIFICATE_REQUIRED = 116, "certificate_required";
+    NO_APPLICATION_PROTOCOL = 120, "no_application_protocol";
 }
 
 impl fmt::Debug for AlertDescription {

@@ -3,6 +3,7 @@
 //! Plain values, shared by `Arc`. Knows nothing about any connection's state.
 
 use crate::authentication::pki;
+use crate::carried::ApplicationProtocol;
 use crate::certificate::Certificate;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
@@ -35,6 +36,10 @@ pub struct Config {
     pub groups: Vec<NamedGroup>,
     /// SRTP protection profiles (RFC 5764).
     pub use_srtp: UseSrtp,
+    /// Application protocols (RFC 7301) in preference order, [`ApplicationProtocol::WEBRTC`] for example. A client
+    /// offers them; a server selects its first one in common, and refuses a client that names only others. Empty by
+    /// default: nothing is offered, and what a client offers is ignored.
+    pub application_protocols: Vec<ApplicationProtocol>,
     /// The largest datagram that leaves, in bytes of UDP payload, from 256 up. 1200 by default, which every
     /// path that carries WebRTC passes.
     pub mtu: usize,
@@ -65,6 +70,7 @@ impl Default for Config {
                 srtp_profile::AES128_CM_SHA1_80,
                 srtp_profile::AES128_CM_SHA1_32,
             ]),
+            application_protocols: Vec::new(),
             mtu: 1200,
             path: PathValidation::default(),
             schedule: Schedule::default(),
@@ -189,6 +195,9 @@ pub struct Schedule {
     pub cap: Duration,
     /// The handshake is given up this long after its start, however often was sent. 30 s by default.
     pub deadline: Duration,
+    /// How long a part of a flight of DTLS 1.3 waits for the rest before it is acknowledged, where no gap tells earlier
+    /// that something is lost. `None` by default: a quarter of the first timeout (RFC 9147 section 7.1).
+    pub ack_delay: Option<Duration>,
     /// How long the last flight of a DTLS 1.2 handshake is kept for a peer that repeats its own, where nothing
     /// released it earlier. 240 s by default (RFC 6347 section 4.2.4: twice the maximum segment lifetime).
     pub keep_final_flight: Duration,
@@ -201,6 +210,7 @@ impl Default for Schedule {
             unchanged: 8,
             cap: Duration::from_secs(3),
             deadline: Duration::from_secs(30),
+            ack_delay: None,
             keep_final_flight: Duration::from_secs(240),
         }
     }
@@ -309,6 +319,9 @@ impl Config {
         }
         if matches!(&self.use_srtp, UseSrtp::Required(profiles) if profiles.is_empty()) {
             return Err(Misconfigured::NoSrtpProfile);
+        }
+        if !self.application_protocols.iter().all(|protocol| protocol.is_writable()) {
+            return Err(Misconfigured::InvalidApplicationProtocol);
         }
         if self.mtu < Self::MIN_MTU {
             return Err(Misconfigured::MtuTooSmall { min: Self::MIN_MTU });

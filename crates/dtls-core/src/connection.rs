@@ -3,11 +3,13 @@
 //! Reads as a table of contents. What a datagram does is in `receive`, what a handshake message does in
 //! `progress`, how it all ends in `ending`.
 
+mod acknowledge;
 #[cfg(test)]
 mod authenticated_peer;
 mod ending;
 #[cfg(test)]
 mod false_peer;
+mod key_update;
 mod post_handshake;
 mod progress;
 mod receive;

@@ -73,6 +73,9 @@ pub enum Misconfigured {
     /// `UseSrtp::Required` is empty.
     #[error("SRTP is required but no profile is given")]
     NoSrtpProfile,
+    /// One of [`crate::Config::application_protocols`] is empty or longer than 255 bytes.
+    #[error("the name of an application protocol is empty or longer than 255 bytes")]
+    InvalidApplicationProtocol,
     /// Not in [`CipherSuite::SUPPORTED`].
     #[error("{0:?} is not implemented")]
     UnsupportedSuite(CipherSuite),

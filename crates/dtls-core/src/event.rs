@@ -1,5 +1,6 @@
 //! What a connection tells the layer above, and the small words that its methods answer with.
 
+use crate::carried::ApplicationProtocol;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::CipherSuite;
 use crate::discard::Discard;
@@ -50,6 +51,8 @@ pub struct Negotiated {
     pub group: Option<NamedGroup>,
     /// The SRTP protection profile (RFC 5764), see [`crate::srtp_profile`].
     pub srtp_profile: Option<u16>,
+    /// The application protocol (RFC 7301), where both sides name some.
+    pub application_protocol: Option<ApplicationProtocol>,
 }
 
 /// Who closed the connection.

@@ -56,6 +56,9 @@ pub enum Misbehaved {
     /// `renegotiation_info` is not what a first handshake carries (RFC 5746 section 3.4).
     #[error("a renegotiation_info that belongs to no first handshake")]
     BadRenegotiationInfo,
+    /// A KeyUpdate that neither asks for another nor says that it does not (RFC 8446 section 4.6.3).
+    #[error("a KeyUpdate with a value that does not exist")]
+    IllegalKeyUpdate,
     /// The server sent an MKI that we did not offer (RFC 5764 section 4.1.3).
     #[error("an SRTP MKI that was not offered")]
     UnexpectedMki,
@@ -91,6 +94,9 @@ pub enum Incompatible {
     /// No SRTP profile, where one is required.
     #[error("no SRTP profile in common")]
     SrtpProfile,
+    /// No application protocol (RFC 7301), where both sides name some.
+    #[error("no application protocol in common")]
+    ApplicationProtocol,
     /// The peer has no extended master secret (RFC 7627), which we require.
     #[error("the peer has no extended master secret")]
     ExtendedMasterSecret,
@@ -177,6 +183,7 @@ impl Misbehaved {
             | Self::InvalidKeyShare
             | Self::SignatureSchemeUnoffered
             | Self::Downgraded
+            | Self::IllegalKeyUpdate
             | Self::ImpossibleAck
             | Self::UnexpectedMki => AlertDescription::ILLEGAL_PARAMETER,
             Self::UnsolicitedExtension => AlertDescription::UNSUPPORTED_EXTENSION,
@@ -201,6 +208,8 @@ impl Incompatible {
             | Self::ExtendedMasterSecret => AlertDescription::HANDSHAKE_FAILURE,
             // RFC 8422 section 5.1.
             Self::PointFormat => AlertDescription::ILLEGAL_PARAMETER,
+            // RFC 7301 section 3.2.
+            Self::ApplicationProtocol => AlertDescription::NO_APPLICATION_PROTOCOL,
             Self::CertificateKey => AlertDescription::UNSUPPORTED_CERTIFICATE,
         }
     }

@@ -223,6 +223,7 @@
 
 mod alert;
 mod authentication;
+mod carried;
 mod certificate;
 mod codec;
 mod config;
@@ -246,12 +247,12 @@ mod outbox;
 mod peek;
 mod psk;
 mod record;
-mod srtp_negotiation;
 mod stats;
 mod timer;
 mod transmit;
 
 pub use alert::AlertDescription;
+pub use carried::ApplicationProtocol;
 pub use certificate::{Certificate, InvalidCertificate};
 pub use config::{
     Authentication, Config, DtlsRole, Limits, PathValidation, PeerPolicy, Schedule, UseSrtp, Versions,

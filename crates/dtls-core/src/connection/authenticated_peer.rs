@@ -1,7 +1,7 @@
 //! What a peer that holds the keys of DTLS 1.3 may not do with them, record by record.
 
 use super::Connection;
-use super::post_handshake::tests::{Pair, pair};
+use super::key_update::tests::{Pair, pair};
 use super::state::{Established, State};
 use crate::alert::AlertDescription;
 use crate::connected::Connected;
@@ -271,6 +271,20 @@ fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
         let alert = datagrams(&mut pair.client).pop().unwrap();
         let (_, _, alert) = opened(&mut pair.server, &mut alert.clone());
         assert_eq!(alert, [2, AlertDescription::UNEXPECTED_MESSAGE.0]);
+    }
+}
+
+#[test]
+fn a_key_update_with_a_value_that_does_not_exist_is_an_illegal_parameter() {
+    for (body, fault, told) in [
+        (&[2][..], Misbehaved::IllegalKeyUpdate, AlertDescription::ILLEGAL_PARAMETER),
+        (&[0, 0], Misbehaved::Malformed, AlertDescription::DECODE_ERROR),
+        (&[], Misbehaved::Malformed, AlertDescription::DECODE_ERROR),
+    ] {
+        let mut pair = pair();
+        let content = message(24, next(&pair.server), body);
+        let datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &content);
+        assert_ends(&mut pair, datagram, fault, told);
     }
 }
 

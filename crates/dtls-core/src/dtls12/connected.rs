@@ -31,7 +31,8 @@ impl Connected {
             version: ProtocolVersion::DTLS12,
             suite: selected.suite.suite,
             group: self.group,
-            srtp_profile: selected.srtp_profile,
+            srtp_profile: selected.carried.srtp_profile,
+            application_protocol: selected.carried.protocol,
         }
     }
 

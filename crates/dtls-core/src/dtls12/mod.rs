@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod key_schedule;
 pub(crate) mod server;
 
+use crate::carried::Carried;
 use crate::crypto::suite::SuiteParameters;
 use crate::message::Random;
 
@@ -18,5 +19,5 @@ pub(crate) struct Selected {
     pub(crate) client_random: Random,
     pub(crate) server_random: Random,
     pub(crate) suite: &'static SuiteParameters,
-    pub(crate) srtp_profile: Option<u16>,
+    pub(crate) carried: Carried,
 }

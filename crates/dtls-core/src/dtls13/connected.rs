@@ -1,6 +1,7 @@
 //! A DTLS 1.3 association after its handshake. It cannot be made without the proofs of that handshake.
 
 use crate::authentication::PeerAuthenticated;
+use crate::carried::Carried;
 use crate::config::DtlsRole;
 use crate::dtls13::Selected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, EpochKey, Exporter, FinishedVerified, TrafficSecret};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 /// What remains of a handshake.
 pub(crate) struct Connected {
     selected: Selected,
-    srtp_profile: Option<u16>,
+    carried: Carried,
     remote_certificate: Option<Bytes>,
     exporter: Exporter,
     writing: Epoch,
@@ -42,7 +43,7 @@ impl Connected {
         peer: PeerAuthenticated,
         _finished: FinishedVerified,
         selected: Selected,
-        srtp_profile: Option<u16>,
+        carried: Carried,
         secrets: &ApplicationSecrets,
         role: DtlsRole,
     ) -> Self {
@@ -50,7 +51,7 @@ impl Connected {
             |secret: &TrafficSecret| Epoch { number: FIRST_APPLICATION_EPOCH, secret: secret.clone() };
         Self {
             selected,
-            srtp_profile,
+            carried,
             remote_certificate: peer.into_leaf(),
             exporter: secrets.exporter.clone(),
             writing: first(secrets.traffic.write(role)),
@@ -63,7 +64,8 @@ impl Connected {
             version: ProtocolVersion::DTLS13,
             suite: self.selected.suite.suite,
             group: Some(self.selected.group),
-            srtp_profile: self.srtp_profile,
+            srtp_profile: self.carried.srtp_profile,
+            application_protocol: self.carried.protocol,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Hello extensions on the wire (RFC 5246 section 7.4.1.4), one per file.
 
+pub(crate) mod alpn;
 pub(crate) mod cookie;
 pub(crate) mod ec_point_formats;
 pub(crate) mod extended_master_secret;
@@ -21,6 +22,7 @@ impl ExtensionType {
     pub(crate) const EC_POINT_FORMATS: Self = Self(11);
     pub(crate) const SIGNATURE_ALGORITHMS: Self = Self(13);
     pub(crate) const USE_SRTP: Self = Self(14);
+    pub(crate) const ALPN: Self = Self(16);
     pub(crate) const EXTENDED_MASTER_SECRET: Self = Self(23);
     pub(crate) const SUPPORTED_VERSIONS: Self = Self(43);
     pub(crate) const COOKIE: Self = Self(44);

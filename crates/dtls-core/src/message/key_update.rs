@@ -1,6 +1,7 @@
 //! KeyUpdate (RFC 8446 section 4.6.3).
 
-use crate::codec::{Malformed, Reader, Writer};
+use crate::codec::{Reader, Writer};
+use crate::failure::Misbehaved;
 
 /// Whether the sender wants new keys in the other direction too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,15 +11,16 @@ pub(crate) enum KeyUpdate {
 }
 
 impl KeyUpdate {
-    pub(crate) fn decode(body: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(body: &[u8]) -> Result<Self, Misbehaved> {
+        let malformed = |_| Misbehaved::Malformed;
         let mut reader = Reader::new(body);
-        let request = match reader.u8()? {
-            0 => Self::NotRequested,
-            1 => Self::Requested,
-            _ => return Err(Malformed),
-        };
-        reader.finish()?;
-        Ok(request)
+        let request = reader.u8().map_err(malformed)?;
+        reader.finish().map_err(malformed)?;
+        match request {
+            0 => Ok(Self::NotRequested),
+            1 => Ok(Self::Requested),
+            _ => Err(Misbehaved::IllegalKeyUpdate),
+        }
     }
 
     pub(crate) fn write(self, writer: &mut Writer<'_>) {

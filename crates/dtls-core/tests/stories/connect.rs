@@ -12,6 +12,7 @@ fn two_peers_connect_in_two_round_trips_and_agree_on_everything() {
     world.run_until(World::are_connected);
     assert_eq!(world.elapsed(), ms(40));
     let expected = Negotiated {
+        application_protocol: None,
         version: ProtocolVersion::DTLS12,
         suite: CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256,
         group: Some(NamedGroup::X25519),

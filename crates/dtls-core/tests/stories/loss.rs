@@ -82,9 +82,9 @@ fn heavy_loss_reordering_and_duplication_only_take_time() {
     }
 }
 
-/// The 99th percentile over many handshakes at 50 ms one way, with the round trip time known.
+/// The 99th percentile over a thousand handshakes at 50 ms one way, with the round trip time known.
 fn slowest_percent(loss_percent: u64, config: fn(Config) -> Config) -> Duration {
-    let mut times: Vec<Duration> = (0..400)
+    let mut times: Vec<Duration> = (0..1000)
         .map(|seed| {
             let mut dice = Dice::new(seed);
             let mut world = World::with(config(client_config()), config(server_config()))
@@ -124,8 +124,8 @@ fn one_handshake_in_a_hundred_takes_longer_than_450_ms_at_10_percent_loss_in_dtl
 }
 
 #[test]
-fn one_handshake_in_a_hundred_takes_longer_than_1050_ms_at_30_percent_loss_in_dtls_1_3() {
-    assert!(slowest_percent(30, |config| without_ml_kem(dtls13(config))) <= ms(1050));
+fn one_handshake_in_a_hundred_takes_longer_than_1000_ms_at_30_percent_loss_in_dtls_1_3() {
+    assert!(slowest_percent(30, |config| without_ml_kem(dtls13(config))) <= ms(1000));
 }
 
 /// ClientHello and ServerHello take a datagram more each.

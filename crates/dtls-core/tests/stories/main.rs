@@ -4,6 +4,7 @@
 
 mod alerts;
 mod algorithms;
+mod application_protocol;
 mod close;
 mod commands;
 mod connect;

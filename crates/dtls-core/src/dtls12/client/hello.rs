@@ -1,5 +1,6 @@
 //! Steps 1 to 4: what we offer, and whether the server chose from it.
 
+use crate::carried::{self, Carried};
 use crate::config::{Authentication, Config};
 use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
@@ -7,7 +8,6 @@ use crate::discard::Discard;
 use crate::dtls12::Selected;
 use crate::dtls12::client::State;
 use crate::dtls12::client::psk::AwaitPskHint;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
     self, ExtensionType, ec_point_formats, extended_master_secret, renegotiation_info,
     signature_algorithms::SignatureAlgorithms, supported_groups::SupportedGroups,
@@ -21,7 +21,6 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::record::protect::Epoch;
-use crate::srtp_negotiation;
 
 /// How many cookies we return. A server whose cookie expired under way may ask again; forged requests
 /// must not keep us busy.
@@ -101,12 +100,7 @@ fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: 
                     SignatureAlgorithms::write(writer, &VERIFIABLE);
                 });
             }
-            let profiles = config.use_srtp.profiles();
-            if !profiles.is_empty() {
-                extension::write(writer, ExtensionType::USE_SRTP, |writer| {
-                    SrtpProtection::write(writer, profiles);
-                });
-            }
+            Carried::offer(writer, config);
         });
     });
 }
@@ -144,8 +138,8 @@ fn check_selection(
     {
         return Err(Incompatible::PointFormat.into());
     }
-    let srtp_profile = srtp_negotiation::check(extensions, &config.use_srtp)?;
-    Ok(Selected { client_random: *client_random, server_random: hello.random, suite, srtp_profile })
+    let carried = Carried::check(extensions, config)?;
+    Ok(Selected { client_random: *client_random, server_random: hello.random, suite, carried })
 }
 
 /// RFC 5246 section 7.4.1.4: a server answers what it was offered and nothing else.
@@ -156,7 +150,6 @@ fn is_offered(kind: ExtensionType, config: &Config) -> bool {
         | ExtensionType::EC_POINT_FORMATS
         // RFC 8422 forbids the answer, some servers send it all the same, and it says nothing.
         | ExtensionType::SUPPORTED_GROUPS => true,
-        ExtensionType::USE_SRTP => !config.use_srtp.profiles().is_empty(),
-        _ => false,
+        _ => carried::is_offered(kind, config),
     }
 }

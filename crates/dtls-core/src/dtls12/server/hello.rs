@@ -9,7 +9,6 @@ use crate::dtls12::Selected;
 use crate::dtls12::server::State;
 use crate::dtls12::server::negotiate::{self, Answer, Credentials};
 use crate::dtls12::server::psk::AwaitPskIdentity;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{self, ExtensionType, ec_point_formats, renegotiation_info};
 use crate::failure::Failure;
 use crate::handshake::step::{Context, Step};
@@ -49,7 +48,7 @@ fn answer(hello: &ClientHello<'_>, cx: &mut Context<'_>) -> Result<State, Failur
         client_random: hello.random,
         server_random: *cx.local_random,
         suite: choice.suite,
-        srtp_profile: choice.srtp_profile,
+        carried: choice.carried,
     };
     cx.outgoing.flight.begin();
     push_server_hello(&selected, &choice.answer, cx.outgoing);
@@ -82,11 +81,7 @@ fn push_server_hello(selected: &Selected, answer: &Answer, outgoing: &mut Outgoi
             if answer.ec_point_formats {
                 extension::write(writer, ExtensionType::EC_POINT_FORMATS, ec_point_formats::write);
             }
-            if let Some(profile) = selected.srtp_profile {
-                extension::write(writer, ExtensionType::USE_SRTP, |writer| {
-                    SrtpProtection::write(writer, &[profile]);
-                });
-            }
+            selected.carried.answer(writer);
         });
     });
 }

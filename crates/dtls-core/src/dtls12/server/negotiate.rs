@@ -1,5 +1,6 @@
 //! What a server takes from a ClientHello: a pure decision.
 
+use crate::carried::Carried;
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config};
 use crate::crypto::group::NamedGroup;
@@ -15,13 +16,12 @@ use crate::extension::{
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
-use crate::srtp_negotiation;
 
 /// What was chosen.
 pub(super) struct Choice<'c> {
     pub(super) suite: &'static SuiteParameters,
     pub(super) credentials: Credentials<'c>,
-    pub(super) srtp_profile: Option<u16>,
+    pub(super) carried: Carried,
     /// Which optional extensions the client wants answered.
     pub(super) answer: Answer,
 }
@@ -59,8 +59,8 @@ pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<
             (suite, Credentials::Psk { hint: hint.as_deref() })
         }
     };
-    let srtp_profile = srtp_negotiation::choose(extensions, &config.use_srtp)?;
-    Ok(Choice { suite, credentials, srtp_profile, answer })
+    let carried = Carried::choose(extensions, config)?;
+    Ok(Choice { suite, credentials, carried, answer })
 }
 
 fn malformed(_: crate::codec::Malformed) -> Failure {

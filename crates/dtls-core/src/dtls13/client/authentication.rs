@@ -1,6 +1,7 @@
 //! Steps 4 and 5: who the server is, and our own flight.
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::carried::Carried;
 use crate::certificate::Certificate;
 use crate::config::DtlsRole;
 use crate::crypto::sign::SignatureScheme;
@@ -22,7 +23,7 @@ use crate::record::protect::Epoch;
 struct Course {
     selected: Selected,
     secrets: HandshakeSecrets,
-    srtp_profile: Option<u16>,
+    carried: Carried,
     request: Request,
 }
 
@@ -60,12 +61,8 @@ pub(crate) struct AwaitFinished {
 }
 
 impl AwaitCertificate {
-    pub(super) const fn new(
-        selected: Selected,
-        secrets: HandshakeSecrets,
-        srtp_profile: Option<u16>,
-    ) -> Self {
-        Self(Course { selected, secrets, srtp_profile, request: Request::None })
+    pub(super) const fn new(selected: Selected, secrets: HandshakeSecrets, carried: Carried) -> Self {
+        Self(Course { selected, secrets, carried, request: Request::None })
     }
 
     pub(super) fn on_certificate_request(
@@ -151,7 +148,7 @@ impl AwaitFinished {
     }
 
     fn answer(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
-        let Self { course: Course { selected, secrets, srtp_profile, request }, server } = self;
+        let Self { course: Course { selected, secrets, carried, request }, server } = self;
         let hash = selected.suite.hash;
         let transcript = cx.outgoing.transcript.hash(hash);
         let application: ApplicationSecrets = secrets.application(&transcript);
@@ -181,6 +178,6 @@ impl AwaitFinished {
         begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
         log_application(&selected, &application, cx);
-        Ok(Connected::new(server, finished, selected, srtp_profile, &application, DtlsRole::Client))
+        Ok(Connected::new(server, finished, selected, carried, &application, DtlsRole::Client))
     }
 }

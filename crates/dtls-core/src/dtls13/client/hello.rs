@@ -1,5 +1,6 @@
 //! Steps 1 to 3 and the beginning of step 4: what we offer, and whether the server chose from it.
 
+use crate::carried::{self, Carried};
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::group::NamedGroup;
@@ -15,7 +16,6 @@ use crate::dtls13::{DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epo
 use crate::extension::key_share::{KeyShareEntry, KeyShares, decode_retry};
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{
     self, ExtensionType, cookie, ec_point_formats, renegotiation_info, supported_versions,
 };
@@ -29,7 +29,6 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::record::protect::Epoch;
-use crate::srtp_negotiation;
 
 /// After step 1 or 3.
 pub(crate) struct AwaitServerHello {
@@ -218,18 +217,16 @@ impl AwaitEncryptedExtensions {
             return Step::Fail(Misbehaved::Malformed.into());
         };
         let Self { selected, secrets } = self;
-        let offers_srtp = !cx.config.use_srtp.profiles().is_empty();
         // A server may say which groups it prefers (RFC 8446 section 4.2.7).
-        let is_offered = |kind| {
-            kind == ExtensionType::SUPPORTED_GROUPS || (kind == ExtensionType::USE_SRTP && offers_srtp)
-        };
+        let is_offered =
+            |kind| kind == ExtensionType::SUPPORTED_GROUPS || carried::is_offered(kind, cx.config);
         if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
             return Step::Fail(Misbehaved::UnsolicitedExtension.into());
         }
-        match srtp_negotiation::check(extensions, &cx.config.use_srtp) {
-            Ok(srtp_profile) => {
+        match Carried::check(extensions, cx.config) {
+            Ok(carried) => {
                 cx.outgoing.transcript.receive(message);
-                let state = AwaitCertificate::new(selected, secrets, srtp_profile);
+                let state = AwaitCertificate::new(selected, secrets, carried);
                 Step::Advance(State::AwaitCertificate(state).into())
             }
             Err(failure) => Step::Fail(failure),
@@ -315,12 +312,7 @@ fn send_client_hello(
             extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
                 SignatureAlgorithms::write(writer, verifiable);
             });
-            let profiles = config.use_srtp.profiles();
-            if !profiles.is_empty() {
-                extension::write(writer, ExtensionType::USE_SRTP, |writer| {
-                    SrtpProtection::write(writer, profiles);
-                });
-            }
+            Carried::offer(writer, config);
             if with_dtls12 {
                 extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
                 extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);

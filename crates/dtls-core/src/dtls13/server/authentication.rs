@@ -1,6 +1,7 @@
 //! Step 5: who the client is.
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::carried::Carried;
 use crate::config::DtlsRole;
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
@@ -19,7 +20,7 @@ struct Course {
     selected: Selected,
     secrets: HandshakeSecrets,
     application: ApplicationSecrets,
-    srtp_profile: Option<u16>,
+    carried: Carried,
 }
 
 /// After step 4.
@@ -49,9 +50,9 @@ impl AwaitCertificate {
         selected: Selected,
         secrets: HandshakeSecrets,
         application: ApplicationSecrets,
-        srtp_profile: Option<u16>,
+        carried: Carried,
     ) -> Self {
-        Self(Course { selected, secrets, application, srtp_profile })
+        Self(Course { selected, secrets, application, carried })
     }
 
     pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
@@ -119,9 +120,9 @@ impl AwaitFinished {
 
     /// Only now is there anybody to whom data may be sent, and whose data is read.
     fn connect(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
-        let Self { course: Course { selected, application, srtp_profile, .. }, client } = self;
+        let Self { course: Course { selected, application, carried, .. }, client } = self;
         cx.outgoing.flight.begin();
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
-        Ok(Connected::new(client, finished, selected, srtp_profile, &application, DtlsRole::Server))
+        Ok(Connected::new(client, finished, selected, carried, &application, DtlsRole::Server))
     }
 }

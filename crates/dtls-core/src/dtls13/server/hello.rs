@@ -17,7 +17,6 @@ use crate::dtls13::{
     signed_content,
 };
 use crate::extension::key_share::KeyShareEntry;
-use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{self, ExtensionType};
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::handshake::step::{Context, Step};
@@ -139,11 +138,7 @@ fn answer(
     let secrets = HandshakeSecrets::derive(suite, response.secret(), &transcript);
     outgoing.push(Epoch::Handshake, HandshakeType::ENCRYPTED_EXTENSIONS, |writer| {
         let mut extensions = writer.block(Width::Two);
-        if let Some(profile) = choice.srtp_profile {
-            extension::write(&mut extensions, ExtensionType::USE_SRTP, |writer| {
-                SrtpProtection::write(writer, &[profile]);
-            });
-        }
+        choice.carried.answer(&mut extensions);
     });
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_REQUEST, |writer| {
         certificate_request13::write(writer, verifiable_in_dtls13(cx.config.judges_chains()));
@@ -165,5 +160,5 @@ fn answer(
     begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
     log_handshake(&selected, &secrets.traffic, cx);
     log_application(&selected, &application, cx);
-    Ok(State::AwaitCertificate(AwaitCertificate::new(selected, secrets, application, choice.srtp_profile)))
+    Ok(State::AwaitCertificate(AwaitCertificate::new(selected, secrets, application, choice.carried)))
 }

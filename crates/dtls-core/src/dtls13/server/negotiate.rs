@@ -1,5 +1,6 @@
 //! What a server of DTLS 1.3 takes from a ClientHello: a pure decision.
 
+use crate::carried::Carried;
 use crate::certificate::Certificate;
 use crate::config::Config;
 use crate::crypto::group::NamedGroup;
@@ -13,7 +14,6 @@ use crate::extension::{ExtensionType, Extensions, supported_versions};
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
-use crate::srtp_negotiation;
 
 /// What was chosen.
 pub(super) struct Choice<'c, 'm> {
@@ -21,7 +21,7 @@ pub(super) struct Choice<'c, 'm> {
     pub(super) share: Share<'m>,
     pub(super) certificate: &'c Certificate,
     pub(super) scheme: SignatureScheme,
-    pub(super) srtp_profile: Option<u16>,
+    pub(super) carried: Carried,
 }
 
 /// The group, with the client's share of it where it has sent one.
@@ -49,8 +49,8 @@ pub(super) fn choose<'c, 'm>(hello: &ClientHello<'m>, config: &'c Config) -> Res
     let schemes = extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Misbehaved::MissingExtension)?;
     let schemes = SignatureAlgorithms::decode(schemes).map_err(malformed)?;
     let (certificate, scheme) = identity::choose(config, schemes).ok_or(Incompatible::SignatureScheme)?;
-    let srtp_profile = srtp_negotiation::choose(extensions, &config.use_srtp)?;
-    Ok(Choice { suite, share, certificate, scheme, srtp_profile })
+    let carried = Carried::choose(extensions, config)?;
+    Ok(Choice { suite, share, certificate, scheme, carried })
 }
 
 fn malformed(_: crate::codec::Malformed) -> Failure {
