@@ -1,14 +1,14 @@
 //! What stands on the wire where the RFCs of DTLS 1.2 and of its extensions say so.
 
 use crate::world::{
-    Fate, Side, World, client_config, message_record, message_types, ms, records, server_config,
+    Fate, Side, World, client_config, message_record, message_types, messages, ms, records, server_config,
 };
 use dtls_core::{Config, NamedGroup, UseSrtp, Versions};
 
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const USE_SRTP: u16 = 14;
 
-/// The extensions of a hello in a record of its own, and how it is laid out before them.
+/// The extensions of a hello, and how it is laid out before them.
 fn extensions(hello: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let byte = |at: usize| usize::from(hello[at]);
     let is_client = hello[0] == 1;
@@ -36,8 +36,8 @@ fn extension(hello: &[u8], number: u16) -> Option<Vec<u8>> {
     extensions(hello).into_iter().find(|(each, _)| *each == number).map(|(_, body)| body)
 }
 
-fn first_content(datagram: &[u8]) -> Vec<u8> {
-    records(datagram)[0].3.to_vec()
+fn first_message(datagram: &[u8]) -> Vec<u8> {
+    messages(datagram)[0].to_vec()
 }
 
 //= rfc7627-5.2-client-sends
@@ -53,12 +53,12 @@ fn every_hello_for_dtls_1_2_has_the_extended_master_secret() {
         let hellos: Vec<_> = world.sent.iter().filter(|packet| message_types(&packet.bytes) == [1]).collect();
         assert_eq!(hellos.len(), 2, "{}", world.trace());
         for hello in hellos {
-            let named = extension(&first_content(&hello.bytes), EXTENDED_MASTER_SECRET);
+            let named = extension(&first_message(&hello.bytes), EXTENDED_MASTER_SECRET);
             assert_eq!(named, Some(Vec::new()), "{versions:?}");
         }
         let mut answer = World::with(client(), server_config()).started();
         answer.run_until(|world| world.sent.len() == 2);
-        let named = extension(&first_content(&answer.sent[1].bytes), EXTENDED_MASTER_SECRET);
+        let named = extension(&first_message(&answer.sent[1].bytes), EXTENDED_MASTER_SECRET);
         assert_eq!(named, Some(Vec::new()), "{versions:?}");
     }
 }
@@ -75,7 +75,7 @@ fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
     let mut world = World::with(client, offering(server_config(), &[1, 2, 7])).started();
     world.run_until(|world| world.sent.len() == 2);
     let [offer, answer] =
-        [0, 1].map(|at| extension(&first_content(&world.sent[at].bytes), USE_SRTP).unwrap());
+        [0, 1].map(|at| extension(&first_message(&world.sent[at].bytes), USE_SRTP).unwrap());
     assert_eq!(offer, [0, 6, 0, 8, 0, 7, 0, 1, 0]);
     assert_eq!(answer, [0, 2, 0, 1, 0]);
 
@@ -83,7 +83,7 @@ fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
     let mut world = World::with(client, offering(server_config(), &[1])).started();
     world.run_until(|world| world.sent.len() == 2);
     assert_eq!(
-        extension(&first_content(&world.sent[1].bytes), USE_SRTP),
+        extension(&first_message(&world.sent[1].bytes), USE_SRTP),
         None,
         "nothing that was not offered"
     );
@@ -93,18 +93,18 @@ fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
 #[test]
 fn a_key_identifier_that_a_client_offers_for_srtp_is_answered_by_none() {
     let mut world = World::new().network(|_| Fate::Drop).started();
-    let mut hello = first_content(&world.sent[0].bytes)[12..].to_vec();
+    let mut hello = first_message(&world.sent[0].bytes)[12..].to_vec();
     // The last extension is use_srtp; its last byte is the length of the identifier.
     let [.., last] = &mut hello[..] else { unreachable!() };
     *last = 2;
     hello.extend([0xab, 0xcd]);
-    let of_srtp = extension(&first_content(&world.sent[0].bytes), USE_SRTP).unwrap().len();
+    let of_srtp = extension(&first_message(&world.sent[0].bytes), USE_SRTP).unwrap().len();
     let at = hello.len() - 2 - of_srtp - 2;
     hello[at + 1] += 2;
-    let list = hello.len() - 2 - extensions_len(&first_content(&world.sent[0].bytes));
+    let list = hello.len() - 2 - extensions_len(&first_message(&world.sent[0].bytes));
     hello[list - 1] += 2;
     world.inject(Side::Server, &message_record(1, 0, &hello));
-    let answer = extension(&first_content(&world.sent[1].bytes), USE_SRTP).unwrap();
+    let answer = extension(&first_message(&world.sent[1].bytes), USE_SRTP).unwrap();
     assert_eq!((answer.len(), answer[4]), (5, 0), "{}", world.trace());
 }
 
