@@ -6,6 +6,7 @@
 mod acknowledge;
 #[cfg(test)]
 mod authenticated_peer;
+mod carrier;
 mod ending;
 #[cfg(test)]
 mod false_peer;
@@ -53,6 +54,8 @@ pub struct Connection {
     /// The first timeout of a flight.
     rto: Duration,
     started: bool,
+    /// Until then another carrier repeats our flights.
+    carried_until: Option<Instant>,
     /// Whether the record that is being handled had us send a flight, which answers it.
     answered: bool,
     state: State,
@@ -131,6 +134,7 @@ impl Connection {
             now,
             rto,
             started: false,
+            carried_until: None,
             answered: false,
             state,
             records: RecordLayer::default(),
@@ -253,6 +257,27 @@ impl Connection {
     pub fn retransmit(&mut self, now: Instant) {
         self.catch_up(now);
         self.repeat_flight();
+    }
+
+    /// Gives the datagrams of the current flight, or what of it was not acknowledged, to another carrier, a STUN
+    /// attribute for example: each of at most `mtu` bytes ([`Config::MIN_MTU`] at least), and sealed under record
+    /// numbers of its own, so that every copy may be sent once. Returns how many there were: none where nothing is
+    /// outstanding. [`Connection::poll_transmit`] and the timers go on as if nothing was copied.
+    ///
+    /// What arrives by the other carrier goes to [`Connection::handle_input`].
+    pub fn copy_flight(&mut self, now: Instant, mtu: usize, take: impl FnMut(&[u8])) -> usize {
+        self.catch_up(now);
+        self.copy_of_flight(mtu, take)
+    }
+
+    /// Another carrier repeats our flights for so long, by [`Connection::copy_flight`]: the own timer is silent
+    /// meanwhile. To be said again before the time is up, if the carrier goes on; a carrier that falls silent loses no
+    /// flight, because the timer then goes on by itself, and [`Duration::ZERO`] has it go on after its usual pause.
+    /// Nobody promises more than [`crate::Schedule::deadline`].
+    /// New flights still leave by [`Connection::poll_transmit`] at once, and the deadline of the handshake stands.
+    pub fn leave_retransmission(&mut self, now: Instant, promised: Duration) {
+        self.catch_up(now);
+        self.leave_repeats_to_carrier(promised);
     }
 
     /// A record that no connection could authenticate counts against the limit of this one's key.

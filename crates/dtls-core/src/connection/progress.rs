@@ -304,7 +304,7 @@ impl Connection {
                 // The timer stood still meanwhile; a new flight sets it again by itself.
                 let transmissions = cx.outgoing.flight.transmissions();
                 let pause = timeout(&self.config, self.rto, transmissions);
-                self.timers.set(Timer::Retransmit, self.now, pause);
+                self.arm_retransmission(pause);
                 self.follow_up();
                 self.deliver_complete();
                 self.settle_acknowledgements();
@@ -382,7 +382,7 @@ impl Connection {
         }
         if awaits_answer {
             let pause = timeout(&self.config, self.rto, flight.transmissions());
-            self.timers.set(Timer::Retransmit, self.now, pause);
+            self.arm_retransmission(pause);
         }
     }
 

@@ -219,6 +219,19 @@ impl Flight {
         self.sent_at = Some(now);
     }
 
+    /// Seals whatever was not acknowledged for another carrier. A copy is no transmission: neither the timeout nor the
+    /// answer to a peer that repeats itself waits for it.
+    pub(crate) fn copy(
+        &mut self,
+        mtu: usize,
+        records: &mut RecordLayer,
+        copies: &mut Outbox,
+    ) -> Result<(), KeyExhausted> {
+        let Some(sent_at) = self.sent_at else { return Ok(()) };
+        self.give_up_waiting();
+        self.transmit(sent_at, mtu, records, copies)
+    }
+
     /// A transmission that nothing but time has caused: such ones lengthen the timeout and shorten the datagrams.
     pub(crate) const fn count_transmission(&mut self) {
         self.transmissions = self.transmissions.saturating_add(1);

@@ -5,6 +5,7 @@
 mod alerts;
 mod algorithms;
 mod application_protocol;
+mod carrier;
 mod close;
 mod commands;
 mod connect;
