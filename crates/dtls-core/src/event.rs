@@ -30,7 +30,8 @@ pub enum Event {
     /// The keys come close to what they may protect: make a new connection soon.
     RekeyNeeded,
     /// A connected peer seems to begin anew: somebody sent a ClientHello of another handshake. Nobody
-    /// authenticated it. At most once per second.
+    /// authenticated it. At most once per second. A server on bare UDP gives the datagram to its
+    /// [`crate::CookieGate`], which proves the address before this connection makes way.
     FreshClientHello,
     /// A line for Wireshark, where [`crate::Config::key_log`] asks for it.
     KeyLog(KeyLogLine),
