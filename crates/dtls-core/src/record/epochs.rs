@@ -70,21 +70,26 @@ pub(crate) struct Opened<'a> {
 
 impl Epochs {
     pub(crate) fn begin_writing(&mut self, epoch: u16, key: EpochKey) {
+        // A key is large, and a second one is rare: room for four, as vectors take it, would stay empty.
+        self.writing.reserve_exact(1);
         self.writing.push(Writing { epoch, key, sequence: Sequence::default() });
     }
 
     pub(crate) fn begin_reading(&mut self, epoch: u16, key: EpochKey) {
+        self.reading.reserve_exact(1);
         self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0, forgeries: 0 });
     }
 
     /// Forgets what writes below this epoch.
     pub(crate) fn end_writing_below(&mut self, epoch: u16) {
         self.writing.retain(|writing| writing.epoch >= epoch);
+        self.writing.shrink_to_fit();
     }
 
     /// Forgets what reads below this epoch.
     pub(crate) fn end_reading_below(&mut self, epoch: u16) {
         self.reading.retain(|reading| reading.epoch >= epoch);
+        self.reading.shrink_to_fit();
     }
 
     /// Whether an epoch with these lowest bits can be read.
