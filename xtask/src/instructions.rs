@@ -141,7 +141,7 @@ fn judge(counts: &[Count]) -> Verdict {
 /// By how many per cent it grew.
 fn change(now: u64, recorded: u64) -> Option<f64> {
     let exact = |number: u64| u32::try_from(number).ok().map(f64::from);
-    Some((exact(now)? / exact(recorded)? - 1.0) * 100.0)
+    Some((exact(now)? - exact(recorded)?) * 100.0 / exact(recorded)?)
 }
 
 #[cfg(test)]
