@@ -40,6 +40,11 @@ impl Outbox {
         Self { bytes: Vec::with_capacity(len), ..Self::default() }
     }
 
+    /// Gives back what the flights of a handshake needed.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// Nothing leaves before something has arrived.
     pub(crate) const fn limit(&mut self) {
         self.allowance = Allowance::Bytes(0);

@@ -14,6 +14,7 @@ use crate::failure::{Failure, Misbehaved, Operation};
 use crate::handshake::reassembly::Assembled;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{Fragment, HandshakeType, Message};
+use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::unified::UnifiedHeader;
 use crate::record::{Record, RecordHeader};
 use crate::timer::Timer;
@@ -223,12 +224,18 @@ impl Connection {
                 };
                 self.timers.set(Timer::FinalFlight, self.now, after);
                 self.answered = role == DtlsRole::Client;
+                if role == DtlsRole::Server {
+                    // It acknowledges under the keys of the application.
+                    self.records.epochs().end_writing_below(FIRST_APPLICATION_EPOCH);
+                }
                 let post = PostHandshake::new(role, reassembly, outgoing, received);
                 (FinalFlight::ByPeer, Some(Box::new(post)))
             }
         };
         self.state = State::Connected(Established::new(connected, final_flight, post));
         self.transmit_flight();
+        // A peer that sends media alone needs no more than what waits there now.
+        self.outbox.shrink();
         tracing::debug!(role = ?self.role, ?negotiated, "connected");
         self.events.push(Event::Connected(negotiated));
         self.receive_kept(early.take(), early.take_unified());
