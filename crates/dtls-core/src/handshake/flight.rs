@@ -157,7 +157,7 @@ impl Flight {
         self.parts.iter().enumerate().any(|(index, part)| match part {
             Part::Message { len, acknowledged, .. } => {
                 let known = known(acknowledged, &self.sent, index);
-                !gaps(&known, len.saturating_sub(HEADER_LEN)).is_empty()
+                gaps(&known, len.saturating_sub(HEADER_LEN)).next().is_some()
             }
             Part::ChangeCipherSpec => false,
         })
@@ -270,13 +270,11 @@ fn known(acknowledged: &[Range<usize>], sent: &VecDeque<Sent>, part: usize) -> V
 }
 
 /// What the pieces leave of a body of this length. A body without bytes is one empty gap until it is there.
-fn gaps(pieces: &[Range<usize>], len: usize) -> Vec<Range<usize>> {
-    if pieces.is_empty() {
-        return std::iter::once(0..len).collect();
-    }
+fn gaps(pieces: &[Range<usize>], len: usize) -> impl Iterator<Item = Range<usize>> {
     let starts = std::iter::once(0).chain(pieces.iter().map(|piece| piece.end));
     let ends = pieces.iter().map(|piece| piece.start).chain(std::iter::once(len));
-    starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect()
+    let is_gap = |gap: &Range<usize>| !gap.is_empty() || pieces.is_empty();
+    starts.zip(ends).map(|(start, end)| start..end).filter(is_gap)
 }
 
 #[cfg(test)]
@@ -289,6 +287,7 @@ mod tests {
         assert!(merge(&mut pieces, 10..20));
         assert!(merge(&mut pieces, 30..40));
         assert!(!merge(&mut pieces, 12..18));
+        let gaps = |pieces: &[_], len| gaps(pieces, len).collect::<Vec<_>>();
         assert_eq!(gaps(&pieces, 50), [0..10, 20..30, 40..50]);
         assert!(merge(&mut pieces, 20..30));
         assert_eq!(pieces, [Range { start: 10, end: 40 }]);
