@@ -5,7 +5,7 @@
 //! time beyond when it was sent last.
 
 use crate::handshake::HEADER_LEN;
-use crate::handshake::packer::Packer;
+use crate::handshake::packer::{Packer, PlaintextRecords};
 use crate::outbox::Outbox;
 use crate::record::RecordNumber;
 use crate::record::protect::{Epoch, RecordLayer};
@@ -187,7 +187,7 @@ impl Flight {
         records: &mut RecordLayer,
         outbox: &mut Outbox,
     ) -> Result<(), KeyExhausted> {
-        let mut packer = Packer::new(mtu, records, outbox);
+        let mut packer = Packer::new(mtu, self.plaintext_records(mtu, records), records, outbox);
         let mut rest: &[u8] = &self.bytes;
         for (index, part) in self.parts.iter().enumerate() {
             match part {
@@ -217,6 +217,19 @@ impl Flight {
     /// Something of it left later than it was written.
     pub(crate) const fn note_sent(&mut self, now: Instant) {
         self.sent_at = Some(now);
+    }
+
+    /// Plaintext comes first in a flight, so it is cut where it alone does not fit a datagram.
+    fn plaintext_records(&self, mtu: usize, records: &RecordLayer) -> PlaintextRecords {
+        let plaintext = self.parts.iter().filter_map(|part| match part {
+            Part::Message { epoch: Epoch::Plaintext, len, .. } => Some(*len),
+            Part::Message { .. } | Part::ChangeCipherSpec => None,
+        });
+        if self.transmissions == 0 && plaintext.sum::<usize>() + records.overhead(Epoch::Plaintext) <= mtu {
+            PlaintextRecords::Shared
+        } else {
+            PlaintextRecords::OnePerMessage
+        }
     }
 
     /// Seals whatever was not acknowledged for another carrier. A copy is no transmission: neither the timeout nor the
@@ -337,16 +350,29 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_arrived_brought_every_piece_that_was_in_it() {
-        // The second message begins in the first record and ends in the second.
-        let (mut flight, mut records) = (flight(&[100, 200, 60, 200]), RecordLayer::default());
-        assert_eq!(sent(&mut flight, &mut records), [1, 2, 3, 4]);
-        assert!(acknowledge(&mut flight, &[1]));
-        assert_eq!(sent(&mut flight, &mut records), [1, 2], "the third was in the second record");
+    fn a_record_that_arrived_brought_every_message_that_was_in_it() {
+        let (mut flight, mut records) = (flight(&[40, 100, 50]), RecordLayer::default());
+        assert_eq!(sent(&mut flight, &mut records), [1, 2, 3]);
         assert!(acknowledge(&mut flight, &[0]));
-        assert!(!flight.is_acknowledged(), "the fourth ends in the third record");
-        assert!(acknowledge(&mut flight, &[2]));
-        assert!(flight.is_acknowledged());
+        assert!(flight.is_acknowledged(), "it was one record");
+        assert_eq!(sent(&mut flight, &mut records), []);
+    }
+
+    #[test]
+    fn a_flight_that_is_repeated_or_cut_has_each_message_in_a_record_of_its_own() {
+        for (lengths, is_repeated) in [([40, 100, 50], true), ([40, 100, 200], false)] {
+            let (mut flight, mut records) = (flight(&lengths), RecordLayer::default());
+            if is_repeated {
+                sent(&mut flight, &mut records);
+                flight.count_transmission();
+                flight.give_up_waiting();
+            }
+            let first = u64::from(is_repeated);
+            assert_eq!(sent(&mut flight, &mut records), [1, 2, 3]);
+            assert!(acknowledge(&mut flight, &[first, first + 2, first + 3]));
+            flight.give_up_waiting();
+            assert_eq!(sent(&mut flight, &mut records), [2], "repeated: {is_repeated}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Messages of one epoch share a record, records share a datagram, and what does not fit is cut. Knows nothing of
 //! acknowledgements: it tells which record took which piece.
+//!
+//! Whether plaintext messages share is for the flight to say, see [`PlaintextRecords`].
 
 use crate::handshake::HEADER_LEN;
 use crate::outbox::Outbox;
@@ -13,6 +15,18 @@ use std::ops::Range;
 /// A fragment smaller than this is not worth its headers; it waits for the next datagram.
 const MIN_FRAGMENT: usize = 32;
 
+/// How the plaintext messages of a flight are laid into records.
+///
+/// They share one where the flight is new and nothing of it has to be cut. A repeated flight has each message in a
+/// record of its own: a connected server may look at the beginning of each record alone for the message that makes
+/// it repeat its last flight (dimpl, for a ClientKeyExchange). A flight that is cut is cut in the same places each
+/// time, because a peer may not put pieces together that overlap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlaintextRecords {
+    Shared,
+    OnePerMessage,
+}
+
 /// Datagrams being filled.
 pub(super) struct Packer<'a> {
     mtu: usize,
@@ -20,12 +34,18 @@ pub(super) struct Packer<'a> {
     outbox: &'a mut Outbox,
     /// The record that the next fragment may share.
     open: Option<OpenRecord>,
+    plaintext: PlaintextRecords,
 }
 
 impl<'a> Packer<'a> {
-    pub(super) fn new(mtu: usize, records: &'a mut RecordLayer, outbox: &'a mut Outbox) -> Self {
+    pub(super) fn new(
+        mtu: usize,
+        plaintext: PlaintextRecords,
+        records: &'a mut RecordLayer,
+        outbox: &'a mut Outbox,
+    ) -> Self {
         // No datagram holds more than a record may, so that no record does.
-        Self { mtu: mtu.min(MAX_CONTENT_LEN), records, outbox, open: None }
+        Self { mtu: mtu.min(MAX_CONTENT_LEN), records, outbox, open: None, plaintext }
     }
 
     pub(super) fn change_cipher_spec(&mut self) -> Result<(), KeyExhausted> {
@@ -48,7 +68,8 @@ impl<'a> Packer<'a> {
     ) -> Result<(), KeyExhausted> {
         let Some((header, body)) = message.split_first_chunk::<HEADER_LEN>() else { return Ok(()) };
         let [kind_length_sequence @ .., _, _, _, _, _, _] = header;
-        if self.open.as_ref().is_some_and(|record| record.epoch() != epoch) {
+        let stands_alone = epoch == Epoch::Plaintext && self.plaintext == PlaintextRecords::OnePerMessage;
+        if self.open.as_ref().is_some_and(|record| stands_alone || record.epoch() != epoch) {
             self.seal()?;
         }
         let mut offset = part.start;
@@ -128,8 +149,12 @@ mod tests {
 
     /// What each record of each datagram holds.
     fn packed(mtu: usize, lengths: &[u8]) -> Vec<Vec<Content>> {
+        packed_as(PlaintextRecords::Shared, mtu, lengths)
+    }
+
+    fn packed_as(plaintext: PlaintextRecords, mtu: usize, lengths: &[u8]) -> Vec<Vec<Content>> {
         let (mut records, mut outbox) = (RecordLayer::default(), Outbox::default());
-        let mut packer = Packer::new(mtu, &mut records, &mut outbox);
+        let mut packer = Packer::new(mtu, plaintext, &mut records, &mut outbox);
         let mut noted = Vec::new();
         for (sequence, &len) in (0..).zip(lengths) {
             let whole = 0..usize::from(len);
@@ -169,6 +194,12 @@ mod tests {
     #[test]
     fn messages_of_one_epoch_share_a_record() {
         assert_eq!(packed(1200, &[100, 200, 0]), [vec![vec![(0, 0..100), (1, 0..200), (2, 0..0)]]]);
+    }
+
+    #[test]
+    fn plaintext_messages_may_have_records_of_their_own() {
+        let records = vec![vec![(0, 0..100)], vec![(1, 0..200)], vec![(2, 0..0)]];
+        assert_eq!(packed_as(PlaintextRecords::OnePerMessage, 1200, &[100, 200, 0]), [records]);
     }
 
     #[test]
