@@ -433,6 +433,8 @@ impl Side for Endpoint {
                     assert!(self.connected.is_none(), "connected twice");
                     assert!(!self.stage.forbids(self.side), "connected without the proofs: {:?}", self.stage);
                     self.connected = Some(negotiated.version);
+                    // A Finished that waited for an answer proves the path when the answer comes.
+                    self.credit = None;
                     self.is_released = negotiated.version == ProtocolVersion::DTLS13
                         || self.connection.role() == DtlsRole::Client;
                 }
