@@ -419,6 +419,10 @@ impl Side for Endpoint {
     fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize> {
         let len = self.connection.poll_transmit(buffer)?.len;
         assert!(len <= self.mtu, "a datagram of {len} bytes, and the MTU is {}", self.mtu);
+        if self.connection.is_connected() {
+            // A Finished that waited for an answer proves the path when the answer comes.
+            self.credit = None;
+        }
         if let Some(credit) = &mut self.credit {
             *credit = credit.checked_sub(len).expect("at most three times what arrived leaves");
         }
@@ -433,8 +437,6 @@ impl Side for Endpoint {
                     assert!(self.connected.is_none(), "connected twice");
                     assert!(!self.stage.forbids(self.side), "connected without the proofs: {:?}", self.stage);
                     self.connected = Some(negotiated.version);
-                    // A Finished that waited for an answer proves the path when the answer comes.
-                    self.credit = None;
                     self.is_released = negotiated.version == ProtocolVersion::DTLS13
                         || self.connection.role() == DtlsRole::Client;
                 }
