@@ -126,7 +126,7 @@ impl Connection {
 
     fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
         let rto = config.schedule.initial;
-        let outbox = Outbox::with_room(config.mtu);
+        let outbox = Outbox::with_room(config.mtu.min(MAX_CONTENT_LEN));
         Self {
             config,
             role,

@@ -1,6 +1,6 @@
 //! Commands in the wrong state are errors that name what to do, and leave no trace.
 
-use crate::world::{Side, World, client_config, config, identities};
+use crate::world::{Side, World, client_config, config, identities, server_config};
 use dtls_core::{
     CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, UseSrtp, Versions,
 };
@@ -102,4 +102,11 @@ fn a_time_that_goes_back_is_taken_for_the_latest_one() {
     let deadline = world.client.poll_timeout();
     world.client.handle_timeout(past);
     assert_eq!(world.client.poll_timeout(), deadline);
+}
+
+#[test]
+fn room_for_datagrams_is_taken_for_records_and_not_for_whatever_the_mtu_says() {
+    let boundless = |config: Config| Config { mtu: usize::MAX, ..config };
+    let mut world = World::with(boundless(client_config()), boundless(server_config())).started();
+    world.run_until(World::are_connected);
 }
