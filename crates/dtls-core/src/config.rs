@@ -186,12 +186,12 @@ impl UseSrtp {
 /// The first timeout is `max(1.5 x RTT, 50 ms)` where [`crate::Connection::start`] was given an RTT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// The first timeout without an RTT hint. 400 ms by default (RFC 9147 section 5.8.2).
+    /// The first timeout without an RTT hint, above zero. 400 ms by default (RFC 9147 section 5.8.2).
     pub initial: Duration,
     /// How many transmissions of a flight keep the first timeout before it doubles each time. 8 by default: at
     /// 30% loss, doubling from the start makes one handshake in seven stall for more than a second.
     pub unchanged: u32,
-    /// The largest timeout. 3 s by default.
+    /// The largest timeout, unless the first one is larger already. 3 s by default.
     pub cap: Duration,
     /// The handshake is given up this long after its start, however often was sent. 30 s by default.
     pub deadline: Duration,
@@ -325,6 +325,9 @@ impl Config {
         }
         if self.mtu < Self::MIN_MTU {
             return Err(Misconfigured::MtuTooSmall { min: Self::MIN_MTU });
+        }
+        if self.schedule.initial.is_zero() {
+            return Err(Misconfigured::NoTimeout);
         }
         Ok(())
     }

@@ -280,10 +280,10 @@ impl Connection {
         self.leave_repeats_to_carrier(promised);
     }
 
-    /// A record that no connection could authenticate counts against the limit of this one's key.
+    /// A record that no connection could authenticate counts against the limit of this one's keys.
     pub fn note_forgery(&mut self, now: Instant) {
         self.catch_up(now);
-        self.count_forgery();
+        self.count_forgery(None);
     }
 
     // The five verbs.
@@ -476,13 +476,14 @@ impl Connection {
         }
     }
 
-    fn count_forgery(&mut self) {
+    /// In DTLS 1.3 each key has a count of its own.
+    fn count_forgery(&mut self, epoch_bits: Option<u8>) {
         /// Half of what RFC 9147 section 4.5.3 allows for ChaCha20-Poly1305 and AES-GCM (2^36).
         const MANY_FORGERIES: u64 = 1 << 35;
         self.stats.forgeries = self.stats.forgeries.saturating_add(1);
-        if self.has_key_updates() {
+        if self.records.note_forgery(epoch_bits) {
             self.replace_forged_key();
-        } else if self.stats.forgeries >= MANY_FORGERIES {
+        } else if !self.has_key_updates() && self.stats.forgeries >= MANY_FORGERIES {
             self.announce_wear();
         }
     }

@@ -82,6 +82,9 @@ pub enum Misconfigured {
     /// Not in [`NamedGroup::SUPPORTED`].
     #[error("{0:?} is not implemented")]
     UnsupportedGroup(NamedGroup),
+    /// [`crate::Schedule::initial`] is zero: a flight would be repeated without end in the same instant.
+    #[error("the first timeout of a flight is zero")]
+    NoTimeout,
     /// [`crate::Config::mtu`] is below [`crate::Config::MIN_MTU`].
     #[error("the MTU is below {min} bytes")]
     MtuTooSmall {

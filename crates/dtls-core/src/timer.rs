@@ -13,7 +13,8 @@ pub enum Timer {
     AlertHint,
     /// The last flight is no longer kept for a peer that repeats its own, or no longer repeated by us.
     FinalFlight,
-    /// DTLS 1.3: what arrived of the peer's flight is acknowledged, because the rest does not come.
+    /// DTLS 1.3: what arrived of the peer's flight is acknowledged, because the rest does not come; by a client again
+    /// and again, as a flight would be.
     Acknowledge,
 }
 
@@ -32,6 +33,13 @@ impl Timers {
     /// A duration beyond what the clock can hold never expires.
     pub(crate) fn set(&mut self, timer: Timer, now: Instant, after: Duration) {
         *self.slot(timer) = now.checked_add(after);
+    }
+
+    /// The earlier of two deadlines holds.
+    pub(crate) fn set_no_later(&mut self, timer: Timer, now: Instant, after: Duration) {
+        let deadline = now.checked_add(after);
+        let slot = self.slot(timer);
+        *slot = [*slot, deadline].into_iter().flatten().min();
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {

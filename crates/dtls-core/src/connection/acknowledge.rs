@@ -2,7 +2,9 @@
 
 use super::Connection;
 use super::post_handshake::Outstanding;
+use super::progress::timeout;
 use super::state::{Established, State};
+use crate::config::DtlsRole;
 use crate::discard::Discard;
 use crate::dtls13::ack;
 use crate::event::Admitted;
@@ -33,9 +35,9 @@ impl Connection {
             {
                 if handshaking.reassembly.is_disrupted() {
                     self.send_ack();
-                } else if !self.timers.is_set(Timer::Acknowledge) {
+                } else {
                     let delay = self.config.schedule.ack_delay.unwrap_or(self.rto / 4);
-                    self.timers.set(Timer::Acknowledge, self.now, delay);
+                    self.timers.set_no_later(Timer::Acknowledge, self.now, delay);
                 }
             }
             State::Connected(Established { post: Some(post), .. }) if post.received.has_news() => {
@@ -46,8 +48,8 @@ impl Connection {
     }
 
     pub(super) fn send_ack(&mut self) {
-        self.timers.stop(Timer::Acknowledge);
-        // The peer repeats what is not acknowledged, so nothing is lost by waiting until somebody fetches.
+        self.await_rest_of_flight();
+        // Nothing is lost by waiting until somebody fetches: it comes again.
         if self.is_outbox_full() {
             return;
         }
@@ -71,6 +73,19 @@ impl Connection {
         }
         if let State::Connected(Established { post: Some(post), .. }) = &mut self.state {
             post.received.clear();
+        }
+    }
+
+    /// A client that has heard the beginning of the server's flight has nothing of its own to repeat. Its ACK keeps the
+    /// handshake alive instead, on the schedule of a flight: a server may have to wait for it before it sends anything
+    /// more (RFC 9147 section 5.1), and an ACK can be lost.
+    fn await_rest_of_flight(&mut self) {
+        match &self.state {
+            State::Handshaking(handshaking) if self.role == DtlsRole::Client => {
+                let pause = timeout(&self.config, self.rto, handshaking.received.times_told() + 1);
+                self.timers.set(Timer::Acknowledge, self.now, pause);
+            }
+            _ => self.timers.stop(Timer::Acknowledge),
         }
     }
 

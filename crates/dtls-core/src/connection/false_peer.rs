@@ -5,6 +5,7 @@ use crate::alert::{Alert, AlertDescription};
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config, DtlsRole, PeerPolicy, Versions};
 use crate::discard::Discard;
+use crate::error::Error;
 use crate::event::Event;
 use crate::failure::{Failure, Refusal};
 use crate::handshake::HandshakeType;
@@ -108,6 +109,48 @@ fn a_peer_that_wants_to_renegotiate_is_refused_by_a_warning_and_the_connection_s
     pair.exchange();
     let mut events = std::iter::from_fn(|| pair.server.poll_event());
     assert!(events.any(|event| event == Event::Data(b"still here"[..].into())));
+}
+
+fn events(connection: &mut Connection) -> Vec<Event> {
+    std::iter::from_fn(|| connection.poll_event()).collect()
+}
+
+#[test]
+fn without_key_updates_a_worn_key_is_announced_once_and_its_last_number_is_the_last() {
+    let mut pair = Pair::connected(Versions::Dtls12);
+    let last = (1 << 48) - 1;
+    pair.client.records.skip_to_writing(last - (1 << 20) - 1);
+    assert_eq!(pair.client.send(pair.now, b"one"), Ok(()));
+    assert_eq!(events(&mut pair.client), [Event::RekeyNeeded], "a million records early");
+    assert_eq!(pair.client.send(pair.now, b"two"), Ok(()));
+    pair.client.records.skip_to_writing(last);
+    assert_eq!(pair.client.send(pair.now, b"three"), Ok(()));
+    let sent = waiting(&mut pair.client);
+    for _ in 0..2 {
+        assert_eq!(pair.client.send(pair.now, b"four"), Err(Error::KeyExhausted));
+    }
+    assert_eq!((sent, waiting(&mut pair.client)), (3, 0));
+    assert_eq!(events(&mut pair.client), []);
+    assert!(pair.client.is_connected(), "it still receives");
+    pair.server.send(pair.now, b"still here").unwrap();
+    pair.exchange();
+    assert_eq!(events(&mut pair.client), [Event::Data(b"still here"[..].into())]);
+}
+
+#[test]
+fn without_key_updates_many_forgeries_are_announced_once_and_end_nothing() {
+    let mut pair = Pair::connected(Versions::Dtls12);
+    pair.server.stats.forgeries = (1 << 35) - 2;
+    let mut forge = || {
+        let mut datagram = protected(&mut pair.client, ContentType::ApplicationData, b"forged");
+        *datagram.last_mut().unwrap() ^= 1;
+        pair.server.handle_input(pair.now, &mut datagram);
+        events(&mut pair.server)
+    };
+    assert_eq!([forge(), forge(), forge()], [vec![], vec![Event::RekeyNeeded], vec![]]);
+    pair.client.send(pair.now, b"still here").unwrap();
+    pair.exchange();
+    assert!(events(&mut pair.server).contains(&Event::Data(b"still here"[..].into())));
 }
 
 #[test]

@@ -32,12 +32,13 @@ impl Connection {
 
     /// Keys that have sealed much are replaced, one KeyUpdate at a time (RFC 9147 section 8).
     pub(super) fn replace_worn_key(&mut self) {
-        if let State::Connected(Established { post: Some(post), .. }) = &self.state
-            && post.outstanding == Outstanding::Nothing
-            && self.records.epochs().is_worn()
-            && self.can_update_keys()
-        {
+        if self.outstanding() != Some(Outstanding::Nothing) || !self.records.epochs().is_worn() {
+            return;
+        }
+        if self.can_update_keys() {
             self.begin_key_update(KeyUpdate::NotRequested);
+        } else {
+            self.announce_wear();
         }
     }
 
@@ -54,11 +55,14 @@ impl Connection {
 
     /// Forgeries have us ask for new keys, and never end anything.
     pub(super) fn replace_forged_key(&mut self) {
-        if self.records.epochs().note_forgery()
-            && self.outstanding() == Some(Outstanding::Nothing)
-            && self.can_update_keys()
-        {
+        if self.outstanding() != Some(Outstanding::Nothing) {
+            return;
+        }
+        if self.can_update_keys() {
+            self.records.epochs().forget_forgeries();
             self.begin_key_update(KeyUpdate::Requested);
+        } else {
+            self.announce_wear();
         }
     }
 
@@ -238,9 +242,7 @@ pub(super) mod tests {
         let mut pair = pair();
         for round in 1..=4 {
             for _ in 0..WEAR.forgeries {
-                let mut forged = [&[0b0010_1111, 0, 0, 0, 40][..], &[7; 40]].concat();
-                forged[0] = 0b0010_1100 | u8::try_from((FIRST_APPLICATION_EPOCH + round - 1) & 3).unwrap();
-                pair.client.handle_input(pair.now, &mut forged);
+                pair.client.handle_input(pair.now, &mut forge(FIRST_APPLICATION_EPOCH + round - 1));
             }
             pair.exchange();
             assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH + round));
@@ -248,6 +250,82 @@ pub(super) mod tests {
             pair.exchange();
         }
         assert!(pair.client.is_connected() && pair.server.is_connected());
+    }
+
+    fn forge(under: u16) -> Vec<u8> {
+        let epoch_bits = u8::try_from(under & 0b11).unwrap();
+        [&[0b0010_1100 | epoch_bits, 0, 0, 0, 40][..], &[7; 40]].concat()
+    }
+
+    //= rfc9147-4.5.3-count-forgeries
+    #[test]
+    fn each_key_bears_its_own_forgeries_and_a_former_one_ends_by_them() {
+        let mut pair = pair();
+        let server = &mut pair.server;
+        assert!(server.records.can_read(2), "kept for the client's last flight");
+        // Those under a former key do not wear the newest one out.
+        for _ in 1..WEAR.forgeries {
+            server.handle_input(pair.now, &mut forge(2));
+            server.handle_input(pair.now, &mut forge(3));
+        }
+        assert!(server.records.can_read(2) && server.outstanding() == Some(Outstanding::Nothing));
+        server.handle_input(pair.now, &mut forge(2));
+        assert!(!server.records.can_read(2) && server.records.can_read(3));
+        assert_eq!(server.outstanding(), Some(Outstanding::Nothing));
+        server.handle_input(pair.now, &mut forge(3));
+        assert_eq!(server.outstanding(), Some(Outstanding::KeyUpdate));
+        assert!(server.records.can_read(3), "the newest one stays");
+        assert_eq!(server.stats.forgeries, 2 * WEAR.forgeries);
+        pair.exchange();
+        assert!(pair.client.is_connected() && pair.server.is_connected());
+    }
+
+    #[test]
+    fn a_forgery_of_which_nobody_knows_whose_it_was_counts_against_each_key() {
+        let mut pair = pair();
+        for _ in 0..WEAR.forgeries {
+            pair.server.note_forgery(pair.now);
+        }
+        assert!(!pair.server.records.can_read(2) && pair.server.records.can_read(3));
+        assert_eq!(pair.server.outstanding(), Some(Outstanding::KeyUpdate));
+    }
+
+    #[test]
+    fn forgeries_while_another_update_is_outstanding_have_their_turn_after_it() {
+        let mut pair = pair();
+        pair.server.update_keys(pair.now).unwrap();
+        for _ in 0..2 * WEAR.forgeries {
+            pair.server.handle_input(pair.now, &mut forge(3));
+        }
+        let mut update = Vec::new();
+        while pair.server.poll_transmit(&mut update).is_some() {}
+        assert!(update.len() < 100, "one KeyUpdate");
+        pair.now += Duration::from_secs(1);
+        pair.server.handle_timeout(pair.now);
+        pair.exchange();
+        assert_eq!(writing(&pair.client), Epoch::Application(FIRST_APPLICATION_EPOCH + 1));
+        assert!(pair.client.is_connected() && pair.server.is_connected());
+    }
+
+    #[test]
+    fn who_cannot_replace_its_keys_tells_the_application_once() {
+        for by_forgeries in [true, false] {
+            let mut pair = pair();
+            let State::Connected(Established { post: Some(post), .. }) = &mut pair.server.state else {
+                panic!("connected")
+            };
+            post.outgoing.use_up_sequence();
+            for _ in 0..WEAR.update_after + 50 {
+                if by_forgeries {
+                    pair.server.handle_input(pair.now, &mut forge(3));
+                } else {
+                    pair.server.send(pair.now, b"data").unwrap();
+                }
+            }
+            let events: Vec<_> = std::iter::from_fn(|| pair.server.poll_event()).collect();
+            assert_eq!(events, [Event::RekeyNeeded]);
+            assert!(pair.server.is_connected());
+        }
     }
 
     #[test]

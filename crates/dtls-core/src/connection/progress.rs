@@ -412,9 +412,10 @@ enum Extent {
 }
 
 /// How long to wait after so many transmissions of a flight.
-fn timeout(config: &Config, rto: Duration, transmissions: u32) -> Duration {
-    let doublings = transmissions.saturating_sub(config.schedule.unchanged).min(16);
-    rto.saturating_mul(1 << doublings).min(config.schedule.cap.max(rto))
+pub(super) fn timeout(config: &Config, rto: Duration, transmissions: u32) -> Duration {
+    // The first timeout is the first one, whatever is said of those after it.
+    let doublings = transmissions.saturating_sub(config.schedule.unchanged.max(1));
+    rto.saturating_mul(2_u32.saturating_pow(doublings)).min(config.schedule.cap.max(rto))
 }
 
 /// A path may pass less than was assumed and say nothing about it (RFC 6347 section 4.1.1.1).
@@ -430,6 +431,7 @@ fn mtu(config: &Config, transmissions: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Schedule;
 
     #[test]
     fn the_timeout_stays_for_eight_transmissions_then_doubles_to_the_cap() {
@@ -438,6 +440,15 @@ mod tests {
         let waits: Vec<u128> = (1..=13).map(|sent| timeout(&config, rto, sent).as_millis()).collect();
         assert_eq!(waits, [400, 400, 400, 400, 400, 400, 400, 400, 800, 1600, 3000, 3000, 3000]);
         assert_eq!(timeout(&config, Duration::from_secs(9), u32::MAX), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn the_cap_is_reached_however_far_it_is_and_the_first_timeout_is_never_doubled() {
+        let schedule = Schedule { unchanged: 0, cap: Duration::from_secs(86_400), ..Schedule::default() };
+        let config = Config { schedule, ..Config::default() };
+        let wait = |sent| timeout(&config, Duration::from_millis(1), sent);
+        assert_eq!([1, 2, 3, 21].map(wait).map(|wait| wait.as_millis()), [1, 2, 4, 1 << 20]);
+        assert_eq!([28, 64, u32::MAX].map(wait), [config.schedule.cap; 3]);
     }
 
     #[test]

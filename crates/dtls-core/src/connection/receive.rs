@@ -103,7 +103,7 @@ impl Connection {
             Ok(opened) => opened,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
-                    self.count_forgery();
+                    self.count_forgery(Some(header.epoch_bits));
                 }
                 return self.discard(reason);
             }
@@ -197,7 +197,7 @@ impl Connection {
             Ok(content) => content,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
-                    self.count_forgery();
+                    self.count_forgery(None);
                 }
                 return self.discard(reason);
             }

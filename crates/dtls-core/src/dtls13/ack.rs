@@ -17,6 +17,8 @@ pub(crate) struct Received {
     numbers: Vec<RecordNumber>,
     /// Whether something was noted since the last ACK.
     has_news: bool,
+    /// ACKs since something was noted.
+    times_told: u32,
 }
 
 impl Received {
@@ -29,6 +31,7 @@ impl Received {
         }
         self.numbers.push(number);
         self.has_news = true;
+        self.times_told = 0;
     }
 
     /// Whether an ACK would tell something: nobody else's datagram makes us repeat one.
@@ -39,6 +42,12 @@ impl Received {
     /// An ACK leaves. The numbers stay, so that a later one covers them again, in case this one is lost.
     pub(crate) const fn told(&mut self) {
         self.has_news = false;
+        self.times_told = self.times_told.saturating_add(1);
+    }
+
+    /// How often the same was told.
+    pub(crate) const fn times_told(&self) -> u32 {
+        self.times_told
     }
 
     /// What was told is to be told once more.

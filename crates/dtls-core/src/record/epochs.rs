@@ -25,7 +25,7 @@ pub(crate) struct Wear {
     pub(crate) update_after: u64,
     /// So many sealed records end the association, because no KeyUpdate was acknowledged.
     pub(crate) end_after: u64,
-    /// So many forgeries ask for a KeyUpdate of the peer.
+    /// So many forgeries under the newest key ask for a KeyUpdate of the peer, and under a former one end it.
     pub(crate) forgeries: u64,
 }
 
@@ -49,7 +49,7 @@ struct Reading {
     replay: ReplayWindow,
     /// One more than the highest number that authenticated.
     expected: u64,
-    /// Records that failed to authenticate.
+    /// Records that failed to authenticate, since the peer was asked for a new key.
     forgeries: u64,
 }
 
@@ -117,15 +117,24 @@ impl Epochs {
         self.reading.last().is_some_and(|reading| reading.expected > 0)
     }
 
-    /// A record failed to authenticate. Whether it is time for a new key of the peer; the count begins anew then.
-    pub(crate) fn note_forgery(&mut self) -> bool {
-        let Some(reading) = self.reading.last_mut() else { return false };
-        reading.forgeries += 1;
-        let is_time = reading.forgeries >= self.wear.forgeries;
-        if is_time {
-            reading.forgeries = 0;
+    /// A record of an epoch with these lowest bits failed to authenticate; where they are not known, it counts against
+    /// each key. Whether it is time to ask the peer for a new one. A former key is dropped instead (RFC 9147 section
+    /// 4.5.3).
+    pub(crate) fn note_forgery(&mut self, epoch_bits: Option<u8>) -> bool {
+        let is_meant = |epoch| epoch_bits.is_none_or(|bits| bits == lowest_bits(epoch));
+        for reading in self.reading.iter_mut().filter(|reading| is_meant(reading.epoch)) {
+            reading.forgeries = reading.forgeries.saturating_add(1);
         }
-        is_time
+        let (newest, limit) = (self.newest_reading(), self.wear.forgeries);
+        self.reading.retain(|reading| reading.forgeries < limit || Some(reading.epoch) == newest);
+        self.reading.last().is_some_and(|newest| newest.forgeries >= limit)
+    }
+
+    /// The peer was asked for a new key.
+    pub(crate) fn forget_forgeries(&mut self) {
+        if let Some(newest) = self.reading.last_mut() {
+            newest.forgeries = 0;
+        }
     }
 
     /// Appends the header of a record whose content is to follow, and takes its sequence number.

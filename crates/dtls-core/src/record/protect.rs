@@ -101,6 +101,14 @@ impl RecordLayer {
         }));
     }
 
+    /// As if so many records had been sealed in epoch 1.
+    #[cfg(test)]
+    pub(crate) fn skip_to_writing(&mut self, sequence: u64) {
+        if let Some(keys) = &mut self.keys {
+            keys.write_sequence = Sequence::from(sequence);
+        }
+    }
+
     /// Forgets all keys.
     pub(crate) fn forget_keys(&mut self) {
         self.keys = None;
@@ -124,6 +132,11 @@ impl RecordLayer {
         record: &'a mut [u8],
     ) -> Result<Opened<'a>, Discard> {
         self.epochs.as_mut().ok_or(Discard::UnknownEpoch)?.open(header, record)
+    }
+
+    /// A record of DTLS 1.3 failed to authenticate, see [`Epochs::note_forgery`].
+    pub(crate) fn note_forgery(&mut self, epoch_bits: Option<u8>) -> bool {
+        self.epochs.as_mut().is_some_and(|epochs| epochs.note_forgery(epoch_bits))
     }
 
     /// Whether records of epoch 1 can be opened.

@@ -2,9 +2,10 @@
 
 use crate::world::{Side, World, client_config, config, identities, server_config};
 use dtls_core::{
-    CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, UseSrtp, Versions,
+    CipherSuite, Config, Connection, Discard, Error, Misconfigured, NamedGroup, PeerPolicy, Schedule,
+    UseSrtp, Versions,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[test]
 fn nothing_is_sent_before_the_connection() {
@@ -89,6 +90,8 @@ fn a_configuration_that_cannot_connect_is_refused_by_name() {
     );
     let mtu = Config { mtu: 255, ..client_config() };
     assert_eq!(refused(mtu), Misconfigured::MtuTooSmall { min: 256 });
+    let schedule = Schedule { initial: Duration::ZERO, ..Schedule::default() };
+    assert_eq!(refused(Config { schedule, ..client_config() }), Misconfigured::NoTimeout);
     let srtp = Config { use_srtp: UseSrtp::Required(vec![]), ..client_config() };
     assert_eq!(refused(srtp), Misconfigured::NoSrtpProfile);
 }
@@ -96,8 +99,8 @@ fn a_configuration_that_cannot_connect_is_refused_by_name() {
 #[test]
 fn a_time_that_goes_back_is_taken_for_the_latest_one() {
     let mut world = World::new().started();
-    let past = world.now.checked_sub(std::time::Duration::from_secs(1)).unwrap();
-    world.now += std::time::Duration::from_millis(400);
+    let past = world.now.checked_sub(Duration::from_secs(1)).unwrap();
+    world.now += Duration::from_millis(400);
     world.client.handle_timeout(world.now);
     let deadline = world.client.poll_timeout();
     world.client.handle_timeout(past);

@@ -86,6 +86,97 @@ fn a_flight_that_stays_incomplete_is_acknowledged_after_a_quarter_of_the_timeout
     assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
 }
 
+/// The times in milliseconds at which a client acknowledges the beginning of a flight whose rest never comes.
+fn acknowledgements(schedule: Schedule, rtt: Option<Duration>, until: u64) -> Vec<u128> {
+    let client = Config { schedule, ..dtls13(client_config()) };
+    let server = Config { mtu: 256, ..dtls13(server_config()) };
+    let mut world = World::with(client, server)
+        .network(|packet| if packet.index <= 1 { Fate::Deliver } else { Fate::Drop })
+        .started_with(rtt);
+    // The beginning of the server's flight arrives.
+    world.pass(ms(20));
+    let mut times = Vec::new();
+    let arrived = world.now;
+    while let Some(next) = world.client.poll_timeout().filter(|next| *next <= arrived + ms(until)) {
+        let before = count(&world, Side::Client);
+        world.now = next;
+        world.client.handle_timeout(next);
+        world.collect();
+        if count(&world, Side::Client) > before {
+            times.push((next - arrived).as_micros());
+        }
+    }
+    times
+}
+
+//= rfc9147-7.1-gap
+#[test]
+fn the_delay_of_an_ack_is_exact_and_configurable() {
+    let default = Schedule::default();
+    assert_eq!(acknowledgements(default, None, 399), [100_000]);
+    assert_eq!(acknowledgements(default, Some(ms(100)), 149), [37_500], "a quarter of 1.5 x 100 ms");
+    assert_eq!(acknowledgements(default, Some(ms(1)), 49), [12_500], "a quarter of 50 ms");
+    let delayed = |delay| Schedule { ack_delay: Some(delay), ..default };
+    assert_eq!(acknowledgements(delayed(ms(7)), Some(ms(100)), 149), [7_000]);
+    assert_eq!(acknowledgements(delayed(Duration::from_micros(1)), None, 399), [1]);
+    assert_eq!(acknowledgements(delayed(ms(350)), None, 399), [350_000], "however long");
+}
+
+#[test]
+fn without_a_delay_an_ack_leaves_at_once() {
+    let schedule = Schedule { ack_delay: Some(Duration::ZERO), ..Schedule::default() };
+    let client = Config { schedule, ..dtls13(client_config()) };
+    let mut world = World::with(client, Config { mtu: 256, ..dtls13(server_config()) })
+        .network(|packet| if packet.index <= 1 { Fate::Deliver } else { Fate::Drop })
+        .started();
+    world.pass(ms(20));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+    world.pass(ms(399));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+}
+
+#[test]
+fn an_ack_that_brings_nothing_is_repeated_on_the_schedule_of_a_flight() {
+    let schedule = Schedule {
+        initial: ms(100),
+        unchanged: 2,
+        cap: ms(300),
+        ack_delay: Some(ms(10)),
+        ..Schedule::default()
+    };
+    let expected = [10, 110, 210, 410, 710, 1010].map(|ms| ms * 1000);
+    assert_eq!(acknowledgements(schedule, None, 1200), expected);
+}
+
+#[test]
+fn what_arrives_while_an_ack_waits_to_be_repeated_is_acknowledged_after_the_usual_delay() {
+    let mut from_server = 0;
+    let mut world = small()
+        .network(move |packet| {
+            from_server += usize::from(packet.from == Side::Server);
+            match (packet.from, from_server) {
+                (Side::Server, 1) => Fate::Deliver,
+                // After the first ACK.
+                (Side::Server, 2) => Fate::Delay(ms(200)),
+                (Side::Server, _) => Fate::Drop,
+                (Side::Client, from_server) => {
+                    if from_server == 0 {
+                        Fate::Deliver
+                    } else {
+                        Fate::Drop
+                    }
+                }
+            }
+        })
+        .started();
+    world.pass(ms(220));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+    world.pass(ms(99));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+    world.pass(ms(1));
+    assert_eq!(count(&world, Side::Client), 3, "{}", world.trace());
+}
+
 //= rfc9147-7-highest-epoch
 #[test]
 fn an_ack_after_the_handshake_is_in_the_newest_epoch() {

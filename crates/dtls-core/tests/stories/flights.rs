@@ -36,9 +36,32 @@ fn the_schedule_is_exact_and_ends_with_the_deadline() {
 //= rfc9147-5.8.2-rtt-hint
 #[test]
 fn a_round_trip_hint_sets_the_first_timeout() {
-    for (rtt, timeout) in [(100, 150), (20, 50), (33, 50), (34, 51), (600, 900)] {
+    for (rtt, timeout) in [(100, 150), (0, 50), (20, 50), (33, 50), (34, 51), (600, 900)] {
         let (times, _) = transmissions(client_config(), Some(ms(rtt)));
         assert_eq!(times[..3], [0, timeout, 2 * timeout], "rtt {rtt}");
+    }
+}
+
+#[test]
+fn the_handshake_is_given_up_at_the_deadline_and_not_a_nanosecond_earlier() {
+    let schedule = Schedule { deadline: ms(1234), ..Schedule::default() };
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        for side in [Side::Client, Side::Server] {
+            let with = |config| Config { versions, schedule, ..config };
+            // The client never hears the server.
+            let mut world = World::with(with(client_config()), with(server_config()))
+                .network(|packet| if packet.from == Side::Server { Fate::Drop } else { Fate::Deliver })
+                .started();
+            world.pass(Duration::from_nanos(1_233_999_999));
+            assert_eq!(world.failure(side), None, "{}", world.trace());
+            assert_eq!(world.connection(side).poll_timeout(), Some(world.start + ms(1234)));
+            world.pass(Duration::from_nanos(1));
+            assert_eq!(world.failure(side), Some(Failure::Timeout(Timer::Handshake)), "{}", world.trace());
+            let sent = world.sent.len();
+            assert_eq!(world.connection(side).poll_timeout(), None);
+            world.pass(ms(10_000));
+            assert_eq!(world.sent.len(), sent, "nothing after the end\n{}", world.trace());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Without ICE and without a gate: how much leaves before the client has shown that it hears us.
 
 use crate::world::{
-    Fate, Side, World, client_config, message_record, message_types, ms, server_config, without_ml_kem,
+    Dice, Fate, Side, World, client_config, message_record, message_types, ms, server_config, without_ml_kem,
 };
 use dtls_core::{Config, PathValidation, Versions};
 
@@ -118,6 +118,58 @@ fn loss_and_repetition_only_take_time() {
             assert!(world.elapsed() < ms(2500), "{}", world.trace());
             world.set_network(|_| Fate::Deliver);
             world.pass(ms(2000));
+            world.assert_works();
+        }
+    }
+}
+
+/// Small datagrams, so that the server's flight comes in many.
+fn in_pieces(versions: Versions) -> World {
+    let with = |config| Config { versions, mtu: 256, ..without_ml_kem(config) };
+    World::with(with(client_config()), Config { path: PathValidation::ByHandshake, ..with(server_config()) })
+}
+
+#[test]
+fn a_handshake_lives_on_when_part_of_a_flight_and_the_ack_of_the_rest_are_lost() {
+    for versions in BOTH {
+        for arrives in 0..4 {
+            // Of the server's first flight one datagram arrives, and the first that the client says to it is lost.
+            let (mut from_server, mut answers) = (0, 0);
+            let mut world = in_pieces(versions)
+                .network(move |packet| match packet.from {
+                    Side::Server => {
+                        from_server += 1;
+                        if from_server > 4 || from_server - 1 == arrives { Fate::Deliver } else { Fate::Drop }
+                    }
+                    Side::Client if from_server > 0 => {
+                        answers += 1;
+                        if answers > 1 { Fate::Deliver } else { Fate::Drop }
+                    }
+                    Side::Client => Fate::Deliver,
+                })
+                .started();
+            world.run_until(World::are_connected);
+            assert!(world.elapsed() < ms(3000), "{versions:?} {arrives}\n{}", world.trace());
+            world.pass(ms(2000));
+            world.assert_works();
+        }
+    }
+}
+
+#[test]
+fn heavy_loss_under_the_limit_only_takes_time() {
+    for versions in BOTH {
+        for seed in 0..100 {
+            let mut dice = Dice::new(seed);
+            let mut world = in_pieces(versions)
+                .network(move |_| if dice.roll(4) == 0 { Fate::Drop } else { Fate::Deliver })
+                .started();
+            world.run_until(|world| {
+                assert!(world.failure(Side::Client).is_none(), "{versions:?} seed {seed}\n{}", world.trace());
+                world.are_connected()
+            });
+            world.set_network(|_| Fate::Deliver);
+            world.pass(ms(5000));
             world.assert_works();
         }
     }
