@@ -27,8 +27,10 @@ fn gated(versions: Versions) -> World {
 
 fn requests(world: &World) -> Vec<&Packet> {
     let is_request = |packet: &&Packet| {
-        let content = records(&packet.bytes)[0].3;
+        let (content_type, epoch, _, content) = records(&packet.bytes)[0];
+        // A sealed record begins with any byte.
         packet.from == Side::Server
+            && (content_type, epoch) == (22, 0)
             && (content[0] == 3 || (content[0] == 2 && content[14..18] == [0xcf, 0x21, 0xad, 0x74]))
     };
     world.sent.iter().filter(is_request).collect()
