@@ -9,6 +9,8 @@ mod authenticated_peer;
 mod carrier;
 mod ending;
 #[cfg(test)]
+mod false_handshake;
+#[cfg(test)]
 mod false_peer;
 mod key_update;
 mod post_handshake;

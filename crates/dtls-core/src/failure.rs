@@ -38,9 +38,12 @@ pub enum Misbehaved {
     /// The server selected a suite, group, profile or compression that we did not offer.
     #[error("a selection that was not offered")]
     SelectedUnoffered,
-    /// The server answered an extension that we did not send.
+    /// The peer answered an extension that we did not send.
     #[error("an extension that was not offered")]
     UnsolicitedExtension,
+    /// An extension in a message where it has no place (RFC 8446 section 4.2).
+    #[error("an extension in the wrong message")]
+    MisplacedExtension,
     /// The key share is no point of its group.
     #[error("an invalid key share")]
     InvalidKeyShare,
@@ -180,6 +183,7 @@ impl Misbehaved {
             Self::UnexpectedMessage => AlertDescription::UNEXPECTED_MESSAGE,
             Self::Malformed => AlertDescription::DECODE_ERROR,
             Self::SelectedUnoffered
+            | Self::MisplacedExtension
             | Self::InvalidKeyShare
             | Self::SignatureSchemeUnoffered
             | Self::Downgraded
@@ -220,9 +224,10 @@ impl Refusal {
         match self {
             // RFC 8122 section 6.2 names bad_certificate.
             Self::FingerprintMismatch | Self::ByApplication => AlertDescription::BAD_CERTIFICATE,
-            Self::Pki(Untrusted::Expired) => AlertDescription::CERTIFICATE_EXPIRED,
+            // "Expired or not currently valid" (RFC 5246 section 7.2.2).
+            Self::Pki(Untrusted::Expired | Untrusted::NotYetValid) => AlertDescription::CERTIFICATE_EXPIRED,
             Self::Pki(Untrusted::UnknownIssuer) => AlertDescription::UNKNOWN_CA,
-            Self::Pki(Untrusted::NotYetValid | Untrusted::NotValidForName | Untrusted::Unacceptable) => {
+            Self::Pki(Untrusted::NotValidForName | Untrusted::Unacceptable) => {
                 AlertDescription::BAD_CERTIFICATE
             }
             // RFC 5246 section 7.4.6.

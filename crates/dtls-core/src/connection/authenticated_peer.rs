@@ -275,6 +275,29 @@ fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
 }
 
 #[test]
+fn a_message_behind_a_key_update_has_a_record_of_its_own() {
+    let mut pair = pair();
+    let expected = next(&pair.server);
+    let content = [message(24, expected, &[0]), message(24, expected + 1, &[0])].concat();
+    let datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &content);
+    let unexpected = Misbehaved::UnexpectedMessage;
+    assert_ends(&mut pair, datagram, unexpected, AlertDescription::UNEXPECTED_MESSAGE);
+}
+
+//= rfc9147-9-violation
+#[test]
+fn handshake_messages_that_no_connection_knows_are_unexpected() {
+    // Hellos, a request for a certificate, and a ticket from a client.
+    for kind in [0, 1, 2, 4, 13, 20] {
+        let mut pair = pair();
+        let content = message(kind, next(&pair.server), &[0; 40]);
+        let datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &content);
+        let unexpected = Misbehaved::UnexpectedMessage;
+        assert_ends(&mut pair, datagram, unexpected, AlertDescription::UNEXPECTED_MESSAGE);
+    }
+}
+
+#[test]
 fn a_key_update_with_a_value_that_does_not_exist_is_an_illegal_parameter() {
     for (body, fault, told) in [
         (&[2][..], Misbehaved::IllegalKeyUpdate, AlertDescription::ILLEGAL_PARAMETER),

@@ -2,7 +2,6 @@
 //! still come (RFC 9147 sections 5.8.1 and 8, RFC 8446 section 4.6).
 
 use super::Connection;
-use super::receive::Keys;
 use super::state::{Established, State};
 use crate::config::DtlsRole;
 use crate::connected::Connected;
@@ -141,7 +140,7 @@ impl Connection {
     }
 
     /// A handshake message under the keys of the application, or a repeated one under those of the handshake.
-    pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>, keys: Keys) -> Admitted {
+    pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>, epoch: u16) -> Admitted {
         let State::Connected(Established { post: Some(post), .. }) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
@@ -149,7 +148,8 @@ impl Connection {
             self.answer_repeated_flight();
             return self.discard(Discard::RepeatedMessage);
         }
-        if keys != Keys::Newest {
+        // What precedes a change of keys also ends its record (RFC 8446 section 5.1).
+        if self.records.epochs().newest_reading() != Some(epoch) {
             self.fail(Misbehaved::UnexpectedMessage.into());
             return Admitted::Authenticated;
         }

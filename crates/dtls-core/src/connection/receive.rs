@@ -26,15 +26,6 @@ pub(super) enum Trial {
     OneOfSeveral,
 }
 
-/// Which keys protected a handshake message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keys {
-    None,
-    Newest,
-    /// Of an epoch that the peer has left by a KeyUpdate, or by finishing the handshake.
-    Former,
-}
-
 impl Connection {
     pub(super) fn receive(&mut self, datagram: &mut [u8], trial: Trial) -> Admitted {
         self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
@@ -117,11 +108,13 @@ impl Connection {
 
     fn receive_content(&mut self, number: RecordNumber, content_type: ContentType, content: &[u8]) {
         match content_type {
+            // RFC 8446 section 5.4.
+            ContentType::Handshake | ContentType::Alert if content.is_empty() => {
+                self.fail(Misbehaved::UnexpectedMessage.into());
+            }
             ContentType::Handshake => {
                 self.answered = false;
-                let newest = self.records.epochs().newest_reading();
-                let keys = if newest == Some(number.epoch) { Keys::Newest } else { Keys::Former };
-                if self.receive_handshake(content, keys).is_used() {
+                if self.receive_handshake(content, number.epoch).is_used() {
                     self.note_used(number);
                 }
             }
@@ -161,7 +154,7 @@ impl Connection {
         match record.header.content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                let fragments = self.receive_handshake(record.content, Keys::None);
+                let fragments = self.receive_handshake(record.content, Epoch::Plaintext.number());
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
                 // Repeats may be anybody's.
                 if is_handshaking && fragments.is_used() && fragments.best == Admitted::Unauthenticated {
@@ -204,7 +197,7 @@ impl Connection {
         };
         match content_type {
             ContentType::Handshake => {
-                self.receive_handshake(content, Keys::Newest);
+                self.receive_handshake(content, Epoch::Protected.number());
             }
             ContentType::Alert => self.receive_alert(content),
             ContentType::ApplicationData => self.receive_data(content),
@@ -242,13 +235,13 @@ impl Connection {
     }
 
     /// A record may hold several messages or pieces of them.
-    fn receive_handshake(&mut self, content: &[u8], keys: Keys) -> Fragments {
+    fn receive_handshake(&mut self, content: &[u8], epoch: u16) -> Fragments {
         let mut reader = Reader::new(content);
         let mut fragments: Option<Fragments> = None;
         loop {
             let outcome = match Fragment::decode(&mut reader) {
-                Ok(fragment) => self.receive_fragment(&fragment, keys),
-                Err(_) if keys != Keys::None => {
+                Ok(fragment) => self.receive_fragment(&fragment, epoch),
+                Err(_) if epoch != Epoch::Plaintext.number() => {
                     self.fail(Misbehaved::Malformed.into());
                     return Fragments::new(Admitted::Authenticated);
                 }
@@ -265,12 +258,12 @@ impl Connection {
         }
     }
 
-    fn receive_fragment(&mut self, fragment: &Fragment<'_>, keys: Keys) -> Admitted {
-        let protected = keys != Keys::None;
+    fn receive_fragment(&mut self, fragment: &Fragment<'_>, epoch: u16) -> Admitted {
+        let protected = epoch != Epoch::Plaintext.number();
         match &self.state {
             State::Handshaking(_) => self.advance_handshake(fragment, protected),
             State::Connected(Established { post: Some(_), .. }) if protected => {
-                self.receive_post_handshake(fragment, keys)
+                self.receive_post_handshake(fragment, epoch)
             }
             State::Connected(_) if protected => self.receive_late_handshake(fragment),
             State::Connected(_) => self.receive_stray_handshake(fragment),

@@ -30,6 +30,9 @@ pub(crate) const RETRY_RANDOM: Random = [
 /// How the random ends that a server of 1.3 sends when it settles for 1.2 (RFC 8446 section 4.1.3).
 pub(crate) const DOWNGRADE_TO_12: [u8; 8] = *b"DOWNGRD\x01";
 
+/// How it ends where a server settles for 1.0. Never sent, because we have no 1.0, and refused like the other one.
+pub(crate) const DOWNGRADE_TO_10: [u8; 8] = *b"DOWNGRD\x00";
+
 /// What the hellos have settled.
 #[derive(Clone, Copy)]
 pub(crate) struct Selected {

@@ -12,6 +12,7 @@ pub(crate) mod supported_versions;
 pub(crate) mod use_srtp;
 
 use crate::codec::{Malformed, Reader, Width, Writer};
+use crate::failure::Misbehaved;
 
 /// The registered number of an extension. Unknown values are ordinary values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,20 @@ impl ExtensionType {
     pub(crate) const COOKIE: Self = Self(44);
     pub(crate) const KEY_SHARE: Self = Self(51);
     pub(crate) const RENEGOTIATION_INFO: Self = Self(0xff01);
+
+    /// What we know, and so also where it belongs.
+    const KNOWN: [Self; 10] = [
+        Self::SUPPORTED_GROUPS,
+        Self::EC_POINT_FORMATS,
+        Self::SIGNATURE_ALGORITHMS,
+        Self::USE_SRTP,
+        Self::ALPN,
+        Self::EXTENDED_MASTER_SECRET,
+        Self::SUPPORTED_VERSIONS,
+        Self::COOKIE,
+        Self::KEY_SHARE,
+        Self::RENEGOTIATION_INFO,
+    ];
 }
 
 /// More extensions than any hello carries; it keeps the search for duplicates short.
@@ -72,6 +87,17 @@ impl<'a> Extensions<'a> {
     /// The body of one extension.
     pub(crate) fn get(self, wanted: ExtensionType) -> Option<&'a [u8]> {
         self.iter().find(|(kind, _)| *kind == wanted).map(|(_, body)| body)
+    }
+
+    /// Whether what we know of stands where it may in DTLS 1.3 (RFC 8446 section 4.2). Of others it cannot be told.
+    pub(crate) fn check_places(self, allowed: &[ExtensionType]) -> Result<(), Misbehaved> {
+        let is_misplaced = |kind| ExtensionType::KNOWN.contains(&kind) && !allowed.contains(&kind);
+        let any = self.iter().any(|(kind, _)| is_misplaced(kind));
+        if any { Err(Misbehaved::MisplacedExtension) } else { Ok(()) }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.block.is_empty()
     }
 
     fn read_one(reader: &mut Reader<'a>) -> Result<(ExtensionType, &'a [u8]), Malformed> {

@@ -2,6 +2,7 @@
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::extension::Extensions;
+use crate::failure::Misbehaved;
 
 /// A chain as it came; empty where the sender has none.
 #[derive(Clone, Copy, Debug)]
@@ -10,22 +11,38 @@ pub(crate) struct Certificate13<'a> {
 }
 
 impl<'a> Certificate13<'a> {
+    /// The extensions of an entry answer some of ours, and we offer none that has its place there.
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Misbehaved> {
+        let malformed = |_| Misbehaved::Malformed;
+        let list = Self::list(body).map_err(malformed)?;
+        let mut rest = Reader::new(list);
+        while !rest.is_empty() {
+            let extensions = Self::read_extensions(&mut rest).map_err(malformed)?;
+            extensions.check_places(&[])?;
+            if !extensions.is_empty() {
+                return Err(Misbehaved::UnsolicitedExtension);
+            }
+        }
+        Ok(Self { list })
+    }
+
     /// The request context is empty during the handshake, and nothing of ours asks for a certificate later.
-    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+    fn list(body: &'a [u8]) -> Result<&'a [u8], Malformed> {
         let mut reader = Reader::new(body);
         if !reader.vector8()?.is_empty() {
             return Err(Malformed);
         }
         let list = reader.vector24()?;
         reader.finish()?;
-        let mut rest = Reader::new(list);
-        while !rest.is_empty() {
-            if rest.vector24()?.is_empty() {
-                return Err(Malformed);
-            }
-            Extensions::decode_block(rest.vector16()?)?;
+        Ok(list)
+    }
+
+    /// Reads an entry, which holds a certificate and what belongs to it.
+    fn read_extensions(entries: &mut Reader<'a>) -> Result<Extensions<'a>, Malformed> {
+        if entries.vector24()?.is_empty() {
+            return Err(Malformed);
         }
-        Ok(Self { list })
+        Extensions::decode_block(entries.vector16()?)
     }
 
     /// The certificates as DER.

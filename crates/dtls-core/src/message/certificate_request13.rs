@@ -4,16 +4,26 @@ use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::crypto::sign::SignatureScheme;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::{self, ExtensionType, Extensions};
+use crate::failure::Misbehaved;
 
 /// The signatures that the server verifies. The authorities that it may name are not looked at.
-pub(crate) fn decode(body: &[u8]) -> Result<SignatureAlgorithms<'_>, Malformed> {
+pub(crate) fn decode(body: &[u8]) -> Result<SignatureAlgorithms<'_>, Misbehaved> {
+    let malformed = |_| Misbehaved::Malformed;
+    let extensions = extensions(body).map_err(malformed)?;
+    extensions.check_places(&[ExtensionType::SIGNATURE_ALGORITHMS])?;
+    let schemes = extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Misbehaved::MissingExtension)?;
+    SignatureAlgorithms::decode(schemes).map_err(malformed)
+}
+
+/// The request context is empty during the handshake.
+fn extensions(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
     let mut reader = Reader::new(body);
     if !reader.vector8()?.is_empty() || reader.is_empty() {
         return Err(Malformed);
     }
     let extensions = Extensions::decode(&mut reader)?;
     reader.finish()?;
-    SignatureAlgorithms::decode(extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Malformed)?)
+    Ok(extensions)
 }
 
 /// Writes one that accepts whatever these schemes verify.

@@ -2,8 +2,8 @@
 
 use crate::world::{Dice, Fate, LATENCY, Side, World, client_config, ms, server_config, without_ml_kem};
 use dtls_core::{
-    CipherSuite, Config, Discard, Error, Event, Failure, Incompatible, Misbehaved, NamedGroup,
-    ProtocolVersion, UseSrtp, Versions,
+    CipherSuite, Config, Discard, Error, Event, Failure, Incompatible, NamedGroup, ProtocolVersion, UseSrtp,
+    Versions,
 };
 
 fn versions(config: Config, versions: Versions) -> Config {
@@ -64,68 +64,6 @@ fn every_suite_and_every_group_connects() {
             world.assert_works();
         }
     }
-}
-
-//= rfc9147-5.2-dual-stack
-#[test]
-fn a_client_with_both_versions_meets_servers_of_each() {
-    for (server, expected) in [
-        (Versions::Dtls12, ProtocolVersion::DTLS12),
-        (Versions::Dtls13, ProtocolVersion::DTLS13),
-        (Versions::Auto, ProtocolVersion::DTLS13),
-    ] {
-        let mut world =
-            World::with(versions(client_config(), Versions::Auto), versions(server_config(), server))
-                .started();
-        world.run_until(World::are_connected);
-        assert_eq!(world.client.negotiated().unwrap().version, expected, "{server:?}\n{}", world.trace());
-        world.pass(ms(100));
-        world.assert_works();
-    }
-}
-
-#[test]
-fn a_server_with_both_versions_takes_a_client_of_the_older_one() {
-    let mut world = World::with(client_config(), versions(server_config(), Versions::Auto)).started();
-    world.run_until(World::are_connected);
-    assert_eq!(world.server.negotiated().unwrap().version, ProtocolVersion::DTLS12);
-    world.settle();
-    world.assert_works();
-}
-
-#[test]
-fn peers_without_a_version_in_common_say_so() {
-    for (client, server) in [(Versions::Dtls13, Versions::Dtls12), (Versions::Dtls12, Versions::Dtls13)] {
-        let mut world =
-            World::with(versions(client_config(), client), versions(server_config(), server)).started();
-        world.run_until(|world| world.failure(Side::Server).is_some());
-        assert_eq!(world.failure(Side::Server), Some(Failure::NoOverlap(Incompatible::Version)));
-    }
-}
-
-#[test]
-fn a_downgrade_by_somebody_between_them_is_noticed() {
-    // Somebody takes 1.3 out of the ClientHello on its way: fe fc becomes a version that nobody knows.
-    let mut world =
-        World::with(versions(client_config(), Versions::Auto), versions(server_config(), Versions::Auto));
-    let now = world.now;
-    world.client.start(now, None).unwrap();
-    world.server.start(now, None).unwrap();
-    let mut hello = Vec::new();
-    while world.client.poll_transmit(&mut hello).is_some() {
-        if let Some(at) = hello.windows(4).position(|bytes| bytes == [0xfe, 0xfc, 0xfe, 0xfd]) {
-            hello[at] = 0x7f;
-        }
-        world.server.handle_input(now, &mut hello);
-        hello.clear();
-    }
-    let mut answer = Vec::new();
-    while world.server.poll_transmit(&mut answer).is_some() {
-        world.client.handle_input(now, &mut answer);
-        answer.clear();
-    }
-    world.collect();
-    assert_eq!(world.failure(Side::Client), Some(Failure::Peer(Misbehaved::Downgraded)), "{}", world.trace());
 }
 
 #[test]

@@ -154,29 +154,6 @@ fn forged_plaintext_displaces_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn after_a_cookie_of_1_2_neither_hello_nor_retry_of_1_3_is_taken() {
-    const RETRY: [u8; 32] = [
-        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
-        0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
-    ];
-    for random in [RETRY, [7; 32]] {
-        let auto = |config: Config| Config { versions: Versions::Auto, ..config };
-        let mut world = World::with(auto(client_config()), auto(server_config())).network(|_| Fate::Drop);
-        world = world.started();
-        world.inject(Side::Client, &fragment_record(3, 0, &[0xfe, 0xfd, 2, 1, 2], 0..5));
-        let mut hello = vec![0xfe, 0xfd];
-        hello.extend(random);
-        hello.extend([0, 0x13, 0x01, 0]);
-        let share: &[u8] = if random == RETRY { &[0, 2, 0, 24] } else { &[0, 6, 0, 29, 0, 2, 1, 1] };
-        hello.extend([0, u8::try_from(6 + 2 + share.len()).unwrap(), 0, 43, 0, 2, 0xfe, 0xfc, 0, 51]);
-        hello.extend(share);
-        world.inject(Side::Client, &fragment_record(2, 1, &hello, 0..hello.len()));
-        let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
-        assert_eq!(world.failure(Side::Client), Some(failure), "{}", world.trace());
-    }
-}
-
-#[test]
 fn a_cookie_of_1_2_in_an_offer_of_1_3_is_refused() {
     let mut world = world().network(|_| Fate::Drop).started();
     let hello = world.sent[0].bytes[13 + 12..].to_vec();

@@ -84,7 +84,7 @@ fn a_server_that_is_not_trusted_is_refused_with_the_alert_that_says_why() {
             &server,
             policy(vec![root.clone()], name, Duration::ZERO),
             Untrusted::NotYetValid,
-            AlertDescription::BAD_CERTIFICATE,
+            AlertDescription::CERTIFICATE_EXPIRED,
         ),
         (
             &not_a_server,

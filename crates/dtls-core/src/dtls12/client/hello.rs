@@ -49,9 +49,9 @@ impl AwaitServerHello {
         let Ok(request) = HelloVerifyRequest::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self), Discard::Malformed);
         };
-        let cookies = self.cookies;
-        let Some(next) = self.take_cookie() else {
-            return Step::Stay(State::AwaitServerHello(Self { cookies }), Discard::UnexpectedMessage);
+        let next = match self.take_cookie() {
+            Ok(next) => next,
+            Err(same) => return Step::Stay(State::AwaitServerHello(same), Discard::UnexpectedMessage),
         };
         cx.outgoing.transcript.restart();
         // The same random and offer as before: only the cookie may differ (RFC 6347 section 4.2.1).
@@ -59,13 +59,9 @@ impl AwaitServerHello {
         Step::Advance(State::AwaitServerHello(next))
     }
 
-    /// One more cookie, where there may be one.
-    pub(crate) fn take_cookie(mut self) -> Option<Self> {
-        if self.cookies >= MAX_COOKIES {
-            return None;
-        }
-        self.cookies += 1;
-        Some(self)
+    /// One more cookie, where there may be one; else nothing has changed.
+    pub(crate) const fn take_cookie(self) -> Result<Self, Self> {
+        if self.cookies < MAX_COOKIES { Ok(Self { cookies: self.cookies + 1 }) } else { Err(self) }
     }
 
     /// The first message of step 4.

@@ -73,8 +73,9 @@ impl AwaitCertificate {
         let Request::None = self.0.request else {
             return Step::Fail(Misbehaved::UnexpectedMessage.into());
         };
-        let Ok(schemes) = certificate_request13::decode(message.body) else {
-            return Step::Fail(Misbehaved::Malformed.into());
+        let schemes = match certificate_request13::decode(message.body) {
+            Ok(schemes) => schemes,
+            Err(fault) => return Step::Fail(fault.into()),
         };
         self.0.request = match identity::choose(cx.config, schemes) {
             Some((own, scheme)) => Request::Certificate { own: own.clone(), scheme },
@@ -85,8 +86,9 @@ impl AwaitCertificate {
     }
 
     pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
-        let Ok(chain) = Certificate13::decode(message.body) else {
-            return Step::Fail(Misbehaved::Malformed.into());
+        let chain = match Certificate13::decode(message.body) {
+            Ok(chain) => chain,
+            Err(fault) => return Step::Fail(fault.into()),
         };
         cx.outgoing.transcript.receive(message);
         Step::from_result(self.judge(chain, cx))

@@ -12,12 +12,14 @@ use crate::dtls12;
 use crate::dtls13::client::authentication::AwaitCertificate;
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::key_schedule::HandshakeSecrets;
-use crate::dtls13::{DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_handshake, suites};
+use crate::dtls13::{
+    DOWNGRADE_TO_10, DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_handshake, suites,
+};
 use crate::extension::key_share::{KeyShareEntry, KeyShares, decode_retry};
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::supported_groups::SupportedGroups;
 use crate::extension::{
-    self, ExtensionType, cookie, ec_point_formats, renegotiation_info, supported_versions,
+    self, ExtensionType, Extensions, cookie, ec_point_formats, renegotiation_info, supported_versions,
 };
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::handshake::step::{Context, Step};
@@ -85,14 +87,19 @@ impl AwaitServerHello {
         let Ok(request) = HelloVerifyRequest::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
         };
-        let verified = match self.retry {
-            _ if !cx.config.allows_dtls12() => None,
-            Retry::NotAsked => Some(dtls12::client::AwaitServerHello::default()),
-            Retry::Verified(state) => state.take_cookie(),
-            Retry::Retried(_) => None,
+        let asked = match self.retry {
+            // Only a server of DTLS 1.2 asks like this.
+            _ if !cx.config.allows_dtls12() => return Step::Fail(Incompatible::Version.into()),
+            Retry::NotAsked => dtls12::client::AwaitServerHello::default(),
+            Retry::Verified(state) => state,
+            Retry::Retried(_) => return Step::Fail(Misbehaved::UnexpectedMessage.into()),
         };
-        let Some(verified) = verified else {
-            return Step::Fail(Misbehaved::UnexpectedMessage.into());
+        let verified = match asked.take_cookie() {
+            Ok(verified) => verified,
+            Err(same) => {
+                self.retry = Retry::Verified(same);
+                return Step::Stay(State::AwaitServerHello(self).into(), Discard::UnexpectedMessage);
+            }
         };
         cx.outgoing.transcript.restart();
         let cookies = Cookies { legacy: request.cookie, extension: None };
@@ -113,6 +120,10 @@ impl AwaitServerHello {
         if hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS).is_none() {
             return self.hand_over(&hello, message, cx);
         }
+        // The server has begun DTLS 1.2, and only that can follow.
+        if let Retry::Verified(_) = self.retry {
+            return Step::Fail(Misbehaved::SelectedUnoffered.into());
+        }
         let next = if hello.random == RETRY_RANDOM {
             self.retry(&hello, message, cx)
         } else {
@@ -128,18 +139,17 @@ impl AwaitServerHello {
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Step<Next> {
-        if !cx.config.allows_dtls12() {
-            return Step::Fail(Incompatible::Version.into());
-        }
-        // Both sides have 1.3, so somebody between them does not want it (RFC 8446 section 4.1.3).
-        if hello.random.ends_with(&DOWNGRADE_TO_12) {
-            return Step::Fail(Misbehaved::Downgraded.into());
-        }
         let state = match self.retry {
+            // A version that was selected stays selected (RFC 8446 section 4.1.4).
+            Retry::Retried(_) => return Step::Fail(Misbehaved::SelectedUnoffered.into()),
+            _ if !cx.config.allows_dtls12() => return Step::Fail(Incompatible::Version.into()),
             Retry::NotAsked => dtls12::client::AwaitServerHello::default(),
             Retry::Verified(state) => state,
-            Retry::Retried(_) => return Step::Fail(Misbehaved::SelectedUnoffered.into()),
         };
+        // Both sides have 1.3, so somebody between them does not want it (RFC 8446 section 4.1.3).
+        if hello.random.ends_with(&DOWNGRADE_TO_12) || hello.random.ends_with(&DOWNGRADE_TO_10) {
+            return Step::Fail(Misbehaved::Downgraded.into());
+        }
         state.on_server_hello(message, cx).map(Next::Dtls12)
     }
 
@@ -150,13 +160,10 @@ impl AwaitServerHello {
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
-        let Self { mut offer, retry } = *self;
-        match retry {
-            Retry::NotAsked => {}
-            Retry::Retried(_) => return Err(Misbehaved::UnexpectedMessage.into()),
-            // The server has begun DTLS 1.2 (RFC 9147 section 5.1).
-            Retry::Verified(_) => return Err(Misbehaved::SelectedUnoffered.into()),
+        if self.has_retried() {
+            return Err(Misbehaved::UnexpectedMessage.into());
         }
+        let mut offer = self.offer;
         let choice = read_choice(hello, cx.config, &RETRY_EXTENSIONS)?;
         match choice.retry_group {
             // Nothing would change (RFC 8446 section 4.1.4).
@@ -184,12 +191,11 @@ impl AwaitServerHello {
     ) -> Result<State, Failure> {
         let Self { offer, retry } = *self;
         let choice = read_choice(hello, cx.config, &HELLO_EXTENSIONS)?;
-        match retry {
-            Retry::NotAsked => {}
-            Retry::Retried(suite) if suite.suite == choice.suite.suite => {}
-            Retry::Retried(_) | Retry::Verified(_) => return Err(Misbehaved::SelectedUnoffered.into()),
+        // A retry has settled the suite (RFC 8446 section 4.1.4).
+        if matches!(retry, Retry::Retried(suite) if suite.suite != choice.suite.suite) {
+            return Err(Misbehaved::SelectedUnoffered.into());
         }
-        let theirs = choice.share.ok_or(Misbehaved::SelectedUnoffered)?;
+        let theirs = choice.share.ok_or(Misbehaved::MissingExtension)?;
         let secret = offer.agree(theirs.group, theirs.share)?;
         let outgoing = &mut *cx.outgoing;
         outgoing.transcript.become_dtls13();
@@ -217,13 +223,7 @@ impl AwaitEncryptedExtensions {
             return Step::Fail(Misbehaved::Malformed.into());
         };
         let Self { selected, secrets } = self;
-        // A server may say which groups it prefers (RFC 8446 section 4.2.7).
-        let is_offered =
-            |kind| kind == ExtensionType::SUPPORTED_GROUPS || carried::is_offered(kind, cx.config);
-        if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
-            return Step::Fail(Misbehaved::UnsolicitedExtension.into());
-        }
-        match Carried::check(extensions, cx.config) {
+        match check_encrypted(extensions, cx.config) {
             Ok(carried) => {
                 cx.outgoing.transcript.receive(message);
                 let state = AwaitCertificate::new(selected, secrets, carried);
@@ -232,6 +232,19 @@ impl AwaitEncryptedExtensions {
             Err(failure) => Step::Fail(failure),
         }
     }
+}
+
+/// What EncryptedExtensions may carry. A server may say which groups it prefers (RFC 8446 section 4.2.7).
+const ENCRYPTED_EXTENSIONS: [ExtensionType; 3] =
+    [ExtensionType::SUPPORTED_GROUPS, ExtensionType::USE_SRTP, ExtensionType::ALPN];
+
+fn check_encrypted(extensions: Extensions<'_>, config: &Config) -> Result<Carried, Failure> {
+    let is_offered = |kind| kind == ExtensionType::SUPPORTED_GROUPS || carried::is_offered(kind, config);
+    extensions.check_places(&ENCRYPTED_EXTENSIONS)?;
+    if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
+        return Err(Misbehaved::UnsolicitedExtension.into());
+    }
+    Carried::check(extensions, config)
 }
 
 /// What a ServerHello of DTLS 1.3 may carry.
@@ -257,6 +270,7 @@ fn read_choice<'a>(
     {
         return Err(Misbehaved::SelectedUnoffered.into());
     }
+    extensions.check_places(allowed)?;
     if extensions.iter().any(|(kind, _)| !allowed.contains(&kind)) {
         return Err(Misbehaved::UnsolicitedExtension.into());
     }
@@ -267,8 +281,7 @@ fn read_choice<'a>(
     let (share, retry_group) = match key_share {
         Some(body) if is_retry => (None, Some(decode_retry(body).map_err(malformed)?)),
         Some(body) => (Some(KeyShareEntry::decode(body).map_err(malformed)?), None),
-        None if is_retry => (None, None),
-        None => return Err(Misbehaved::MissingExtension.into()),
+        None => (None, None),
     };
     let cookie = extensions.get(ExtensionType::COOKIE).map(cookie::decode).transpose().map_err(malformed)?;
     Ok(Choice { suite, share, retry_group, cookie })

@@ -56,8 +56,9 @@ impl AwaitCertificate {
     }
 
     pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
-        let Ok(chain) = Certificate13::decode(message.body) else {
-            return Step::Fail(Misbehaved::Malformed.into());
+        let chain = match Certificate13::decode(message.body) {
+            Ok(chain) => chain,
+            Err(fault) => return Step::Fail(fault.into()),
         };
         cx.outgoing.transcript.receive(message);
         Step::from_result(self.judge(chain, cx))
