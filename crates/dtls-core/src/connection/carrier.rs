@@ -14,7 +14,7 @@ impl Connection {
         let flight = match &mut self.state {
             State::Handshaking(handshaking) => &mut handshaking.outgoing.flight,
             State::Connected(Established { post: Some(post), .. }) => &mut post.outgoing.flight,
-            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => flight,
+            State::Connected(Established { final_flight: FinalFlight::Kept(kept), .. }) => &mut kept.flight,
             State::Idle { .. } | State::Connected(_) | State::Closed | State::Failed => return 0,
         };
         let mut copies = Outbox::default();

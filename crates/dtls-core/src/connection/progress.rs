@@ -3,7 +3,7 @@
 use super::Connection;
 use super::post_handshake::PostHandshake;
 use super::receive::Trial;
-use super::state::{Established, FinalFlight, FreshHello, Handshaking, Machine, State};
+use super::state::{Established, FinalFlight, FreshHello, Handshaking, KeptFlight, Machine, State};
 use crate::config::{Config, DtlsRole};
 use crate::connected::Connected;
 use crate::discard::Discard;
@@ -213,9 +213,8 @@ impl Connection {
             (Connected::Dtls12(_), DtlsRole::Client) => (FinalFlight::ByPeer, None),
             (Connected::Dtls12(_), DtlsRole::Server) => {
                 outgoing.flight.answers(reassembly.next());
-                outgoing.flight.shrink();
                 self.timers.set(Timer::FinalFlight, self.now, self.config.schedule.keep_final_flight);
-                (FinalFlight::Kept(Box::new(outgoing.flight)), None)
+                (FinalFlight::Kept(Box::new(KeptFlight::new(outgoing.flight, self.now))), None)
             }
             (Connected::Dtls13(_), role) => {
                 let after = match role {
@@ -327,8 +326,8 @@ impl Connection {
             State::Connected(Established { post: Some(post), .. }) => {
                 post.outgoing.flight.transmissions() > 0
             }
-            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => {
-                flight.transmissions() > 0
+            State::Connected(Established { final_flight: FinalFlight::Kept(kept), .. }) => {
+                kept.flight.transmissions() > 0
             }
             _ => return,
         };
@@ -355,8 +354,8 @@ impl Connection {
         let (flight, awaits_answer) = match &mut self.state {
             State::Handshaking(handshaking) => (&mut handshaking.outgoing.flight, true),
             State::Connected(Established { post: Some(post), .. }) => (&mut post.outgoing.flight, true),
-            State::Connected(Established { final_flight: FinalFlight::Kept(flight), .. }) => {
-                (&mut **flight, false)
+            State::Connected(Established { final_flight: FinalFlight::Kept(kept), .. }) => {
+                (&mut kept.flight, false)
             }
             _ => return,
         };

@@ -165,11 +165,20 @@ impl Connection {
             ContentType::Ack => self.receive_plaintext_ack(record.content),
             ContentType::Alert => self.receive_plaintext_alert(record.content),
             ContentType::ApplicationData => self.discard(Discard::PlaintextData),
-            // Epoch and Finished say all that a ChangeCipherSpec could; DTLS 1.3 has none.
             ContentType::ChangeCipherSpec if *record.content == [1] && !self.is_dtls13() => {
-                Admitted::Unauthenticated
+                self.receive_change_cipher_spec()
             }
+            // DTLS 1.3 has none.
             ContentType::ChangeCipherSpec => self.discard(Discard::BadRecord),
+        }
+    }
+
+    /// Epoch and Finished say all that a ChangeCipherSpec could. Once connected it is a part of a repeated flight.
+    fn receive_change_cipher_spec(&mut self) -> Admitted {
+        match self.state {
+            // It has no number. What it stands behind was all handled.
+            State::Connected(_) => self.answer_repeat(0),
+            _ => Admitted::Unauthenticated,
         }
     }
 
@@ -276,7 +285,7 @@ impl Connection {
     /// A protected handshake message after the handshake: a repeat, or the wish to renegotiate.
     fn receive_late_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
         match (fragment.kind, self.role) {
-            (HandshakeType::FINISHED, _) => self.answer_repeat(fragment),
+            (HandshakeType::FINISHED, _) => self.answer_repeat(fragment.sequence),
             (HandshakeType::CLIENT_HELLO, DtlsRole::Server)
             | (HandshakeType::HELLO_REQUEST, DtlsRole::Client) => {
                 self.refuse_renegotiation();
@@ -289,7 +298,7 @@ impl Connection {
     /// A plaintext handshake message after the handshake: a repeat, or somebody begins anew.
     fn receive_stray_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
         if fragment.kind != HandshakeType::CLIENT_HELLO {
-            return self.answer_repeat(fragment);
+            return self.answer_repeat(fragment.sequence);
         }
         let State::Connected(established) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
@@ -312,13 +321,13 @@ impl Connection {
     }
 
     /// The peer repeats the flight that our last one answered, so it has missed ours (RFC 6347 section 4.2.4).
-    fn answer_repeat(&mut self, fragment: &Fragment<'_>) -> Admitted {
+    fn answer_repeat(&mut self, sequence: u16) -> Admitted {
         let State::Connected(established) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
-        match &established.final_flight {
-            FinalFlight::Kept(flight) if flight.was_missed_by(fragment.sequence) => {
-                if flight.may_repeat(self.now, self.rto) {
+        match &mut established.final_flight {
+            FinalFlight::Kept(kept) if kept.flight.was_missed_by(sequence) => {
+                if kept.is_due(self.now, self.rto) {
                     self.repeat_flight();
                 }
                 self.discard(Discard::RepeatedMessage)

@@ -21,7 +21,7 @@ use crate::message::Random;
 use crate::peek::hello_random;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) enum State {
     /// A client before its start.
@@ -286,8 +286,34 @@ pub(super) struct Established {
 pub(super) enum FinalFlight {
     /// The peer sent the last flight, so there is nothing that it could miss. In DTLS 1.3 it is acknowledged.
     ByPeer,
-    Kept(Box<Flight>),
+    Kept(Box<KeptFlight>),
     Released,
+}
+
+/// A flight that leaves again where the peer asks for it, by repeating its own.
+pub(super) struct KeptFlight {
+    pub(super) flight: Flight,
+    /// When it was sent last, or would have been by the timeout.
+    paced: Instant,
+}
+
+impl KeptFlight {
+    pub(super) fn new(mut flight: Flight, now: Instant) -> Self {
+        flight.shrink();
+        Self { flight, paced: now }
+    }
+
+    /// Whether it is time to send it again. Anybody can ask, so it leaves once per timeout. The peer's timeout may be
+    /// shorter than ours, and its datagrams come sooner or later than the one before: what comes half a timeout early is
+    /// answered as well, and the next timeout begins where it would have begun.
+    pub(super) fn is_due(&mut self, now: Instant, rto: Duration) -> bool {
+        let since = now.saturating_duration_since(self.paced);
+        if since < rto.saturating_sub(rto / 2) {
+            return false;
+        }
+        self.paced = self.paced.checked_add(rto).map_or(now, |due| due.max(now));
+        true
+    }
 }
 
 impl Established {

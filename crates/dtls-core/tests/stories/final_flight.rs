@@ -1,7 +1,9 @@
 //! The last flight of a handshake, which nobody confirms.
 
-use crate::world::{Fate, Side, World, client_config, ms, records, server_config};
-use dtls_core::{Discard, Event};
+use crate::world::{
+    Fate, Side, World, client_config, messages, ms, plaintext_record, records, server_config,
+};
+use dtls_core::{Admitted, Discard, Event};
 use std::time::Duration;
 
 /// A server that is connected and a client whose copy of the last flight was lost.
@@ -53,6 +55,91 @@ fn any_part_of_the_clients_flight_brings_the_last_one_back_once_per_timeout() {
         world.inject(Side::Server, &certificate);
         assert_eq!(server_flights(&world), expected, "{}", world.trace());
         world.now += ms(380);
+    }
+}
+
+/// Each part of the client's flight as a record of its own: Certificate, ClientKeyExchange, CertificateVerify,
+/// ChangeCipherSpec, and whatever comes under the keys.
+fn parts(flight: &[u8]) -> Vec<Vec<u8>> {
+    let messages = messages(flight).into_iter().map(|message| plaintext_record(22, 99, message));
+    let change_cipher_spec = plaintext_record(20, 99, &[1]);
+    let parts: Vec<_> = messages.chain([change_cipher_spec]).collect();
+    assert_eq!(parts.iter().map(|part| part[13]).collect::<Vec<_>>(), [11, 16, 15, 1]);
+    parts
+}
+
+#[test]
+fn every_single_part_of_the_clients_flight_brings_the_last_one_back() {
+    let count = parts(&client_flight(&with_lost_last_flight())).len();
+    for index in 0..=count {
+        let mut world = with_lost_last_flight();
+        if index < count {
+            let part = parts(&client_flight(&world)).remove(index);
+            world.now += ms(199);
+            world.inject(Side::Server, &part);
+            assert_eq!(server_flights(&world), 1, "{index}: too early\n{}", world.trace());
+            world.now += ms(1);
+            let admitted = world.inject(Side::Server, &part);
+            assert_eq!(admitted, Admitted::Discarded(Discard::RepeatedMessage));
+        } else {
+            // The Finished alone gets through, which is under the keys and hence under a new number.
+            let repeated =
+                |world: &World| world.sent.iter().filter(|packet| packet.from == Side::Client).count() == 3;
+            world.set_network(|packet| if packet.from == Side::Client { Fate::Drop } else { Fate::Deliver });
+            world.run_until(repeated);
+            let flight = world.sent.iter().rfind(|packet| packet.from == Side::Client).unwrap().bytes.clone();
+            let finished =
+                records(&flight).into_iter().find(|(_, epoch, ..)| *epoch == 1).unwrap().3.len() + 13;
+            world.inject(Side::Server, &flight[flight.len() - finished..]);
+        }
+        assert_eq!(server_flights(&world), 2, "{index}\n{}", world.trace());
+        world.set_network(|_| Fate::Deliver);
+        world.run_until(World::are_connected);
+    }
+}
+
+#[test]
+fn however_often_it_is_asked_for_the_last_flight_leaves_once_per_timeout() {
+    let mut world = with_lost_last_flight();
+    let flight = client_flight(&world);
+    let connected = world.now;
+    for millisecond in 0..=40_000 {
+        world.now = connected + ms(millisecond);
+        world.inject(Side::Server, &flight);
+    }
+    // Half a timeout early, and never earlier than that.
+    assert_eq!(server_flights(&world), 1 + 40_000 / 400, "{}", world.trace());
+}
+
+#[test]
+fn a_client_that_is_less_patient_than_its_server_is_answered_at_once() {
+    // ICE has measured 80 ms on one side and 120 ms on the other, and what is repeated comes sooner than the first time.
+    let mut world = World::new().network(|packet| match packet.index {
+        2 => Fate::Delay(ms(3)),
+        3 => Fate::Drop,
+        _ => Fate::Deliver,
+    });
+    world.client.start(world.now, Some(ms(80))).unwrap();
+    world.server.start(world.now, Some(ms(120))).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    assert_eq!(world.elapsed(), ms(20 + 120 + 20), "{}", world.trace());
+}
+
+#[test]
+fn a_part_of_the_clients_flight_after_the_release_has_a_name_and_no_answer() {
+    for how in ["data", "the layer above", "time"] {
+        let mut world = World::connected();
+        let flight = client_flight(&world);
+        match how {
+            "data" => world.send(Side::Client, b"I am here"),
+            "time" => world.pass(Duration::from_secs(240)),
+            _ => world.server.release_final_flight(world.now),
+        }
+        world.pass(ms(1000));
+        let released: Vec<_> = parts(&flight).iter().map(|part| world.inject(Side::Server, part)).collect();
+        assert_eq!(released, [Admitted::Discarded(Discard::FlightReleased); 4], "{how}");
+        assert_eq!(server_flights(&world), 1, "{how}\n{}", world.trace());
     }
 }
 
