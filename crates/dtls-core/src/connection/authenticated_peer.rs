@@ -228,6 +228,41 @@ fn a_fragment_of_the_clients_last_flight_acknowledges_the_servers() {
     assert_eq!(pair.server.stats.flights_repeated, before);
 }
 
+/// The handshake messages of a flight under the keys of the handshake.
+fn messages_of_flight(by: &mut Connection, flight: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut messages = Vec::new();
+    for mut datagram in flight {
+        // A plaintext hello goes before them.
+        let mut rest = &mut datagram[..];
+        while rest.first() == Some(&ContentType::Handshake.number()) {
+            rest = crate::record::Record::split_first(rest).unwrap().1;
+        }
+        if !rest.is_empty() {
+            messages.extend(opened(by, rest).2);
+        }
+    }
+    messages
+}
+
+#[test]
+fn a_repeated_flight_has_the_signature_that_it_had() {
+    // ECDSA draws a number for each signature, so another one would be other bytes.
+    let mut pair = before_the_last_flight();
+    datagrams(&mut pair.client);
+    let (mut of_server, mut of_client) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        pair.now += pair.server.rto;
+        pair.server.handle_timeout(pair.now);
+        pair.client.handle_timeout(pair.now);
+        let [server, client] = [datagrams(&mut pair.server), datagrams(&mut pair.client)];
+        of_server.push(messages_of_flight(&mut pair.client, server));
+        of_client.push(messages_of_flight(&mut pair.server, client));
+    }
+    for sent in [of_server, of_client] {
+        assert!(sent[0].len() > 300 && sent[0] == sent[1] && sent[1] == sent[2]);
+    }
+}
+
 //= rfc9147bis-8-nothing-after-update
 #[test]
 fn after_a_key_update_of_ours_nothing_new_is_sent_in_its_epoch() {

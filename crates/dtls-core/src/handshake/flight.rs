@@ -245,7 +245,8 @@ impl Flight {
         self.transmit(sent_at, mtu, records, copies)
     }
 
-    /// A transmission that nothing but time has caused: such ones lengthen the timeout and shorten the datagrams.
+    /// All of it was sent that is not known to have arrived. This lengthens the timeout and shortens the datagrams; what
+    /// an ACK has shown to be lost does not.
     pub(crate) const fn count_transmission(&mut self) {
         self.transmissions = self.transmissions.saturating_add(1);
     }
@@ -332,6 +333,48 @@ mod tests {
 
     fn acknowledge(flight: &mut Flight, numbers: &[u64]) -> bool {
         flight.acknowledge(numbers.iter().map(|&sequence| RecordNumber { epoch: 0, sequence }))
+    }
+
+    /// Sends what is left of it in datagrams of this size: the record numbers, each with what it carries.
+    fn cut(flight: &mut Flight, records: &mut RecordLayer, mtu: usize) -> Vec<(u64, usize, Range<usize>)> {
+        let (before, mut outbox) = (flight.sent.len(), Outbox::default());
+        flight.give_up_waiting();
+        flight.transmit(Instant::now(), mtu, records, &mut outbox).unwrap();
+        let mut datagram = Vec::new();
+        while outbox.poll(&mut datagram).is_some() {
+            assert!(datagram.len() <= mtu);
+            datagram.clear();
+        }
+        let new = flight.sent.iter().skip(before);
+        new.map(|sent| (sent.number.sequence, sent.part, sent.piece.clone())).collect()
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_is_cut_again_for_smaller_datagrams() {
+        let (mut flight, mut records) = (flight(&[250, 250, 250]), RecordLayer::default());
+        let first = cut(&mut flight, &mut records, 400);
+        let halves = [(0, 0, 0..250), (1, 1, 0..100), (2, 1, 100..250), (3, 2, 0..200), (4, 2, 200..250)];
+        assert_eq!(first, halves);
+        // The second of three datagrams arrives.
+        assert!(acknowledge(&mut flight, &[2, 3]));
+        let second = cut(&mut flight, &mut records, 256);
+        assert_eq!(second, [(5, 0, 0..231), (6, 0, 231..250), (7, 1, 0..100), (8, 2, 200..250)]);
+        // Then whatever comes first, of the large datagrams and of the small ones.
+        assert!(acknowledge(&mut flight, &[0, 1, 8]));
+        assert!(flight.is_acknowledged());
+        assert_eq!(cut(&mut flight, &mut records, 256), []);
+    }
+
+    #[test]
+    fn what_is_remembered_of_transmissions_is_bounded_and_the_oldest_is_forgotten() {
+        let (mut flight, mut records) = (flight(&[200; 5]), RecordLayer::default());
+        for _ in 0..100 {
+            cut(&mut flight, &mut records, 256);
+        }
+        assert_eq!(flight.sent.len(), MAX_TRACKED);
+        assert!(!acknowledge(&mut flight, &[0, 1, 2, 3, 4]), "they are sent again at worst");
+        assert!(acknowledge(&mut flight, &[495, 496, 497, 498, 499]));
+        assert!(flight.is_acknowledged());
     }
 
     //= rfc9147-7.2-any-ack

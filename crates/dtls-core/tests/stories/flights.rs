@@ -160,6 +160,36 @@ fn datagrams_shrink_when_they_are_lost_again_and_again() {
 }
 
 #[test]
+fn datagrams_shrink_in_1_3_too() {
+    // Both hellos are longer than this path bears, and what follows them in the same flight is not.
+    let mut world = {
+        let with = |config| Config { versions: Versions::Dtls13, ..config };
+        World::with(with(client_config()), with(server_config()))
+    }
+    .network(|packet| if packet.bytes.len() > 700 { Fate::Drop } else { Fate::Deliver })
+    .started();
+    world.run_until(World::are_connected);
+    let sizes: std::collections::BTreeSet<_> =
+        world.sent.iter().map(|packet| packet.bytes.len()).filter(|len| *len > 650).collect();
+    assert!(sizes.contains(&1200) && sizes.contains(&900), "down in steps: {sizes:?}");
+    world.pass(ms(5000));
+    world.assert_works();
+}
+
+#[test]
+fn the_smallest_mtu_suffices_in_both_versions_with_the_longest_hellos() {
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Auto] {
+        let with = |config| Config { versions, mtu: Config::MIN_MTU, ..config };
+        let mut world = World::with(with(client_config()), with(server_config())).started();
+        world.run_until(World::are_connected);
+        world.settle();
+        assert!(world.sent.iter().all(|packet| packet.bytes.len() <= 256), "{}", world.trace());
+        assert_eq!(world.client.stats().flights_repeated + world.server.stats().flights_repeated, 0);
+        world.assert_works();
+    }
+}
+
+#[test]
 fn a_handshake_without_loss_takes_four_datagrams_and_no_more_bytes_than_it_must() {
     for (versions, records_per_datagram, most) in
         [(Versions::Dtls12, [1, 1, 3, 2], 1330), (Versions::Dtls13, [1, 2, 1, 1], 1310)]
