@@ -106,8 +106,9 @@ pub enum Incompatible {
     /// The peer does not take uncompressed elliptic curve points (RFC 8422 section 5.1.2).
     #[error("the peer takes no uncompressed points")]
     PointFormat,
-    /// The certificate's key is of a kind that is not implemented, P-521 among them.
-    #[error("the certificate's key is of an unsupported kind")]
+    /// The certificate's key is of a kind that is not implemented, P-521 and RSA below 2048 bits among them, or it does
+    /// not suit the cipher suite.
+    #[error("the certificate's key is of an unsupported kind or size, or does not suit the cipher suite")]
     CertificateKey,
 }
 

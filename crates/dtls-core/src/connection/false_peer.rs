@@ -7,7 +7,7 @@ use crate::config::{Authentication, Config, DtlsRole, PeerPolicy, Versions};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::Event;
-use crate::failure::{Failure, Refusal};
+use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::HandshakeType;
 use crate::record::ContentType;
 use crate::record::protect::Epoch;
@@ -210,5 +210,82 @@ fn a_client_without_a_certificate_is_nobody_whom_a_fingerprint_describes() {
         let mut of_client = std::iter::from_fn(|| pair.client.poll_event());
         let heard = Event::Failed(Failure::AlertReceived(told));
         assert!(of_client.any(|event| event == heard), "{versions:?}");
+    }
+}
+
+#[test]
+fn a_client_without_a_certificate_is_let_in_where_the_policy_does_without() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        for asks_for_one in [false, true] {
+            let mut pair = pair(versions, by_fingerprint);
+            let mut client = Config::clone(&pair.client.config);
+            if let Authentication::Certificates { own, .. } = &mut client.authentication {
+                own.clear();
+            }
+            pair.client.config = Arc::new(client);
+            let mut server = Config::clone(&pair.server.config);
+            if let Authentication::Certificates { peer, require_peer, .. } = &mut server.authentication {
+                *peer = PeerPolicy::Application;
+                *require_peer = asks_for_one;
+            }
+            pair.server.config = Arc::new(server);
+            pair.client.start(pair.now, None).unwrap();
+            pair.exchange();
+            let first = std::iter::from_fn(|| pair.server.poll_event()).next();
+            let refused = Event::Failed(Failure::Refused(Refusal::NoCertificate));
+            assert_eq!(first == Some(refused), asks_for_one, "{versions:?}");
+            assert_eq!(pair.server.is_connected(), !asks_for_one, "{versions:?}");
+            assert_eq!(pair.server.remote_certificate(), None);
+        }
+    }
+}
+
+/// The Finished of DTLS 1.2 that is on its way to `to`, changed and sealed again by its sender.
+fn forged_finished(now: Instant, from: &mut Connection, to: &mut Connection) -> Vec<u8> {
+    let mut flight = Vec::new();
+    while from.poll_transmit(&mut flight).is_some() {}
+    let mut rest = flight.as_mut_slice();
+    while rest[4] == 0 {
+        let len = 13 + usize::from(u16::from_be_bytes([rest[11], rest[12]]));
+        let (record, after) = rest.split_at_mut(len);
+        to.handle_input(now, record);
+        rest = after;
+    }
+    let (record, _) = crate::record::Record::split_first(rest).unwrap();
+    let mut finished = to.records.open(record).unwrap().to_vec();
+    *finished.last_mut().unwrap() ^= 1;
+    protected(from, ContentType::Handshake, &finished)
+}
+
+#[test]
+fn a_finished_of_another_handshake_is_a_decrypt_error_in_1_2() {
+    for liar in [DtlsRole::Client, DtlsRole::Server] {
+        let mut pair = pair(Versions::Dtls12, by_fingerprint);
+        let now = pair.now;
+        let Pair { client, server, .. } = &mut pair;
+        client.start(now, None).unwrap();
+        deliver(now, client, server);
+        deliver(now, server, client);
+        let (from, to) = if liar == DtlsRole::Client {
+            (client, server)
+        } else {
+            deliver(now, client, server);
+            (server, client)
+        };
+        let mut forged = forged_finished(now, from, to);
+        to.handle_input(now, &mut forged);
+        let failed = Event::Failed(Failure::Peer(Misbehaved::BadFinished));
+        assert!(std::iter::from_fn(|| to.poll_event()).any(|event| event == failed));
+        let mut alert = Vec::new();
+        assert!(to.poll_transmit(&mut alert).is_some());
+        let told = Alert::fatal(AlertDescription::DECRYPT_ERROR).encode();
+        // A server has no keys of its own in use before it has seen the Finished.
+        if liar == DtlsRole::Client {
+            assert_eq!(alert[13..], told);
+        } else {
+            let (record, _) = crate::record::Record::split_first(&mut alert).unwrap();
+            assert_eq!(from.records.open(record).unwrap(), told);
+        }
+        assert_eq!(waiting(to), 0, "told once");
     }
 }

@@ -6,11 +6,13 @@ use crate::crypto::backend::signature;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::KeyKind;
 use crate::failure::{Failure, Incompatible, Misbehaved};
+use std::ops::RangeInclusive;
 use x509_parser::asn1_rs::{Any, Class, Tag};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519, Oid,
 };
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo};
+use x509_parser::public_key::PublicKey;
 
 /// Proof that the peer holds the private key of its certificate: it signed this handshake.
 pub(crate) struct SignatureVerified(());
@@ -169,5 +171,94 @@ fn algorithm(info: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
     if is(&OID_SIG_ED25519) {
         return Some(Algorithm::Ed25519);
     }
-    is(&OID_PKCS1_RSAENCRYPTION).then_some(Algorithm::Rsa)
+    // What the backends verify.
+    let suits = |parsed| matches!(parsed, Ok(PublicKey::RSA(key)) if RSA_BITS.contains(&key.key_size()));
+    (is(&OID_PKCS1_RSAENCRYPTION) && suits(info.parsed())).then_some(Algorithm::Rsa)
+}
+
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::backend::rand::SystemRandom;
+    use crate::crypto::sign::SigningKey;
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+    const UNOFFERED: Option<Failure> = Some(Failure::Peer(Misbehaved::SignatureSchemeUnoffered));
+
+    fn certificate(pem: &str) -> Result<PeerKey, Failure> {
+        PeerKey::from_certificate(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+    }
+
+    /// One key of each kind that we have ourselves.
+    fn keys() -> Vec<(SigningKey, PeerKey)> {
+        let random = SystemRandom::new();
+        let curves = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
+        let generated = curves.map(|algorithm| {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let made = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+            let signing = SigningKey::from_pkcs8(&key.serialize_der(), &random).unwrap();
+            (signing, PeerKey::from_certificate(made.der()).unwrap())
+        });
+        let pem = include_str!("../../tests/stories/rsa.pem");
+        let rsa = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let rsa = SigningKey::from_pkcs8(rsa.secret_pkcs8_der(), &random).unwrap();
+        generated.into_iter().chain([(rsa, certificate(pem).unwrap())]).collect()
+    }
+
+    #[test]
+    fn every_signature_that_we_make_is_one_that_we_verify_and_of_nothing_else() {
+        let random = SystemRandom::new();
+        let mut schemes = Vec::new();
+        for (ours, theirs) in keys() {
+            assert_eq!(ours.public(), theirs.public());
+            for &scheme in ours.schemes() {
+                let signed = ours.sign(scheme, b"handshake", &random).unwrap();
+                assert!(theirs.verify(scheme, b"handshake", &signed).is_ok(), "{scheme:?}");
+                let bad = theirs.verify(scheme, b"another", &signed).err();
+                assert_eq!(bad, Some(Failure::Peer(Misbehaved::BadSignature)), "{scheme:?}");
+                // PKCS#1 v1.5 signs no handshake of DTLS 1.3.
+                let in_1_3 = theirs.verify_dtls13(scheme, b"handshake", &signed).err();
+                assert_eq!(in_1_3, UNOFFERED.filter(|_| !scheme.is_dtls13()), "{scheme:?}");
+                schemes.push(scheme);
+            }
+            for scheme in VERIFIABLE.into_iter().filter(|scheme| !ours.schemes().contains(scheme)) {
+                assert_eq!(theirs.verify_dtls13(scheme, b"handshake", b"signature").err(), UNOFFERED);
+            }
+        }
+        schemes.sort_by_key(|scheme| scheme.0);
+        let mut all = VERIFIABLE;
+        all.sort_by_key(|scheme| scheme.0);
+        assert_eq!(schemes, all, "each of them was tried");
+    }
+
+    #[test]
+    fn in_1_2_either_hash_goes_with_either_curve() {
+        // Of "handshake", by `openssl dgst -sha384` with a key of P-256.
+        let signed = b"\x30\x46\x02\x21\x00\x98\x00\x7f\x39\xf8\x04\x5d\xa8\xa9\x1c\x07\x18\x7a\xee\x40\xbb\
+            \x85\xc6\x5d\xf8\x49\x05\xd9\xa5\x85\xe9\x49\x21\xe9\xf9\xfc\x86\x02\x21\x00\xd8\x8a\xa8\xdc\x6f\
+            \x42\x23\xfb\xa1\x8f\xee\x7d\xf9\x06\xcc\x4e\xbe\x8f\x36\xb5\x24\xde\x69\x7f\xf4\x4b\x57\xdf\x20\
+            \x2f\xd4\xbc";
+        let theirs = certificate(include_str!("../../tests/stories/version_1.pem")).unwrap();
+        let scheme = SignatureScheme::ECDSA_SECP384R1_SHA384;
+        assert!(theirs.verify(scheme, b"handshake", signed).is_ok());
+        assert_eq!(theirs.verify_dtls13(scheme, b"handshake", signed).err(), UNOFFERED);
+    }
+
+    #[test]
+    fn only_keys_that_can_be_verified_with_are_taken() {
+        let unsupported = Some(Failure::NoOverlap(Incompatible::CertificateKey));
+        assert_eq!(certificate(include_str!("../../tests/stories/p521.pem")).err(), unsupported);
+        assert_eq!(certificate(include_str!("../../tests/stories/rsa1024.pem")).err(), unsupported);
+        let version_1 = certificate(include_str!("../../tests/stories/version_1.pem")).unwrap();
+        assert_eq!(version_1.algorithm, Algorithm::EcdsaP256);
+        let whole =
+            CertificateDer::from_pem_slice(include_bytes!("../../tests/stories/version_1.pem")).unwrap();
+        let unreadable = Some(Failure::Peer(Misbehaved::UnreadableCertificate));
+        for len in 0..whole.len() {
+            assert_eq!(PeerKey::from_certificate(&whole[..len]).err(), unreadable, "{len}");
+        }
+    }
 }

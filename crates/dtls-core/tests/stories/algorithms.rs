@@ -4,7 +4,8 @@ use crate::world::{
     Side, World, client_config, config, fingerprint, identities, server_config, without_ml_kem,
 };
 use dtls_core::{
-    Certificate, CipherSuite, Config, Failure, HashAlgorithm, Incompatible, NamedGroup, PeerPolicy, UseSrtp,
+    Authentication, Certificate, CipherSuite, Config, Failure, HashAlgorithm, Incompatible, NamedGroup,
+    PeerPolicy, UseSrtp, Versions,
 };
 
 fn with_server_certificate(server: &Certificate) -> (Config, Config) {
@@ -52,16 +53,63 @@ fn every_group_connects() {
     }
 }
 
+/// A pair of which one side has this certificate.
+fn connected_by(certificate: &Certificate, owner: Side, versions: Versions) -> World {
+    let with = |config: Config| Config { versions, ..without_ml_kem(config) };
+    let (client, server) = match owner {
+        Side::Server => with_server_certificate(certificate),
+        Side::Client => (
+            config(certificate, PeerPolicy::Fingerprints(vec![fingerprint(&identities().server)])),
+            config(&identities().server, PeerPolicy::Fingerprints(vec![fingerprint(certificate)])),
+        ),
+    };
+    World::connected_with(with(client), with(server))
+}
+
 #[test]
 fn every_kind_of_certificate_proves_either_side() {
     let kinds = [generated(&rcgen::PKCS_ECDSA_P384_SHA384), generated(&rcgen::PKCS_ED25519), rsa()];
     for certificate in &kinds {
-        let (client, server) = with_server_certificate(certificate);
-        World::connected_with(client, server).assert_works();
+        for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Auto] {
+            for owner in [Side::Client, Side::Server] {
+                let mut world = connected_by(certificate, owner, versions);
+                world.assert_works();
+                let leaf = certificate.chain().next();
+                assert_eq!(world.connection(owner.other()).remote_certificate(), leaf);
+            }
+        }
+    }
+}
 
-        let client = config(certificate, PeerPolicy::Fingerprints(vec![fingerprint(&identities().server)]));
-        let server = config(&identities().server, PeerPolicy::Fingerprints(vec![fingerprint(certificate)]));
-        World::connected_with(client, server).assert_works();
+#[test]
+fn neither_the_version_of_a_certificate_nor_its_dates_are_judged_by_a_fingerprint() {
+    // Of version 1, and its validity ended before it began: by `openssl x509 -req -days -1`.
+    let certificate = Certificate::from_pem(include_str!("version_1.pem")).unwrap();
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        for owner in [Side::Client, Side::Server] {
+            connected_by(&certificate, owner, versions).assert_works();
+        }
+    }
+}
+
+#[test]
+fn the_first_certificate_that_suits_the_client_is_shown() {
+    let (rsa, ecdsa) = (rsa(), identities().server.clone());
+    let announced = [&rsa, &ecdsa].map(fingerprint).to_vec();
+    let client = || config(&identities().client, PeerPolicy::Fingerprints(announced.clone()));
+    let only = |suite, config: Config| Config { suites: vec![suite], ..config };
+    for (client, shown) in [
+        (only(CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256, client()), &ecdsa),
+        (only(CipherSuite::ECDHE_RSA_AES128_GCM_SHA256, client()), &rsa),
+        (Config { versions: Versions::Dtls13, ..client() }, &rsa),
+    ] {
+        let mut server = server_config();
+        server.versions = Versions::Auto;
+        if let Authentication::Certificates { own, .. } = &mut server.authentication {
+            *own = vec![rsa.clone(), ecdsa.clone()];
+        }
+        let world = World::connected_with(without_ml_kem(client), without_ml_kem(server));
+        assert_eq!(world.client.remote_certificate(), shown.chain().next());
     }
 }
 
@@ -112,10 +160,26 @@ fn without_anything_in_common_both_sides_say_what_is_missing() {
 }
 
 #[test]
-fn a_client_that_requires_srtp_refuses_a_server_without_it() {
-    let client = Config { use_srtp: UseSrtp::Required(vec![7]), ..client_config() };
-    let server = Config { use_srtp: UseSrtp::Unused, ..server_config() };
-    let mut world = World::with(client, server).started();
-    world.run_until(|world| world.failure(Side::Client).is_some());
-    assert_eq!(world.failure(Side::Client), Some(Failure::NoOverlap(Incompatible::SrtpProfile)));
+fn who_requires_srtp_refuses_a_peer_without_a_profile_in_common() {
+    let required = || UseSrtp::Required(vec![7]);
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        for (by, ours, theirs) in [
+            (Side::Client, required(), UseSrtp::Unused),
+            (Side::Client, required(), UseSrtp::Offered(vec![8])),
+            (Side::Server, required(), UseSrtp::Unused),
+            (Side::Server, required(), UseSrtp::Offered(vec![8])),
+            // The server is the first one to see it.
+            (Side::Server, required(), UseSrtp::Required(vec![8])),
+        ] {
+            let with = |config: Config, use_srtp| Config { versions, use_srtp, ..config };
+            let (client, server) = if by == Side::Client { (ours, theirs) } else { (theirs, ours) };
+            let (client, server) = (with(client_config(), client), with(server_config(), server));
+            let mut world = World::with(without_ml_kem(client), without_ml_kem(server)).started();
+            world.run_until(|world| world.failure(by.other()).is_some());
+            let missing = Failure::NoOverlap(Incompatible::SrtpProfile);
+            assert_eq!(world.failure(by), Some(missing), "{}", world.trace());
+            let told = Failure::AlertReceived(dtls_core::AlertDescription::HANDSHAKE_FAILURE);
+            assert_eq!(world.failure(by.other()), Some(told), "{}", world.trace());
+        }
+    }
 }

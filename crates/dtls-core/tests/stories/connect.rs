@@ -1,8 +1,8 @@
 //! Two peers connect.
 
-use crate::world::{Fate, Side, World, client_config, identities, ms, server_config};
+use crate::world::{Fate, Side, World, client_config, identities, ms, server_config, without_ml_kem};
 use dtls_core::{
-    CipherSuite, Config, Event, Failure, NamedGroup, Negotiated, ProtocolVersion, Timer, UseSrtp,
+    CipherSuite, Config, Event, Failure, NamedGroup, Negotiated, ProtocolVersion, Timer, UseSrtp, Versions,
     srtp_profile,
 };
 
@@ -95,18 +95,26 @@ fn the_smallest_mtu_is_kept_and_suffices() {
 
 #[test]
 fn the_server_picks_the_srtp_profile_by_its_own_preference() {
-    use srtp_profile::{AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80};
+    use srtp_profile::{AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_32, AES128_CM_SHA1_80};
     let offering =
         |profiles: &[u16], config: Config| Config { use_srtp: UseSrtp::Offered(profiles.to_vec()), ..config };
     for (ours, theirs, agreed) in [
         (&[AES128_CM_SHA1_80, AEAD_AES_256_GCM][..], &[AEAD_AES_256_GCM, AES128_CM_SHA1_80][..], Some(8)),
+        (&[AES128_CM_SHA1_32, AES128_CM_SHA1_80], &[AES128_CM_SHA1_80, AES128_CM_SHA1_32], Some(1)),
+        (&[AES128_CM_SHA1_80, AES128_CM_SHA1_32], &[AES128_CM_SHA1_32, AES128_CM_SHA1_80], Some(2)),
+        (&[AES128_CM_SHA1_80, AEAD_AES_128_GCM], &[AEAD_AES_128_GCM, AES128_CM_SHA1_80], Some(7)),
         (&[AEAD_AES_128_GCM], &[AEAD_AES_256_GCM], None),
         (&[], &[AEAD_AES_256_GCM], None),
         (&[AEAD_AES_128_GCM], &[], None),
     ] {
-        let world = World::connected_with(offering(ours, client_config()), offering(theirs, server_config()));
-        assert_eq!(world.client.negotiated().unwrap().srtp_profile, agreed);
-        assert_eq!(world.server.negotiated().unwrap().srtp_profile, agreed);
+        for versions in [Versions::Dtls12, Versions::Dtls13] {
+            let (client, server) = (offering(ours, client_config()), offering(theirs, server_config()));
+            let with = |config: Config| Config { versions, ..without_ml_kem(config) };
+            let mut world = World::connected_with(with(client), with(server));
+            assert_eq!(world.client.negotiated().unwrap().srtp_profile, agreed);
+            assert_eq!(world.server.negotiated().unwrap().srtp_profile, agreed);
+            world.assert_works();
+        }
     }
 }
 

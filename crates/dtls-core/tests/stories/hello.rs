@@ -1,9 +1,12 @@
 //! Hellos as others send them.
 
 use crate::world::{
-    Fate, Side, World, fragment_record, message_record, message_types, messages, ms, records,
+    Fate, Side, World, client_config, config, fingerprint, fragment_record, identities, message_record,
+    message_types, messages, ms, records,
 };
-use dtls_core::{Admitted, AlertDescription, Discard, Event, Failure, Incompatible, Misbehaved};
+use dtls_core::{
+    Admitted, AlertDescription, Certificate, Discard, Event, Failure, Incompatible, Misbehaved, PeerPolicy,
+};
 
 fn extension(number: u16, body: &[u8]) -> Vec<u8> {
     let mut extension = number.to_be_bytes().to_vec();
@@ -133,6 +136,54 @@ fn a_hello_that_belongs_to_a_renegotiation_is_refused() {
 }
 
 #[test]
+fn a_client_that_takes_no_uncompressed_points_is_refused() {
+    let mut list = extensions();
+    list[2] = extension(0x000b, &[1, 1]);
+    let failure = Failure::NoOverlap(Incompatible::PointFormat);
+    assert_refused(&client_hello(&SUITES, &list), failure, AlertDescription::ILLEGAL_PARAMETER);
+}
+
+#[test]
+fn a_client_without_signatures_of_ours_is_refused() {
+    // Without the extension SHA-1 is meant.
+    let without: Vec<_> = extensions().into_iter().filter(|extension| extension[1] != 0x0d).collect();
+    let mut sha1 = extensions();
+    sha1[4] = extension(0x000d, &[0, 2, 2, 3]);
+    for list in [without, sha1] {
+        let failure = Failure::NoOverlap(Incompatible::SignatureScheme);
+        assert_refused(&client_hello(&SUITES, &list), failure, AlertDescription::HANDSHAKE_FAILURE);
+    }
+}
+
+#[test]
+fn a_client_that_compresses_is_refused() {
+    let mut hello = client_hello(&SUITES, &extensions());
+    // Behind version, random, two empty vectors and the suites.
+    hello[36 + 2 + SUITES.len() + 1] = 1;
+    let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
+    assert_refused(&hello, failure, AlertDescription::ILLEGAL_PARAMETER);
+}
+
+#[test]
+fn an_rsa_server_signs_in_a_way_that_its_client_verifies() {
+    let rsa = Certificate::from_pem(include_str!("rsa.pem")).unwrap();
+    let policy = || PeerPolicy::Fingerprints(vec![fingerprint(&identities().client)]);
+    for (offered, chosen) in
+        [(&[4, 3, 8, 4, 4, 1][..], [8, 4]), (&[4, 1], [4, 1]), (&[5, 1], [5, 1]), (&[6, 1, 8, 6], [8, 6])]
+    {
+        let mut list = extensions();
+        let len = u8::try_from(offered.len()).unwrap();
+        list[4] = extension(0x000d, &[&[0, len], offered].concat());
+        let mut world = World::with(client_config(), config(&rsa, policy())).network(|_| Fate::Drop);
+        world.inject(Side::Server, &message_record(1, 0, &client_hello(&[0xc0, 0x2f], &list)));
+        let content: Vec<_> = world.sent.iter().flat_map(|packet| messages(&packet.bytes)).collect();
+        let exchange = content.iter().find(|message| message[0] == 12).unwrap();
+        // Behind named_curve, the group, and a share of X25519.
+        assert_eq!(exchange[12 + 36..][..2], chosen, "{offered:?}");
+    }
+}
+
+#[test]
 fn the_renegotiation_suite_is_answered_like_the_extension() {
     let has_answer = |world: &World| {
         let server_hello = messages(&world.sent[0].bytes)[0];
@@ -226,6 +277,22 @@ fn a_client_refuses_what_it_did_not_offer() {
         (
             server_hello(0xc02b, &[ems(), extension(14, &[0, 2, 0, 1, 1, 9])]),
             peer(Misbehaved::UnexpectedMki),
+            47,
+        ),
+        (server_hello(0xc0a8, &[ems()]), peer(Misbehaved::SelectedUnoffered), 47),
+        (
+            server_hello(0xc02b, &[ems(), extension(43, &[0xfe, 0xfc])]),
+            peer(Misbehaved::UnsolicitedExtension),
+            110,
+        ),
+        (
+            server_hello(0xc02b, &[ems(), extension(11, &[1, 1])]),
+            Failure::NoOverlap(Incompatible::PointFormat),
+            47,
+        ),
+        (
+            [&server_hello(0xc02b, &[ems()])[..37], &[1], &server_hello(0xc02b, &[ems()])[38..]].concat(),
+            peer(Misbehaved::SelectedUnoffered),
             47,
         ),
     ] {

@@ -2,6 +2,7 @@
 
 use crate::world::{
     Side, World, certificate, client_config, config, fingerprint, identities, records, server_config,
+    without_ml_kem,
 };
 use dtls_core::{
     AlertDescription, Authentication, Certificate, CertificateVerdict, Config, Error, Event, Failure,
@@ -83,6 +84,35 @@ fn the_application_judges_on_both_sides_and_no_key_exists_before() {
     world.run_until(World::are_connected);
     world.settle();
     world.assert_works();
+}
+
+#[test]
+fn in_1_3_nothing_is_said_or_exported_before_the_verdict() {
+    for side in [Side::Client, Side::Server] {
+        let (mut client, mut server) = (client_config(), server_config());
+        match side {
+            Side::Client => client = judging(&identities().client, true),
+            Side::Server => server = judging(&identities().server, true),
+        }
+        let with = |config: Config| Config { versions: Versions::Dtls13, ..without_ml_kem(config) };
+        let mut world = World::with(with(client), with(server)).started();
+        let asked = |event: &Event| matches!(event, Event::CertificateReceived { chain } if chain.len() == 1);
+        world.run_until(|world| world.events(side).iter().any(asked));
+        world.pass(std::time::Duration::from_secs(2));
+        assert_eq!(world.events(side).len(), 1, "the question, and nothing else\n{}", world.trace());
+        let now = world.now;
+        let connection = world.connection(side);
+        assert_eq!(connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]), Err(Error::NotConnected));
+        assert_eq!(connection.send(now, b"early"), Err(Error::NotConnected));
+        assert_eq!((connection.negotiated(), connection.remote_certificate()), (None, None));
+        // A client whose server is not judged has not shown its own certificate.
+        assert!(side == Side::Server || !world.server.is_connected());
+        world.connection(side).judge_certificate(now, CertificateVerdict::Accept).unwrap();
+        world.collect();
+        world.run_until(World::are_connected);
+        world.pass(std::time::Duration::from_secs(2));
+        world.assert_works();
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod dtls13_ack;
 mod dtls13_hello;
 mod dtls13_hostile;
 mod dtls13_wire;
+mod false_flight;
 mod final_flight;
 mod flights;
 mod forged;

@@ -1,9 +1,9 @@
 //! A public key infrastructure vouches for the peer.
 
-use crate::world::{Side, World, client_config, config, identities};
+use crate::world::{Side, World, client_config, config, identities, without_ml_kem};
 use dtls_core::{
     AlertDescription, Certificate, Config, Connection, Error, Failure, Misconfigured, PeerPolicy, Refusal,
-    Untrusted,
+    Untrusted, Versions,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -46,11 +46,14 @@ fn both_sides_are_trusted_through_their_authority() {
     let server = authority.issue("sfu.example", ExtendedKeyUsagePurpose::ServerAuth);
     let client = authority.issue("peer.example", ExtendedKeyUsagePurpose::ClientAuth);
     let roots = vec![authority.root()];
-    let mut world = World::connected_with(
-        config(&client, policy(roots.clone(), Some("sfu.example"), NOW)),
-        config(&server, policy(roots, None, NOW)),
-    );
-    world.assert_works();
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let with = |config: Config| Config { versions, ..without_ml_kem(config) };
+        let mut world = World::connected_with(
+            with(config(&client, policy(roots.clone(), Some("sfu.example"), NOW))),
+            with(config(&server, policy(roots.clone(), None, NOW))),
+        );
+        world.assert_works();
+    }
 }
 
 #[test]
@@ -99,17 +102,16 @@ fn a_server_that_is_not_trusted_is_refused_with_the_alert_that_says_why() {
             AlertDescription::UNKNOWN_CA,
         ),
     ] {
-        let client = config(&identities().client, policy);
-        let mut world = World::with(client, config(server, PeerPolicy::Application)).started();
-        world.run_until(|world| world.failure(Side::Client).is_some());
-        assert_eq!(
-            world.failure(Side::Client),
-            Some(Failure::Refused(Refusal::Pki(why))),
-            "{}",
-            world.trace()
-        );
-        let sent = &world.sent.last().unwrap().bytes;
-        assert_eq!(sent[13..], [2, alert.0]);
+        for versions in [Versions::Dtls12, Versions::Dtls13] {
+            let with = |config: Config| Config { versions, ..without_ml_kem(config) };
+            let client = with(config(&identities().client, policy.clone()));
+            let server = with(config(server, PeerPolicy::Application));
+            let mut world = World::with(client, server).started();
+            world.run_until(|world| world.failure(Side::Server).is_some());
+            let refused = Failure::Refused(Refusal::Pki(why));
+            assert_eq!(world.failure(Side::Client), Some(refused), "{}", world.trace());
+            assert_eq!(world.failure(Side::Server), Some(Failure::AlertReceived(alert)), "{}", world.trace());
+        }
     }
 }
 

@@ -89,6 +89,16 @@ fn a_client_lists_its_srtp_profiles_and_a_server_answers_with_one_of_them() {
     );
 }
 
+#[test]
+fn all_four_srtp_profiles_are_offered_by_default_the_strongest_integrity_first() {
+    for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Auto] {
+        let client = Config { versions, groups: vec![NamedGroup::X25519], ..client_config() };
+        let world = World::with(client, server_config()).network(|_| Fate::Drop).started();
+        let offer = extension(&first_message(&world.sent[0].bytes), USE_SRTP).unwrap();
+        assert_eq!(offer, [0, 8, 0, 7, 0, 8, 0, 1, 0, 2, 0], "{versions:?}");
+    }
+}
+
 //= rfc5764-4.1.3-server-mki
 #[test]
 fn a_key_identifier_that_a_client_offers_for_srtp_is_answered_by_none() {
