@@ -35,8 +35,9 @@ pub enum Misbehaved {
     /// An authenticated message that cannot be decoded.
     #[error("a message that cannot be decoded")]
     Malformed,
-    /// The server selected a suite, group, profile or compression that we did not offer.
-    #[error("a selection that was not offered")]
+    /// The server selected a version, suite, group, profile or protocol that we did not offer, or a field of a hello has a
+    /// value that it may not have: compression, an echoed session id, a cookie of DTLS 1.2 in an offer of 1.3.
+    #[error("a selection that was not offered, or a field of a hello with an illegal value")]
     SelectedUnoffered,
     /// The peer answered an extension that we did not send.
     #[error("an extension that was not offered")]

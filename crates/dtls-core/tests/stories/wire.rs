@@ -7,6 +7,8 @@ use dtls_core::{Config, NamedGroup, UseSrtp, Versions};
 
 const EXTENDED_MASTER_SECRET: u16 = 23;
 const USE_SRTP: u16 = 14;
+const EC_POINT_FORMATS: u16 = 11;
+const RENEGOTIATION_INFO: u16 = 0xff01;
 
 /// The extensions of a hello, and how it is laid out before them.
 fn extensions(hello: &[u8]) -> Vec<(u16, Vec<u8>)> {
@@ -43,7 +45,7 @@ fn first_message(datagram: &[u8]) -> Vec<u8> {
 //= rfc7627-5.2-client-sends
 //= rfc7627-5.2-server-answers
 #[test]
-fn every_hello_for_dtls_1_2_has_the_extended_master_secret() {
+fn every_hello_for_dtls_1_2_has_what_1_2_asks_for() {
     for versions in [Versions::Dtls12, Versions::Auto] {
         // One datagram each.
         let client = || Config { versions, groups: vec![NamedGroup::X25519], ..client_config() };
@@ -53,13 +55,18 @@ fn every_hello_for_dtls_1_2_has_the_extended_master_secret() {
         let hellos: Vec<_> = world.sent.iter().filter(|packet| message_types(&packet.bytes) == [1]).collect();
         assert_eq!(hellos.len(), 2, "{}", world.trace());
         for hello in hellos {
-            let named = extension(&first_message(&hello.bytes), EXTENDED_MASTER_SECRET);
-            assert_eq!(named, Some(Vec::new()), "{versions:?}");
+            let named = |number| extension(&first_message(&hello.bytes), number);
+            assert_eq!(named(EXTENDED_MASTER_SECRET), Some(Vec::new()), "{versions:?}");
+            // No handshake was before, and only uncompressed points are written.
+            assert_eq!(named(RENEGOTIATION_INFO), Some(vec![0]), "{versions:?}");
+            assert_eq!(named(EC_POINT_FORMATS), Some(vec![1, 0]), "{versions:?}");
         }
         let mut answer = World::with(client(), server_config()).started();
         answer.run_until(|world| world.sent.len() == 2);
-        let named = extension(&first_message(&answer.sent[1].bytes), EXTENDED_MASTER_SECRET);
-        assert_eq!(named, Some(Vec::new()), "{versions:?}");
+        let named = |number| extension(&first_message(&answer.sent[1].bytes), number);
+        assert_eq!(named(EXTENDED_MASTER_SECRET), Some(Vec::new()), "{versions:?}");
+        assert_eq!(named(RENEGOTIATION_INFO), Some(vec![0]), "{versions:?}");
+        assert_eq!(named(EC_POINT_FORMATS), Some(vec![1, 0]), "{versions:?}");
     }
 }
 
