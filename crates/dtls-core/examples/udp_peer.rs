@@ -241,6 +241,7 @@ impl Peer<'_> {
                     writeln!(file, "{line}")?;
                 }
             }
+            Event::PeerClosing => self.connection.close(Instant::now()),
             Event::Closed(by) => {
                 println!("closed {by:?}");
                 return Ok(Some(self.received >= self.options.wait_data));

@@ -105,6 +105,7 @@ impl Server {
                         // What does not fit now is lost, as a datagram may be.
                         let _ = peer.send(Instant::now(), &data);
                     }
+                    Event::PeerClosing => peer.close(Instant::now()),
                     Event::Closed(_) | Event::Failed(_) => {
                         println!("{address} {event:?}");
                         ended.push(*address);

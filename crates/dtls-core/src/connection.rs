@@ -7,6 +7,7 @@ mod acknowledge;
 #[cfg(test)]
 mod authenticated_peer;
 mod carrier;
+mod directions;
 mod ending;
 #[cfg(test)]
 mod false_handshake;
@@ -178,9 +179,11 @@ impl Connection {
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         self.catch_up(now);
         let epoch = match &self.state {
-            State::Connected(established) => established.connected.epoch(),
+            State::Connected(established) if established.directions.may_send() => {
+                established.connected.epoch()
+            }
             State::Idle { .. } | State::Handshaking(_) => return Err(Error::NotConnected),
-            State::Closed | State::Failed => return Err(Error::Closed),
+            State::Connected(_) | State::Closed | State::Failed => return Err(Error::Closed),
         };
         let max = self.max_data_len();
         if data.len() > max {
@@ -234,8 +237,21 @@ impl Connection {
         self.apply_answer(Answer::Psk(psk))
     }
 
-    /// Ends the connection: queues a close_notify and emits [`Event::Closed`]. Without effect on one that has
-    /// ended.
+    /// Ends our direction alone: queues a close_notify, and from now on [`Connection::send`] is [`Error::Closed`]. What
+    /// the peer still sends arrives, until its own close_notify brings [`Event::Closed`]. Nothing repeats a close_notify
+    /// that was lost, so [`Connection::close`] ends the wait when the caller has waited enough. In DTLS 1.2 the peer
+    /// closes as soon as it hears ours (RFC 5246 section 7.2.1), and only what was under way arrives. Where the peer
+    /// has closed already it is the end.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], [`Error::Closed`].
+    pub fn close_sending(&mut self, now: Instant) -> Result<(), Error> {
+        self.catch_up(now);
+        self.close_our_direction()
+    }
+
+    /// Ends the connection: queues a close_notify, unless [`Connection::close_sending`] has done so, and emits
+    /// [`Event::Closed`]. What arrives afterwards is discarded. Without effect on one that has ended.
     pub fn close(&mut self, now: Instant) {
         self.catch_up(now);
         self.close_by_us();
@@ -338,7 +354,7 @@ impl Connection {
     /// Whether data can be sent.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected(_))
+        matches!(self.state, State::Connected(_)) && self.directions().may_send()
     }
 
     /// What the handshake agreed upon, while it is connected.

@@ -35,6 +35,10 @@ pub enum Event {
     FreshClientHello,
     /// A line for Wireshark, where [`crate::Config::key_log`] asks for it.
     KeyLog(KeyLogLine),
+    /// The peer sends no more data (RFC 8446 section 6.1); what it sent before may still arrive late. In DTLS 1.3 our
+    /// direction stays open, and nothing ends by itself: say what is to be said, and then [`crate::Connection::close`].
+    /// In DTLS 1.2 both directions close at once, by [`Event::Closed`].
+    PeerClosing,
     /// The connection ended in order. Nothing is received any more.
     Closed(ClosedBy),
     /// The connection died. Nothing is sent or received any more, save one alert.
@@ -59,9 +63,9 @@ pub struct Negotiated {
 /// Who closed the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClosedBy {
-    /// [`crate::Connection::close`] was called.
+    /// [`crate::Connection::close`] or [`crate::Connection::close_sending`] was called, or the last key was used up.
     Us,
-    /// A close_notify arrived.
+    /// A close_notify arrived before that.
     Peer,
 }
 

@@ -75,6 +75,8 @@
 //!                     connection.send(Instant::now(), b"hello").map_err(io::Error::other)?;
 //!                 }
 //!                 Event::Data(bytes) => println!("{} bytes", bytes.len()),
+//!                 // Whoever has more to say says it before.
+//!                 Event::PeerClosing => connection.close(Instant::now()),
 //!                 Event::Closed(_) => end = Some(Ok(())),
 //!                 Event::Failed(failure) => end = Some(Err(io::Error::other(failure))),
 //!                 _ => {}
@@ -220,6 +222,12 @@
 //! Bytes that fit nowhere are dropped for a named [`Discard`] reason and counted in [`Stats`]; they never end
 //! a connection. A connection ends by one [`Event::Failed`] or one [`Event::Closed`], never by an `Err`:
 //! only commands return [`Error`], and a refused command leaves no trace.
+//!
+//! # Closing
+//! [`Connection::close`] ends both directions at once, [`Connection::close_sending`] only ours, so that nothing which the
+//! peer has under way is lost. A peer of DTLS 1.3 that closes its own direction is told by [`Event::PeerClosing`]; the
+//! connection then lasts until we close it too. Nobody repeats a close_notify, so that a peer may also be gone without one:
+//! that is for ICE's consent, or a timeout of the application, to find out.
 
 mod alert;
 mod authentication;

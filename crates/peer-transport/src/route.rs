@@ -115,6 +115,12 @@ impl PeerTransport {
                 }
             }
             dtls_core::Event::KeyLog(line) => self.events.push(Event::KeyLog(line)),
+            // Whoever closes means both directions, because media knows no half of an association.
+            dtls_core::Event::PeerClosing => {
+                if let Some(connection) = self.connection_mut(slot) {
+                    connection.close(now);
+                }
+            }
             dtls_core::Event::Closed(by) => self.association_closed(now, slot, by),
             dtls_core::Event::Failed(failure) => self.association_failed(now, slot, failure),
             // Certificates are judged by their fingerprints, so nobody is asked.

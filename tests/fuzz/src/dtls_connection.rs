@@ -40,7 +40,8 @@ pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
             side.connection.stats()
         );
         if side.connected.is_some() && side.ended.is_some() && !side.closed_by_us {
-            assert!(peer.ended.is_some(), "a connection ended and its peer knows nothing: {:?}", side.ended);
+            let knows = peer.ended.is_some() || peer.sending_closed;
+            assert!(knows, "a connection ended and its peer knows nothing: {:?}", side.ended);
         }
         if side.ended.is_some() {
             assert_eq!(side.connection.poll_timeout(), None, "what has ended waits for nothing");

@@ -247,6 +247,9 @@ pub(crate) struct Endpoint {
     /// `Failed` or `Closed`, which come once.
     pub(crate) ended: Option<Event>,
     pub(crate) closed_by_us: bool,
+    /// Our direction alone.
+    pub(crate) sending_closed: bool,
+    peer_closed: bool,
     pub(crate) plot: Plot,
     /// Whether nothing of the handshake is kept that anybody's repeat could call for.
     is_released: bool,
@@ -303,6 +306,8 @@ impl Endpoint {
             connected: None,
             ended: None,
             closed_by_us: false,
+            sending_closed: false,
+            peer_closed: false,
             plot: Plot::Life,
             is_released: false,
             answers: if stage.shape & 8 == 0 { Answers::AtOnce } else { Answers::Later(None) },
@@ -313,7 +318,13 @@ impl Endpoint {
         }
     }
 
+    /// In both directions.
     pub(crate) fn is_open(&self) -> bool {
+        self.lives() && !self.sending_closed && !self.peer_closed
+    }
+
+    /// In one direction at least.
+    fn lives(&self) -> bool {
         self.connected.is_some() && self.ended.is_none()
     }
 
@@ -373,7 +384,7 @@ impl Endpoint {
     fn check_answer(&self, before: u64, outcome: Admitted) {
         let answer = self.sent_datagrams() - before;
         assert!(answer <= MAX_ANSWER, "{answer} datagrams in answer to one");
-        if self.is_open() && self.is_released && outcome != Admitted::Authenticated {
+        if self.lives() && self.is_released && outcome != Admitted::Authenticated {
             assert_eq!(answer, 0, "an answer to nobody: {outcome:?}");
         }
     }
@@ -446,6 +457,10 @@ impl Side for Endpoint {
                         assert!(self.received.insert(self.number_of(&data)), "received twice");
                     }
                 }
+                Event::PeerClosing => {
+                    assert!(!self.peer_closed && !self.sending_closed, "a half that was closed before");
+                    self.peer_closed = true;
+                }
                 Event::Failed(_) | Event::Closed(_) => self.ended = Some(event),
                 Event::CertificateReceived { .. } | Event::PskRequested(_) => {
                     assert!(self.connected.is_none(), "a question after the handshake");
@@ -463,9 +478,9 @@ impl Side for Endpoint {
         {
             self.randoms = Some(if self.side == CLIENT { [ours, theirs] } else { [theirs, ours] });
         }
-        assert_eq!(self.connection.is_connected(), self.is_open());
+        assert_eq!(self.connection.is_connected(), self.lives() && !self.sending_closed);
         let exports = self.connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]).is_ok();
-        assert_eq!(exports, self.is_open(), "keys for those who are connected, and for nobody else");
+        assert_eq!(exports, self.lives(), "keys for those who are connected, and for nobody else");
     }
 
     fn forged(&self, script: &mut Input<'_>) -> Vec<u8> {
@@ -490,6 +505,9 @@ impl Side for Endpoint {
             }
             180..=199 => self.connection.note_forgery(now),
             200..=229 => self.answer(),
+            230..=241 if self.plot != Plot::Siege => {
+                self.sending_closed |= self.connection.close_sending(now).is_ok();
+            }
             _ if self.plot != Plot::Siege => {
                 self.closed_by_us |= self.ended.is_none();
                 self.connection.close(now);

@@ -153,6 +153,9 @@ impl UdpPeer {
                 });
                 self.connection.provide_psk(now, answer).map_err(|error| format!("our key: {error}"))?;
             }
+            if event == Event::PeerClosing {
+                self.connection.close(now);
+            }
             self.events.push(event);
         }
         let wait = self

@@ -6,9 +6,9 @@ use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::config::DtlsRole;
 use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Refusal};
-use crate::record::ContentType;
 use crate::record::protect::Epoch;
 use crate::record::sequence::KeyExhausted;
+use crate::record::{ContentType, RecordNumber};
 use crate::timer::Timer;
 
 /// How many timeouts an unauthenticated alert must stand without any progress before it is believed.
@@ -54,20 +54,18 @@ impl Connection {
         if self.has_ended() {
             return;
         }
-        if !matches!(self.state, State::Idle { .. }) {
+        let directions = self.directions();
+        if directions.may_send() && !matches!(self.state, State::Idle { .. }) {
             self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
         }
         self.end(State::Closed);
-        self.events.push(Event::Closed(ClosedBy::Us));
+        self.events.push(Event::Closed(directions.closer()));
     }
 
     /// An alert that the peer authenticated.
     pub(super) fn obey_alert(&mut self, alert: Alert) {
         if alert.is_close_notify() {
-            // RFC 5246 section 7.2.1: answered by ours, and nothing more is sent.
-            self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
-            self.end(State::Closed);
-            self.events.push(Event::Closed(ClosedBy::Peer));
+            self.obey_close();
         } else if alert.level == AlertLevel::Fatal {
             self.fail(Failure::AlertReceived(alert.description));
         }
@@ -75,10 +73,22 @@ impl Connection {
 
     /// An alert that the peer authenticated in DTLS 1.3, where the level says nothing (RFC 8446 section 6): what does not
     /// close is an error, but for `user_canceled`, which a close_notify follows.
-    pub(super) fn obey_alert13(&mut self, alert: Alert) {
-        if alert.description != AlertDescription::USER_CANCELED {
+    pub(super) fn obey_alert13(&mut self, number: RecordNumber, alert: Alert) {
+        if alert.is_close_notify() && self.established().is_some() {
+            self.peer_closes_its_direction(number);
+        } else if alert.description != AlertDescription::USER_CANCELED {
             self.obey_alert(Alert { level: AlertLevel::Fatal, ..alert });
         }
+    }
+
+    /// RFC 5246 section 7.2.1: a close_notify is answered by ours, unless it answers ours, and nothing more is sent.
+    fn obey_close(&mut self) {
+        if !self.directions().may_send() {
+            return self.close_by_us();
+        }
+        self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
+        self.end(State::Closed);
+        self.events.push(Event::Closed(ClosedBy::Peer));
     }
 
     /// An alert that anybody could have sent: it counts only if the handshake does not go on.
@@ -107,7 +117,7 @@ impl Connection {
         }
     }
 
-    fn send_alert(&mut self, alert: Alert) {
+    pub(super) fn send_alert(&mut self, alert: Alert) {
         let epoch = match &self.state {
             State::Connected(established) => established.connected.epoch(),
             State::Handshaking(handshaking) => handshaking.machine.epoch(),

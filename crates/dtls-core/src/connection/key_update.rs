@@ -14,6 +14,7 @@ impl Connection {
     /// New keys for what we send, and by our wish for what the peer sends.
     pub(super) fn request_key_update(&mut self) -> Result<(), Error> {
         match &self.state {
+            State::Connected(established) if !established.directions.may_send() => Err(Error::Closed),
             State::Connected(Established { post: None, .. }) => Err(Error::NoKeyUpdate),
             State::Connected(Established { post: Some(post), .. })
                 if post.outstanding != Outstanding::Nothing =>
@@ -66,15 +67,18 @@ impl Connection {
         }
     }
 
-    /// Whether there is another epoch, and a message to begin it with (RFC 9147 section 8).
+    /// Whether there is another epoch, and a message that may begin it (RFC 9147 section 8).
     fn can_update_keys(&self) -> bool {
         let State::Connected(Established {
-            connected: Connected::Dtls13(connected), post: Some(post), ..
+            connected: Connected::Dtls13(connected),
+            post: Some(post),
+            directions,
+            ..
         }) = &self.state
         else {
             return false;
         };
-        connected.writing() < u16::MAX && post.outgoing.has_sequence()
+        directions.may_send() && connected.writing() < u16::MAX && post.outgoing.has_sequence()
     }
 
     fn begin_key_update(&mut self, request: KeyUpdate) {
@@ -375,10 +379,7 @@ pub(super) mod tests {
             pair.exchange();
         }
         assert_eq!(pair.client.send(pair.now, b"data"), Err(Error::Closed));
-        assert!(
-            std::iter::from_fn(|| pair.server.poll_event())
-                .any(|event| event == Event::Closed(ClosedBy::Peer))
-        );
+        assert!(std::iter::from_fn(|| pair.server.poll_event()).any(|event| event == Event::PeerClosing));
     }
 
     #[test]

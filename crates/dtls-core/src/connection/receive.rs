@@ -107,6 +107,10 @@ impl Connection {
     }
 
     fn receive_content(&mut self, number: RecordNumber, content_type: ContentType, content: &[u8]) {
+        if self.is_after_close(number, content_type) {
+            self.discard(Discard::AfterClose);
+            return;
+        }
         match content_type {
             // RFC 8446 section 5.4.
             ContentType::Handshake | ContentType::Alert if content.is_empty() => {
@@ -120,7 +124,7 @@ impl Connection {
             }
             ContentType::Alert => match Alert::decode(content) {
                 None => self.fail(Misbehaved::Malformed.into()),
-                Some(alert) => self.obey_alert13(alert),
+                Some(alert) => self.obey_alert13(number, alert),
             },
             ContentType::Ack => self.receive_ack(number.epoch, content),
             ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),

@@ -1,6 +1,7 @@
 //! Where a connection stands in its life. Each stage owns what only it needs, so that the handshake's memory
 //! goes with the handshake.
 
+use super::directions::Directions;
 use super::post_handshake::PostHandshake;
 use crate::alert::AlertDescription;
 use crate::config::{Config, DtlsRole};
@@ -277,6 +278,7 @@ pub(super) struct Established {
     pub(super) final_flight: FinalFlight,
     /// DTLS 1.3.
     pub(super) post: Option<Box<PostHandshake>>,
+    pub(super) directions: Directions,
     pub(super) wear_announced: bool,
     /// When the layer above was told of a fresh ClientHello last.
     pub(super) fresh_hello_at: Option<Instant>,
@@ -322,7 +324,14 @@ impl Established {
         final_flight: FinalFlight,
         post: Option<Box<PostHandshake>>,
     ) -> Self {
-        Self { connected, final_flight, post, wear_announced: false, fresh_hello_at: None }
+        Self {
+            connected,
+            final_flight,
+            post,
+            directions: Directions::Both,
+            wear_announced: false,
+            fresh_hello_at: None,
+        }
     }
 
     pub(super) fn randoms(&self, role: DtlsRole) -> Randoms {

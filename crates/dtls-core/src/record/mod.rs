@@ -53,7 +53,7 @@ impl ContentType {
 }
 
 /// Epoch and sequence number as they stand on the wire: unique for every record of a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordNumber {
     pub(crate) epoch: u16,
     /// 48 bits.

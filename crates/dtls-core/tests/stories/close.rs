@@ -1,7 +1,12 @@
 //! Ending in order.
 
-use crate::world::{Fate, Side, World, ms};
-use dtls_core::{Admitted, ClosedBy, Discard, Error, Event};
+use crate::world::{Fate, Side, World, client_config, ms, server_config, without_ml_kem};
+use dtls_core::{Admitted, ClosedBy, Config, Discard, Error, Event, Versions};
+
+fn connected13() -> World {
+    let config = |config: Config| Config { versions: Versions::Dtls13, ..without_ml_kem(config) };
+    World::connected_with(config(client_config()), config(server_config()))
+}
 
 //= rfc5764-7.3.1-repeated-alerts
 #[test]
@@ -75,4 +80,108 @@ fn a_close_before_the_start_sends_nothing() {
     world.client.close(world.now);
     world.collect();
     assert_eq!((world.sent.len(), &world.client_events[..]), (0, &[Event::Closed(ClosedBy::Us)][..]));
+}
+
+#[test]
+fn a_peer_that_closes_its_direction_still_hears_what_is_left_to_say_and_then_our_close() {
+    for closer in [Side::Client, Side::Server] {
+        let mut world = connected13();
+        let now = world.now;
+        world.connection(closer).close_sending(now).unwrap();
+        world.collect();
+        world.settle();
+        assert_eq!(world.events(closer.other()).last(), Some(&Event::PeerClosing), "{}", world.trace());
+        assert_eq!(world.connection(closer).send(now, b"more"), Err(Error::Closed));
+        assert_eq!(world.connection(closer).close_sending(now), Err(Error::Closed));
+        assert_eq!(world.connection(closer).update_keys(now), Err(Error::Closed));
+        world.send(closer.other(), b"what was left to say");
+        world.settle();
+        assert_eq!(world.data(closer), [b"what was left to say"], "{}", world.trace());
+        let sent = world.sent.len();
+        let now = world.now;
+        world.connection(closer.other()).close(now);
+        world.collect();
+        world.settle();
+        assert_eq!(world.events(closer).last(), Some(&Event::Closed(ClosedBy::Us)), "{}", world.trace());
+        assert_eq!(world.events(closer.other()).last(), Some(&Event::Closed(ClosedBy::Peer)));
+        assert_eq!(world.sent.len(), sent + 1, "one close_notify of each\n{}", world.trace());
+        assert!(!world.step(), "nothing is due any more");
+    }
+}
+
+//= rfc9147-5.10-after-close
+#[test]
+fn what_was_sent_before_a_close_and_comes_after_it_arrives_and_what_was_sent_after_it_never_does() {
+    let mut world = connected13();
+    let first = world.sent.len();
+    world.set_network(move |packet| if packet.index == first { Fate::Delay(ms(100)) } else { Fate::Deliver });
+    world.send(Side::Client, b"late");
+    world.client.close(world.now);
+    world.collect();
+    world.settle();
+    let events: Vec<_> = world.server_events.iter().rev().take(2).rev().collect();
+    assert_eq!(events, [&Event::PeerClosing, &Event::Data(b"late"[..].into())], "{}", world.trace());
+    assert_eq!(world.server.stats().discarded(Discard::AfterClose), 0);
+}
+
+#[test]
+fn a_peer_of_dtls_1_2_closes_at_once_and_what_it_had_under_way_arrives() {
+    let mut world = World::connected();
+    world.send(Side::Server, b"under way");
+    world.client.close_sending(world.now).unwrap();
+    world.collect();
+    world.settle();
+    assert_eq!(world.data(Side::Client), [b"under way"], "{}", world.trace());
+    assert_eq!(world.client_events.last(), Some(&Event::Closed(ClosedBy::Us)));
+    assert_eq!(world.server_events.last(), Some(&Event::Closed(ClosedBy::Peer)));
+    assert_eq!(world.client.stats().discarded_total(), 0, "{}", world.trace());
+}
+
+#[test]
+fn a_direction_that_nobody_closes_for_the_peer_is_closed_by_us() {
+    let mut world = connected13();
+    world.client.close_sending(world.now).unwrap();
+    world.set_network(|_| Fate::Drop);
+    world.collect();
+    assert!(!world.client.is_connected());
+    world.client.close(world.now);
+    world.collect();
+    assert_eq!(world.client_events.last(), Some(&Event::Closed(ClosedBy::Us)));
+}
+
+#[test]
+fn closing_our_direction_after_the_peer_has_closed_its_own_is_the_end() {
+    let mut world = connected13();
+    world.server.close_sending(world.now).unwrap();
+    world.collect();
+    world.settle();
+    world.client.close_sending(world.now).unwrap();
+    world.collect();
+    world.settle();
+    assert_eq!(world.client_events.last(), Some(&Event::Closed(ClosedBy::Peer)), "{}", world.trace());
+    assert_eq!(world.server_events.last(), Some(&Event::Closed(ClosedBy::Us)), "{}", world.trace());
+}
+
+#[test]
+fn new_keys_begin_while_the_peer_only_listens() {
+    let mut world = connected13();
+    world.server.close_sending(world.now).unwrap();
+    world.collect();
+    world.settle();
+    assert_eq!(world.client_events.last(), Some(&Event::PeerClosing), "{}", world.trace());
+    for _ in 0..3 {
+        world.client.update_keys(world.now).unwrap();
+        world.collect();
+        world.settle();
+        world.send(Side::Client, b"under new keys");
+        world.settle();
+    }
+    assert_eq!(world.data(Side::Server), [b"under new keys"; 3], "{}", world.trace());
+}
+
+#[test]
+fn there_is_no_direction_to_close_before_the_handshake_is_over() {
+    let mut world = World::new();
+    assert_eq!(world.client.close_sending(world.now), Err(Error::NotConnected));
+    assert_eq!(world.server.close_sending(world.now), Err(Error::NotConnected));
 }

@@ -299,16 +299,6 @@ fn after_connecting_no_junk_ends_or_slows_the_connection() {
 }
 
 #[test]
-fn a_close_is_heard_by_the_peer() {
-    let mut world = connected();
-    let now = world.now;
-    world.client.close(now);
-    world.collect();
-    world.settle();
-    assert!(world.server_events.iter().any(|event| matches!(event, Event::Closed(_))), "{}", world.trace());
-}
-
-#[test]
 fn data_is_no_acknowledgement_and_a_repeated_final_flight_is_acknowledged_after_it() {
     let mut world =
         world().network(|packet| if packet.index == 3 { Fate::Drop } else { Fate::Deliver }).started();
