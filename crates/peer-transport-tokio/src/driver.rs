@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 
 use peer_transport::{
     Certificate, Datagram, Endpoint, Error, Event, Media, PeerId, PeerMut, PeerTransport, Protocol, Seed,
-    Transmit,
+    Transmit, WallClock,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Sleep;
@@ -123,7 +123,7 @@ impl Driver {
         let mut config: Arc<peer_transport::Config> = config.into();
         // A configuration that many peers share is not copied for those who bring their certificates.
         if certificates.is_empty() && config.wall_clock.is_none() {
-            Arc::make_mut(&mut config).wall_clock = Some(SystemTime::now());
+            Arc::make_mut(&mut config).wall_clock = Some(WallClock::new(Instant::now(), SystemTime::now()));
         }
         self.endpoint.add_peer(Instant::now(), config, certificates)
     }

@@ -3,11 +3,14 @@
 //! Knows defaults and their reasons. Knows nothing about a particular peer.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use dtls_core::{Certificate, Schedule, Versions};
 use ice_agent::IceRole;
 use srtp_keys::Profile;
+
+use crate::expiry;
+use crate::wall_clock::WallClock;
 
 /// How a [`PeerTransport`](crate::PeerTransport) behaves. Shared between peers: give it as an
 /// `Arc<Config>` where there are many.
@@ -31,9 +34,11 @@ pub struct Config {
     pub mtu: usize,
     /// When DTLS flights are repeated and when a handshake is given up.
     pub handshake: Schedule,
-    /// Calendar time at the moment of [`PeerTransport::new`](crate::PeerTransport::new). It dates a
-    /// generated certificate; no layer reads a clock.
-    pub wall_clock: Option<SystemTime>,
+    /// What the calendar says. It dates a generated certificate and brings
+    /// [`Event::CertificateExpiring`](crate::Event::CertificateExpiring); no layer reads a clock.
+    pub wall_clock: Option<WallClock>,
+    /// How long before the end of its validity an own certificate is spoken of. One day by default.
+    pub expiry_notice: Duration,
     /// Emit [`Event::KeyLog`](crate::Event::KeyLog) lines for Wireshark. They are secrets.
     pub key_log: bool,
     /// How many bytes of received application data may wait for `poll_event`. What comes on top is
@@ -62,6 +67,7 @@ impl Default for Config {
             mtu: 1200,
             handshake: Schedule::default(),
             wall_clock: None,
+            expiry_notice: expiry::NOTICE,
             key_log: false,
             max_queued_data: 1 << 20,
             restart: RestartOptions::default(),

@@ -1,5 +1,7 @@
 //! What happened, for the application. Events are facts: nothing breaks if nobody reads them.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use dtls_core::KeyLogLine;
 use ice_agent::{Generation, Pair, Path, SelectionReason};
@@ -109,6 +111,14 @@ pub enum Event {
         association: Association,
         /// By whom.
         by: Side,
+    },
+    /// A certificate of our own is valid for no more than [`Config::expiry_notice`](crate::Config::expiry_notice).
+    /// The association lives on, and the next handshake should have another one: restart with
+    /// [`RestartCertificates::Rotate`](crate::RestartCertificates::Rotate). Once for each end of validity, where
+    /// [`Config::wall_clock`](crate::Config::wall_clock) tells the date.
+    CertificateExpiring {
+        /// The end of its validity.
+        not_after: SystemTime,
     },
     /// Keys wear out or consent is about to end: a restart would help.
     RestartNeeded,

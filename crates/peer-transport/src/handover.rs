@@ -203,6 +203,7 @@ impl PeerTransport {
             (Timer::RetainedVerdict, silence),
             (Timer::QuietMove, quiet),
             (Timer::DrainEnd, drain),
+            (Timer::CertificateExpiry, self.expiry_due()),
         ]
         .into_iter()
         .filter_map(|(timer, at)| Some((timer, at?)))
@@ -213,6 +214,11 @@ impl PeerTransport {
         let is_due = |this: &Self, timer: Timer| this.deadlines().any(|(due, at)| due == timer && at <= now);
         if is_due(self, Timer::DrainEnd) {
             self.draining = None;
+        }
+        if is_due(self, Timer::CertificateExpiry)
+            && let Some(not_after) = self.expiry.tell(&self.signalling.local.certificates)
+        {
+            self.events.push(Event::CertificateExpiring { not_after });
         }
         if is_due(self, Timer::QuietMove) {
             self.move_sending(now);

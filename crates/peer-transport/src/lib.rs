@@ -7,12 +7,13 @@
 //! ```
 //! use std::time::{Duration, Instant, SystemTime};
 //! use peer_transport::{
-//!     Candidate, Config, Datagram, DescriptionKind, Media, Path, PeerTransport, Seed, State,
+//!     Candidate, Config, Datagram, DescriptionKind, Media, Path, PeerTransport, Seed, State, WallClock,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut now = Instant::now();
-//! let config = || Config { wall_clock: Some(SystemTime::now()), ..Config::default() };
+//! let wall_clock = Some(WallClock::new(now, SystemTime::now()));
+//! let config = || Config { wall_clock, ..Config::default() };
 //! // Outside of examples and simulations a seed is 32 bytes from a cryptographic generator.
 //! let mut alice = PeerTransport::new(now, config(), Vec::new(), Seed::new([1; 32]))?;
 //! let mut bob = PeerTransport::new(now, config(), Vec::new(), Seed::new([2; 32]))?;
@@ -74,6 +75,7 @@ mod endpoint;
 mod error;
 mod event;
 mod events;
+mod expiry;
 mod generation;
 mod handover;
 mod mailbox;
@@ -89,6 +91,7 @@ mod stats;
 mod timer;
 mod transport;
 mod verdict;
+mod wall_clock;
 
 pub use association::Association;
 pub use config::{Config, DtlsRestart, RestartCertificates, RestartOptions, RetainedVerdict, Role};
@@ -105,6 +108,7 @@ pub use parameters::{
 };
 pub use stats::{Count, Discard, Stats};
 pub use transport::PeerTransport;
+pub use wall_clock::WallClock;
 
 // What the signatures above are made of, so that one dependency is enough.
 pub use dtls_core::{

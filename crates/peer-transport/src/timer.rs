@@ -11,4 +11,6 @@ pub(crate) enum Timer {
     QuietMove,
     /// The old keys have read what was still on its way.
     DrainEnd,
+    /// A certificate of our own runs out.
+    CertificateExpiry,
 }

@@ -18,6 +18,7 @@ use crate::detached::Detached;
 use crate::error::{Error, Failure, SendError};
 use crate::event::{Event, Side, State};
 use crate::events::Events;
+use crate::expiry::ExpiryNotice;
 use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
 use crate::media::{Datagram, Media, Transmit};
 use crate::parameters::{IceOptions, Parameters, TlsId};
@@ -45,6 +46,7 @@ pub struct PeerTransport {
     pub(crate) ice: Agent,
     pub(crate) names: Names,
     pub(crate) signalling: Signalling,
+    pub(crate) expiry: ExpiryNotice,
     pub(crate) restart_options: RestartOptions,
     /// The policy of the restart that we offered.
     pub(crate) policy: DtlsRestart,
@@ -91,7 +93,7 @@ impl PeerTransport {
         let config = config.into();
         let certificates = match (certificates.is_empty(), config.wall_clock) {
             (false, _) => certificates,
-            (true, Some(today)) => vec![Certificate::generate(today, CERTIFICATE_LIFETIME)?],
+            (true, Some(clock)) => vec![Certificate::generate(clock.date(now), CERTIFICATE_LIFETIME)?],
             (true, None) => return Err(Error::NoCertificate),
         };
         let ice_seed = seed.derive(0);
@@ -110,6 +112,7 @@ impl PeerTransport {
             ice: Agent::new(now, Arc::clone(&config.ice), role, ice_seed),
             names,
             signalling: Signalling { local, remote: None },
+            expiry: ExpiryNotice::default(),
             restart_options: config.restart.clone(),
             policy: config.restart.dtls,
             current: Current::Absent,
@@ -127,6 +130,15 @@ impl PeerTransport {
             stats: Stats::default(),
             config,
         })
+    }
+
+    /// When to speak of the certificates of the newest generation.
+    pub(crate) fn expiry_due(&self) -> Option<Instant> {
+        if self.phase == Phase::Closed {
+            return None;
+        }
+        let certificates = &self.signalling.local.certificates;
+        self.expiry.due(self.config.wall_clock, self.config.expiry_notice, certificates)
     }
 
     /// What to tell the peer: of the newest generation, as an offer before the peer's parameters are set

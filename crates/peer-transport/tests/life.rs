@@ -7,7 +7,7 @@ use std::time::Duration;
 use pair::{Alice, Bob, Pair, Peer};
 use peer_transport::{
     Association, Certificate, Config, Datagram, DescriptionKind, Discard, Error, Event, Failure, Path,
-    PeerTransport, Profile, RestartOptions, Seed, SendError, Side, State,
+    PeerTransport, Profile, RestartOptions, Seed, SendError, Side, State, WallClock,
 };
 
 #[test]
@@ -120,7 +120,8 @@ fn without_a_certificate_and_without_a_date_there_is_no_transport() {
 
 #[test]
 fn a_date_is_enough_to_generate_a_certificate() {
-    let config = Config { wall_clock: Some(pair::today()), ..Config::default() };
+    let config =
+        Config { wall_clock: Some(WallClock::new(pair::start(), pair::today())), ..Config::default() };
     let made = PeerTransport::new(pair::start(), config, Vec::new(), Seed::new([9; 32])).unwrap();
     assert_eq!(made.local_parameters().fingerprints.len(), 1);
 }

@@ -40,7 +40,7 @@ pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
             side.connection.stats()
         );
         if side.connected.is_some() && side.ended.is_some() && !side.closed_by_us {
-            let knows = peer.ended.is_some() || peer.sending_closed;
+            let knows = peer.ended.is_some() || peer.only_listens();
             assert!(knows, "a connection ended and its peer knows nothing: {:?}", side.ended);
         }
         if side.ended.is_some() {

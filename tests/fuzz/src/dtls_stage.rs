@@ -234,6 +234,12 @@ impl Cast {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HalfClosed {
+    Ours,
+    Peers,
+}
+
 /// One connection and its user.
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
@@ -247,9 +253,8 @@ pub(crate) struct Endpoint {
     /// `Failed` or `Closed`, which come once.
     pub(crate) ended: Option<Event>,
     pub(crate) closed_by_us: bool,
-    /// Our direction alone.
-    pub(crate) sending_closed: bool,
-    peer_closed: bool,
+    /// Which direction was closed alone.
+    half_closed: Option<HalfClosed>,
     pub(crate) plot: Plot,
     /// Whether nothing of the handshake is kept that anybody's repeat could call for.
     is_released: bool,
@@ -306,8 +311,7 @@ impl Endpoint {
             connected: None,
             ended: None,
             closed_by_us: false,
-            sending_closed: false,
-            peer_closed: false,
+            half_closed: None,
             plot: Plot::Life,
             is_released: false,
             answers: if stage.shape & 8 == 0 { Answers::AtOnce } else { Answers::Later(None) },
@@ -320,7 +324,18 @@ impl Endpoint {
 
     /// In both directions.
     pub(crate) fn is_open(&self) -> bool {
-        self.lives() && !self.sending_closed && !self.peer_closed
+        self.lives() && self.half_closed.is_none()
+    }
+
+    fn close_sending(&mut self, now: Instant) {
+        if self.connection.close_sending(now).is_ok() {
+            self.half_closed.get_or_insert(HalfClosed::Ours);
+        }
+    }
+
+    /// Our direction is closed, and that of the peer's is not.
+    pub(crate) fn only_listens(&self) -> bool {
+        self.half_closed == Some(HalfClosed::Ours)
     }
 
     /// In one direction at least.
@@ -458,8 +473,8 @@ impl Side for Endpoint {
                     }
                 }
                 Event::PeerClosing => {
-                    assert!(!self.peer_closed && !self.sending_closed, "a half that was closed before");
-                    self.peer_closed = true;
+                    assert_eq!(self.half_closed, None, "with both directions it has ended");
+                    self.half_closed = Some(HalfClosed::Peers);
                 }
                 Event::Failed(_) | Event::Closed(_) => self.ended = Some(event),
                 Event::CertificateReceived { .. } | Event::PskRequested(_) => {
@@ -478,7 +493,7 @@ impl Side for Endpoint {
         {
             self.randoms = Some(if self.side == CLIENT { [ours, theirs] } else { [theirs, ours] });
         }
-        assert_eq!(self.connection.is_connected(), self.lives() && !self.sending_closed);
+        assert_eq!(self.connection.is_connected(), self.lives() && !self.only_listens());
         let exports = self.connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]).is_ok();
         assert_eq!(exports, self.lives(), "keys for those who are connected, and for nobody else");
     }
@@ -505,9 +520,7 @@ impl Side for Endpoint {
             }
             180..=199 => self.connection.note_forgery(now),
             200..=229 => self.answer(),
-            230..=241 if self.plot != Plot::Siege => {
-                self.sending_closed |= self.connection.close_sending(now).is_ok();
-            }
+            230..=241 if self.plot != Plot::Siege => self.close_sending(now),
             _ if self.plot != Plot::Siege => {
                 self.closed_by_us |= self.ended.is_none();
                 self.connection.close(now);
