@@ -31,6 +31,8 @@ enum Allowance {
     Bytes(usize),
 }
 
+/// A record that acknowledges two others.
+const ROOM_FOR_ACK: usize = 64;
 /// RFC 9147 section 5.1.
 const AMPLIFICATION: usize = 3;
 
@@ -40,9 +42,9 @@ impl Outbox {
         Self { bytes: Vec::with_capacity(len), ..Self::default() }
     }
 
-    /// Gives back what the flights of a handshake needed.
+    /// Gives back what the flights of a handshake needed, but for room for an acknowledgement.
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.bytes.shrink_to(ROOM_FOR_ACK);
     }
 
     /// Nothing leaves before something has arrived.

@@ -63,10 +63,13 @@ impl Connection {
             _ => return,
         };
         let room = self.config.mtu.saturating_sub(self.records.overhead(epoch));
-        let content = received.encode(room);
-        received.told();
         let out = self.outbox.datagram();
-        if self.records.write(epoch, ContentType::Ack, &content, out).is_ok() {
+        let sealed = self.records.begin(epoch, ContentType::Ack, out).and_then(|record| {
+            received.write(room, out);
+            self.records.seal(record, out)
+        });
+        received.told();
+        if sealed.is_ok() {
             self.finish_datagram();
         } else {
             self.outbox.abandon_datagram();

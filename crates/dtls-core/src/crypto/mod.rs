@@ -7,6 +7,7 @@ pub(crate) mod key_exchange;
 pub(crate) mod ml_kem;
 pub(crate) mod shared_secret;
 pub(crate) mod sign;
+pub(crate) mod signed_content;
 pub(crate) mod suite;
 pub(crate) mod suite13;
 pub(crate) mod verify;

@@ -3,16 +3,22 @@
 use crate::psk::Psk;
 use zeroize::Zeroizing;
 
+/// X25519MLKEM768. P-384 alone yields 48 bytes.
+const MAX_AGREED_LEN: usize = 64;
+
 /// The input of the key schedule.
-pub(crate) struct SharedSecret(Zeroizing<Vec<u8>>);
+pub(crate) enum SharedSecret {
+    /// So many of these bytes.
+    Agreed(Zeroizing<[u8; MAX_AGREED_LEN]>, usize),
+    PreShared(Zeroizing<Vec<u8>>),
+}
 
 impl SharedSecret {
     /// The results of two key exchanges, one after the other. The first is empty where there is only one.
     pub(crate) fn agreed(first: &[u8], second: &[u8]) -> Self {
-        let mut secret = Zeroizing::new(Vec::with_capacity(first.len() + second.len()));
-        secret.extend_from_slice(first);
-        secret.extend_from_slice(second);
-        Self(secret)
+        let mut secret = Zeroizing::new([0; MAX_AGREED_LEN]);
+        secret.iter_mut().zip(first.iter().chain(second)).for_each(|(slot, byte)| *slot = *byte);
+        Self::Agreed(secret, first.len() + second.len())
     }
 
     /// RFC 4279 section 2: as many zeros as the key is long, then the key, each with its length.
@@ -25,11 +31,14 @@ impl SharedSecret {
         secret.resize(length.len() + key.len(), 0);
         secret.extend_from_slice(&length);
         secret.extend_from_slice(key);
-        Self(secret)
+        Self::PreShared(secret)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match self {
+            Self::Agreed(bytes, len) => bytes.get(..*len).unwrap_or_default(),
+            Self::PreShared(bytes) => bytes,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::crypto::backend::{aead, digest, hmac};
 use crate::crypto::suite::CipherSuite;
+use std::sync::LazyLock;
 
 /// What a suite of DTLS 1.3 stands for (RFC 8446 appendix B.4, RFC 9147 section 4.2.3).
 pub(crate) struct Suite13 {
@@ -16,8 +17,9 @@ pub(crate) struct Suite13 {
     pub(crate) hmac: hmac::Algorithm,
     /// The hash of nothing.
     pub(crate) empty_hash: &'static [u8],
-    /// What the handshake secret is extracted with, where there is no pre-shared key (RFC 8446 section 7.1).
-    pub(crate) handshake_salt: &'static [u8],
+    /// What the handshake secret is extracted with, where there is no pre-shared key (RFC 8446 section 7.1): the same in
+    /// every handshake, and hashed in once.
+    pub(crate) handshake_salt: LazyLock<hmac::Key>,
 }
 
 impl CipherSuite {
@@ -43,7 +45,7 @@ static SUITES: [Suite13; 3] = [
         hash: &digest::SHA256,
         hmac: hmac::HMAC_SHA256,
         empty_hash: &EMPTY_SHA256,
-        handshake_salt: &SALT_SHA256,
+        handshake_salt: LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, &SALT_SHA256)),
     },
     Suite13 {
         suite: CipherSuite::AES_256_GCM_SHA384,
@@ -53,7 +55,7 @@ static SUITES: [Suite13; 3] = [
         hash: &digest::SHA384,
         hmac: hmac::HMAC_SHA384,
         empty_hash: &EMPTY_SHA384,
-        handshake_salt: &SALT_SHA384,
+        handshake_salt: LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA384, &SALT_SHA384)),
     },
     Suite13 {
         suite: CipherSuite::CHACHA20_POLY1305_SHA256,
@@ -63,7 +65,7 @@ static SUITES: [Suite13; 3] = [
         hash: &digest::SHA256,
         hmac: hmac::HMAC_SHA256,
         empty_hash: &EMPTY_SHA256,
-        handshake_salt: &SALT_SHA256,
+        handshake_salt: LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, &SALT_SHA256)),
     },
 ];
 

@@ -60,18 +60,18 @@ impl Received {
         *self = Self::default();
     }
 
-    /// The content of the record, in increasing order and of at most `room` bytes: the newest are told first.
-    pub(crate) fn encode(&self, room: usize) -> Vec<u8> {
-        let told = self.numbers.iter().rev().take(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
-        let mut sorted: Vec<_> = told.map(|number| (number.epoch, number.sequence)).collect();
-        sorted.sort_unstable();
-        let len = u16::try_from(sorted.len() * NUMBER_LEN).unwrap_or(0);
-        let mut content = len.to_be_bytes().to_vec();
-        for (epoch, sequence) in sorted {
-            content.extend_from_slice(&u64::from(epoch).to_be_bytes());
-            content.extend_from_slice(&sequence.to_be_bytes());
+    /// Appends the content of the record, in increasing order and of at most `room` bytes: the newest are told first.
+    pub(crate) fn write(&self, room: usize, out: &mut Vec<u8>) {
+        let told = self.numbers.len().min(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
+        out.extend_from_slice(&u16::try_from(told * NUMBER_LEN).unwrap_or(0).to_be_bytes());
+        let start = out.len();
+        for number in self.numbers.iter().rev().take(told) {
+            out.extend_from_slice(&u64::from(number.epoch).to_be_bytes());
+            out.extend_from_slice(&number.sequence.to_be_bytes());
         }
-        content
+        // In the byte order of the network they sort as the numbers do.
+        let (written, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<NUMBER_LEN>();
+        written.sort_unstable();
     }
 }
 
@@ -99,13 +99,19 @@ mod tests {
         RecordNumber { epoch, sequence }
     }
 
+    fn encoded(received: &Received, room: usize) -> Vec<u8> {
+        let mut content = Vec::new();
+        received.write(room, &mut content);
+        content
+    }
+
     #[test]
     fn numbers_are_read_as_they_were_noted_in_increasing_order() {
         let mut received = Received::default();
         for noted in [number(2, 5), number(0, 9), number(2, 1), number(2, 5)] {
             received.note(noted);
         }
-        let content = received.encode(1200);
+        let content = encoded(&received, 1200);
         assert_eq!(content.len(), 2 + 3 * 16);
         assert!(decode(&content).unwrap().eq([number(0, 9), number(2, 1), number(2, 5)]));
         assert!(decode(&content[..content.len() - 1]).is_err());
@@ -116,7 +122,7 @@ mod tests {
     fn the_list_is_bounded() {
         let mut received = Received::default();
         (0..1000).for_each(|sequence| received.note(number(2, sequence)));
-        assert_eq!(decode(&received.encode(1200)).unwrap().count(), MAX_NUMBERS);
+        assert_eq!(decode(&encoded(&received, 1200)).unwrap().count(), MAX_NUMBERS);
     }
 
     #[test]
@@ -124,7 +130,7 @@ mod tests {
         let mut received = Received::default();
         (0..20).for_each(|sequence| received.note(number(2, sequence)));
         for (room, first) in [(2 + 3 * 16, 17), (2 + 3 * 16 - 1, 18), (2, 20), (0, 20)] {
-            let content = received.encode(room);
+            let content = encoded(&received, room);
             assert!(decode(&content).unwrap().eq((first..20).map(|sequence| number(2, sequence))), "{room}");
         }
     }

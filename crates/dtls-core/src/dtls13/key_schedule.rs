@@ -35,19 +35,20 @@ impl Secret {
     }
 
     /// HKDF-Extract (RFC 5869 section 2.2).
-    fn extract(suite: &'static Suite13, salt: &[u8], input: &[u8]) -> Self {
-        Self::from_tag(suite, &hmac::sign(&hmac::Key::new(suite.hmac, salt), input))
+    fn extract(suite: &'static Suite13, salt: &hmac::Key, input: &[u8]) -> Self {
+        let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
+        let extracted = hmac::sign(salt, input);
+        bytes.iter_mut().zip(extracted.as_ref()).for_each(|(slot, byte)| *slot = *byte);
+        Self { suite, bytes }
     }
 
-    fn from_tag(suite: &'static Suite13, tag: &hmac::Tag) -> Self {
-        let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
-        bytes.iter_mut().zip(tag.as_ref()).for_each(|(slot, byte)| *slot = *byte);
-        Self { suite, bytes }
+    fn hmac_key(&self) -> hmac::Key {
+        hmac::Key::new(self.suite.hmac, self.bytes())
     }
 
     /// What the labels below it are expanded from.
     fn expander(&self) -> Expander {
-        Expander { suite: self.suite, key: hmac::Key::new(self.suite.hmac, self.bytes()) }
+        Expander { suite: self.suite, key: self.hmac_key() }
     }
 
     /// For the key log.
@@ -65,7 +66,7 @@ struct Expander {
 impl Expander {
     /// HKDF-Expand-Label (RFC 8446 section 7.1). At most 255 hash lengths come out; what is longer stays zero.
     fn label(&self, label: &str, context: &[u8], out: &mut [u8]) {
-        let length = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let [length_high, length_low] = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();
         let label_len = u8::try_from("dtls13".len() + label.len()).unwrap_or(u8::MAX);
         let context_len = u8::try_from(context.len()).unwrap_or(u8::MAX);
         let mut previous: Option<hmac::Tag> = None;
@@ -74,10 +75,11 @@ impl Expander {
             if let Some(previous) = &previous {
                 block.update(previous.as_ref());
             }
-            for part in
-                [&length[..], &[label_len], b"dtls13", label.as_bytes(), &[context_len], context, &[counter]]
-            {
-                block.update(part);
+            block.update(&[length_high, length_low, label_len, b'd', b't', b'l', b's', b'1', b'3']);
+            block.update(label.as_bytes());
+            match context {
+                [] => block.update(&[0, counter]),
+                _ => [&[context_len], context, &[counter]].iter().for_each(|part| block.update(part)),
             }
             let block = block.sign();
             chunk.iter_mut().zip(block.as_ref()).for_each(|(slot, byte)| *slot = *byte);
@@ -91,6 +93,19 @@ impl Expander {
         let len = self.suite.hash.output_len();
         self.label(label, transcript, bytes.get_mut(..len).unwrap_or_default());
         Secret { suite: self.suite, bytes }
+    }
+
+    /// The keys of a traffic secret's epoch. `None` cannot happen with a suite of ours.
+    fn epoch_key(&self) -> Option<EpochKey> {
+        let suite = self.suite;
+        let mut key = Zeroizing::new([0; MAX_KEY_LEN]);
+        let mut iv = [0; aead::NONCE_LEN];
+        let key = key.get_mut(..suite.aead.key_len())?;
+        self.label("key", &[], key);
+        self.label("iv", &[], &mut iv);
+        let record = RecordKey::implicit(suite.aead, key, iv)?;
+        self.label("sn", &[], key);
+        Some(EpochKey { record, numbers: aead::quic::HeaderProtectionKey::new(suite.numbers, key).ok()? })
     }
 }
 
@@ -107,16 +122,7 @@ pub(crate) struct EpochKey {
 impl TrafficSecret {
     /// `None` cannot happen with a suite of ours.
     pub(crate) fn key(&self) -> Option<EpochKey> {
-        let suite = self.0.suite;
-        let mut key = Zeroizing::new([0; MAX_KEY_LEN]);
-        let mut iv = [0; aead::NONCE_LEN];
-        let key = key.get_mut(..suite.aead.key_len())?;
-        let expander = self.0.expander();
-        expander.label("key", &[], key);
-        expander.label("iv", &[], &mut iv);
-        let record = RecordKey::implicit(suite.aead, key, iv)?;
-        expander.label("sn", &[], key);
-        Some(EpochKey { record, numbers: aead::quic::HeaderProtectionKey::new(suite.numbers, key).ok()? })
+        self.0.expander().epoch_key()
     }
 
     /// The secret after a KeyUpdate (RFC 8446 section 7.2).
@@ -124,10 +130,30 @@ impl TrafficSecret {
         Self(self.0.expander().derive("traffic upd", &[]))
     }
 
-    /// The content of the Finished that this direction's sender sends.
+    /// What one side of the handshake needs. `None` cannot happen with a suite of ours.
+    pub(crate) fn handshake_keys(&self) -> Option<(EpochKey, FinishedKey)> {
+        let expander = self.0.expander();
+        Some((expander.epoch_key()?, FinishedKey(expander.derive("finished", &[]))))
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+/// What the Finished of each side is made with.
+pub(crate) struct FinishedKeys {
+    pub(crate) ours: FinishedKey,
+    pub(crate) theirs: FinishedKey,
+}
+
+/// What the Finished of one side is made with (RFC 8446 section 4.4.4).
+pub(crate) struct FinishedKey(Secret);
+
+impl FinishedKey {
+    /// The content of the Finished.
     pub(crate) fn verify_data(&self, transcript: &Digest) -> hmac::Tag {
-        let finished = self.0.expander().derive("finished", &[]);
-        hmac::sign(&hmac::Key::new(self.0.suite.hmac, finished.bytes()), transcript.as_ref())
+        hmac::sign(&self.0.hmac_key(), transcript.as_ref())
     }
 
     pub(crate) fn verify_finished(
@@ -141,14 +167,9 @@ impl TrafficSecret {
             Err(Misbehaved::BadFinished.into())
         }
     }
-
-    pub(crate) fn expose(&self) -> &[u8] {
-        self.0.expose()
-    }
 }
 
 /// Both directions of an epoch, seen from one side.
-#[derive(Clone)]
 pub(crate) struct Directions {
     pub(crate) client: TrafficSecret,
     pub(crate) server: TrafficSecret,
@@ -170,30 +191,34 @@ impl Directions {
     }
 }
 
-/// What protects the rest of the handshake, and leads to what protects the application.
+/// What protects the rest of the handshake.
 pub(crate) struct HandshakeSecrets {
     pub(crate) traffic: Directions,
-    /// What the master secret is extracted with.
-    master_salt: Secret,
+    pub(crate) master_salt: MasterSalt,
 }
 
 impl HandshakeSecrets {
     /// `transcript` covers ClientHello to ServerHello.
     pub(crate) fn derive(suite: &'static Suite13, shared: &SharedSecret, transcript: &Digest) -> Self {
-        let handshake = Secret::extract(suite, suite.handshake_salt, shared.as_bytes()).expander();
+        let handshake = Secret::extract(suite, &suite.handshake_salt, shared.as_bytes()).expander();
         let traffic = |label| TrafficSecret(handshake.derive(label, transcript.as_ref()));
         Self {
             traffic: Directions { client: traffic("c hs traffic"), server: traffic("s hs traffic") },
-            master_salt: handshake.derive("derived", suite.empty_hash),
+            master_salt: MasterSalt(handshake.derive("derived", suite.empty_hash)),
         }
     }
+}
 
+/// What the master secret is extracted with.
+pub(crate) struct MasterSalt(Secret);
+
+impl MasterSalt {
     /// `transcript` covers ClientHello to the server's Finished.
     pub(crate) fn application(&self, transcript: &Digest) -> ApplicationSecrets {
-        let suite = self.master_salt.suite;
+        let suite = self.0.suite;
         let zeros = [0; MAX_HASH_LEN];
         let zeros = zeros.get(..suite.hash.output_len()).unwrap_or_default();
-        let master = Secret::extract(suite, self.master_salt.bytes(), zeros).expander();
+        let master = Secret::extract(suite, &self.0.hmac_key(), zeros).expander();
         let derive = |label| master.derive(label, transcript.as_ref());
         ApplicationSecrets {
             traffic: Directions {
@@ -248,7 +273,7 @@ pub(crate) mod tests {
     fn labels_begin_with_dtls13_and_no_space() {
         // RFC 5869 section 2.3 over an HkdfLabel of RFC 8446 section 7.1 that is written by hand.
         let suite = CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap();
-        let secret = Secret::extract(suite, b"salt", b"input");
+        let secret = any_secret(suite);
         let info = [&[0, 40, 8][..], b"dtls13sn", &[3], b"abc"].concat();
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.bytes());
         let first = hmac::sign(&key, &[&info[..], &[1]].concat());
@@ -259,9 +284,13 @@ pub(crate) mod tests {
         assert_eq!(expanded[..], expected);
     }
 
+    fn any_secret(suite: &'static Suite13) -> Secret {
+        Secret::extract(suite, &hmac::Key::new(suite.hmac, b"salt"), b"input")
+    }
+
     /// Any secret, to make keys from.
     pub(crate) fn traffic_secret(suite: &'static Suite13) -> TrafficSecret {
-        TrafficSecret(Secret::extract(suite, b"salt", b"input"))
+        TrafficSecret(any_secret(suite))
     }
 
     /// RFC 8446 section 7.1: the early secret, and what is derived from it, without a pre-shared key.
@@ -270,8 +299,10 @@ pub(crate) mod tests {
         for suite in CipherSuite::SUPPORTED.into_iter().filter_map(CipherSuite::dtls13) {
             assert_eq!(suite.empty_hash, digest::digest(suite.hash, &[]).as_ref());
             let zeros = vec![0; suite.hash.output_len()];
-            let early = Secret::extract(suite, &zeros, &zeros);
-            assert_eq!(suite.handshake_salt, early.expander().derive("derived", suite.empty_hash).bytes());
+            let early = Secret::extract(suite, &hmac::Key::new(suite.hmac, &zeros), &zeros);
+            let salt = early.expander().derive("derived", suite.empty_hash).hmac_key();
+            let extracted = |salt| Secret::extract(suite, salt, b"input");
+            assert_eq!(extracted(&suite.handshake_salt).bytes(), extracted(&salt).bytes());
         }
     }
 }

@@ -13,13 +13,14 @@ pub(crate) mod server;
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::digest::Digest;
 use crate::crypto::group::NamedGroup;
+use crate::crypto::signed_content::SignedContent;
 use crate::crypto::suite13::Suite13;
 use crate::failure::{Failure, Operation};
 use crate::handshake::step::Context;
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
 use crate::record::epochs::HANDSHAKE_EPOCH;
-use key_schedule::{ApplicationSecrets, Directions, TrafficSecret};
+use key_schedule::{ApplicationSecrets, Directions, FinishedKeys, TrafficSecret};
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub(crate) const RETRY_RANDOM: Random = [
@@ -43,18 +44,27 @@ pub(crate) struct Selected {
 }
 
 /// What a CertificateVerify signs (RFC 8446 section 4.4.3).
-fn signed_content(signer: DtlsRole, transcript: &Digest) -> Vec<u8> {
+fn signed_content(signer: DtlsRole, transcript: &Digest) -> Result<SignedContent, Failure> {
     let context: &[u8] = match signer {
         DtlsRole::Client => b"TLS 1.3, client CertificateVerify",
         DtlsRole::Server => b"TLS 1.3, server CertificateVerify",
     };
-    [&[b' '; 64], context, &[0], transcript.as_ref()].concat()
+    SignedContent::of(&[&[b' '; 64], context, &[0], transcript.as_ref()])
 }
 
 /// Begins epoch 2 in both directions.
-fn begin_handshake_epoch(role: DtlsRole, traffic: &Directions, cx: &mut Context<'_>) -> Result<(), Failure> {
-    begin_writing(HANDSHAKE_EPOCH, traffic.write(role), cx)?;
-    begin_reading(HANDSHAKE_EPOCH, traffic.read(role), cx)
+fn begin_handshake_epoch(
+    role: DtlsRole,
+    traffic: &Directions,
+    cx: &mut Context<'_>,
+) -> Result<FinishedKeys, Failure> {
+    let keys =
+        |secret: &TrafficSecret| secret.handshake_keys().ok_or(Failure::Crypto(Operation::KeyExchange));
+    let (write, ours) = keys(traffic.write(role))?;
+    let (read, theirs) = keys(traffic.read(role))?;
+    cx.records.epochs().begin_writing(HANDSHAKE_EPOCH, write);
+    cx.records.epochs().begin_reading(HANDSHAKE_EPOCH, read);
+    Ok(FinishedKeys { ours, theirs })
 }
 
 fn begin_writing(epoch: u16, secret: &TrafficSecret, cx: &mut Context<'_>) -> Result<(), Failure> {

@@ -3,6 +3,9 @@
 use crate::crypto::backend::digest;
 use crate::handshake::{HEADER_LEN, Message};
 
+/// Type and length.
+const TLS_HEADER_LEN: usize = 4;
+
 /// Which header fields of a message count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
@@ -33,7 +36,7 @@ impl Transcript {
 
     /// A message of ours, header included.
     pub(crate) fn push(&mut self, message: &[u8]) {
-        match (self.form, message.split_at_checked(4), message.get(HEADER_LEN..)) {
+        match (self.form, message.split_at_checked(TLS_HEADER_LEN), message.get(HEADER_LEN..)) {
             (Form::Dtls13, Some((tls_header, _)), Some(body)) => {
                 self.bytes.extend_from_slice(tls_header);
                 self.bytes.extend_from_slice(body);
@@ -69,17 +72,12 @@ impl Transcript {
         }
         self.form = Form::Dtls13;
         self.running = None;
-        let mut converted = Vec::with_capacity(self.bytes.len());
-        let mut rest = self.bytes.as_slice();
-        while let Some(&[kind, a, b, c, ..]) = rest.first_chunk::<HEADER_LEN>() {
+        let mut at = 0;
+        while let Some(&[_, a, b, c, ..]) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<HEADER_LEN>) {
             let len = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-            converted.extend_from_slice(&[kind, a, b, c]);
-            let body = rest.get(HEADER_LEN..).unwrap_or_default();
-            let (body, after) = body.split_at_checked(len).unwrap_or((body, &[]));
-            converted.extend_from_slice(body);
-            rest = after;
+            self.bytes.drain(at + TLS_HEADER_LEN..at + HEADER_LEN);
+            at = len.saturating_add(at + TLS_HEADER_LEN);
         }
-        self.bytes = converted;
     }
 
     /// Before a HelloRetryRequest everything is replaced by its hash (RFC 8446 section 4.4.1).

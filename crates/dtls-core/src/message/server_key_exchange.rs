@@ -3,19 +3,17 @@
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
+use crate::crypto::signed_content::SignedContent;
+use crate::failure::Failure;
 use crate::message::Random;
 
 const NAMED_CURVE: u8 = 3;
-/// Two randoms and a share of P-384, the longest.
-const ROOM_FOR_SIGNED: usize = 64 + 4 + 97;
 
 /// The server's share, signed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerKeyExchange<'a> {
     pub(crate) group: NamedGroup,
     pub(crate) share: &'a [u8],
-    /// Group and share as they came, which is what the signature covers.
-    pub(crate) params: &'a [u8],
     pub(crate) scheme: SignatureScheme,
     pub(crate) signature: &'a [u8],
 }
@@ -28,42 +26,34 @@ impl<'a> ServerKeyExchange<'a> {
         }
         let group = NamedGroup(reader.u16()?);
         let share = reader.vector8()?;
-        let params = body.get(..body.len() - reader.rest().len()).ok_or(Malformed)?;
         let scheme = SignatureScheme(reader.u16()?);
         let signature = reader.vector16()?;
         reader.finish()?;
-        Ok(Self { group, share, params, scheme, signature })
+        Ok(Self { group, share, scheme, signature })
     }
 
-    pub(crate) fn write_params(writer: &mut Writer<'_>, group: NamedGroup, share: &[u8]) {
-        writer.u8(NAMED_CURVE);
-        writer.u16(group.0);
-        writer.block(Width::One).bytes(share);
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+        writer.bytes(&share_head(self.group, self.share));
+        writer.bytes(self.share);
+        writer.u16(self.scheme.0);
+        writer.block(Width::Two).bytes(self.signature);
     }
 
-    pub(crate) fn write(
-        writer: &mut Writer<'_>,
-        write_params: impl FnOnce(&mut Writer<'_>),
-        scheme: SignatureScheme,
-        signature: &[u8],
-    ) {
-        write_params(writer);
-        writer.u16(scheme.0);
-        writer.block(Width::Two).bytes(signature);
-    }
-
-    /// What the signature covers: both randoms and the parameters.
+    /// What the signature covers: both randoms and the parameters, which are group and share.
     pub(crate) fn signed(
         client_random: &Random,
         server_random: &Random,
-        write_params: impl FnOnce(&mut Writer<'_>),
-    ) -> Vec<u8> {
-        let mut signed = Vec::with_capacity(ROOM_FOR_SIGNED);
-        signed.extend_from_slice(client_random);
-        signed.extend_from_slice(server_random);
-        write_params(&mut Writer::new(&mut signed));
-        signed
+        group: NamedGroup,
+        share: &[u8],
+    ) -> Result<SignedContent, Failure> {
+        SignedContent::of(&[client_random, server_random, &share_head(group, share), share])
     }
+}
+
+/// What stands before the share in the parameters. No share of ours comes near 2^8 bytes.
+fn share_head(group: NamedGroup, share: &[u8]) -> [u8; 4] {
+    let [high, low] = group.0.to_be_bytes();
+    [NAMED_CURVE, high, low, u8::try_from(share.len()).unwrap_or(u8::MAX)]
 }
 
 #[cfg(test)]
@@ -72,17 +62,17 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_nothing_shorter() {
-        let (mut params, mut body) = (Vec::new(), Vec::new());
-        ServerKeyExchange::write_params(&mut Writer::new(&mut params), NamedGroup::X25519, &[9; 32]);
-        let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
-        let write_params = |writer: &mut Writer<'_>| writer.bytes(&params);
-        ServerKeyExchange::write(&mut Writer::new(&mut body), write_params, scheme, b"signature");
+        let mut body = Vec::new();
+        let (group, scheme) = (NamedGroup::X25519, SignatureScheme::ECDSA_SECP256R1_SHA256);
+        let share = [9; 32];
+        ServerKeyExchange { group, share: &share, scheme, signature: b"signature" }
+            .write(&mut Writer::new(&mut body));
         let decoded = ServerKeyExchange::decode(&body).unwrap();
-        assert_eq!(
-            (decoded.group, decoded.share, decoded.params),
-            (NamedGroup::X25519, &[9; 32][..], &params[..])
-        );
+        assert_eq!((decoded.group, decoded.share), (group, &share[..]));
         assert_eq!((decoded.scheme, decoded.signature), (scheme, &b"signature"[..]));
+        let signed = ServerKeyExchange::signed(&[1; 32], &[2; 32], group, &share).unwrap();
+        // The parameters as they stand at the beginning of the message.
+        assert_eq!(signed.as_ref(), [&[1; 32], &[2; 32], &body[..4 + 32]].concat());
         for len in 0..body.len() {
             assert!(ServerKeyExchange::decode(&body[..len]).is_err(), "{len}");
         }

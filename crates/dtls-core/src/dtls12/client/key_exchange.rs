@@ -1,7 +1,6 @@
 //! The rest of step 4: who the server is, and its signed key share.
 
 use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
-use crate::codec::Writer;
 use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
@@ -111,9 +110,8 @@ impl AwaitServerKeyExchange {
             return Err(Misbehaved::SignatureSchemeUnoffered.into());
         }
         let Selected { client_random, server_random, .. } = &selected;
-        let write_params = |writer: &mut Writer<'_>| writer.bytes(exchange.params);
-        let signed = ServerKeyExchange::signed(client_random, server_random, write_params);
-        let verified = presented.key.verify(exchange.scheme, &signed, exchange.signature)?;
+        let signed = ServerKeyExchange::signed(client_random, server_random, exchange.group, exchange.share)?;
+        let verified = presented.key.verify(exchange.scheme, signed.as_ref(), exchange.signature)?;
         Ok(AwaitServerHelloDone {
             selected,
             server: PeerAuthenticated::by_certificate(accepted, verified, presented.leaf),

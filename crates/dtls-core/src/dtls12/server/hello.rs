@@ -1,6 +1,5 @@
 //! Steps 1 and 2: a ClientHello, and our answer to it.
 
-use crate::codec::Writer;
 use crate::crypto::group::KeyShare;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::verify::VERIFIABLE;
@@ -98,14 +97,12 @@ fn push_certificate(
         Certificate::write(writer, certificate.chain());
     });
 
-    let write_params = |writer: &mut Writer<'_>| {
-        ServerKeyExchange::write_params(writer, share.group(), share.public());
-    };
+    let (group, share) = (share.group(), share.public());
     let Selected { client_random, server_random, .. } = selected;
-    let signed = ServerKeyExchange::signed(client_random, server_random, write_params);
-    let signature = certificate.key().sign(scheme, &signed, cx.random)?;
+    let signed = ServerKeyExchange::signed(client_random, server_random, group, share)?;
+    let signature = certificate.key().sign(scheme, signed.as_ref(), cx.random)?;
     cx.outgoing.push(Epoch::Plaintext, HandshakeType::SERVER_KEY_EXCHANGE, |writer| {
-        ServerKeyExchange::write(writer, write_params, scheme, &signature);
+        ServerKeyExchange { group, share, scheme, signature: &signature }.write(writer);
     });
 
     cx.outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE_REQUEST, |writer| {

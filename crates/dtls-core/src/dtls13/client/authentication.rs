@@ -7,7 +7,7 @@ use crate::config::DtlsRole;
 use crate::crypto::sign::SignatureScheme;
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::connected::Connected;
-use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
+use crate::dtls13::key_schedule::{FinishedKeys, FinishedVerified, MasterSalt};
 use crate::dtls13::{Selected, begin_reading, begin_writing, identity, log_application, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
@@ -22,7 +22,8 @@ use crate::record::protect::Epoch;
 /// What the handshake carries along.
 struct Course {
     selected: Selected,
-    secrets: HandshakeSecrets,
+    finished: FinishedKeys,
+    master_salt: MasterSalt,
     carried: Carried,
     request: Request,
 }
@@ -61,8 +62,13 @@ pub(crate) struct AwaitFinished {
 }
 
 impl AwaitCertificate {
-    pub(super) const fn new(selected: Selected, secrets: HandshakeSecrets, carried: Carried) -> Self {
-        Self(Course { selected, secrets, carried, request: Request::None })
+    pub(super) const fn new(
+        selected: Selected,
+        finished: FinishedKeys,
+        master_salt: MasterSalt,
+        carried: Carried,
+    ) -> Self {
+        Self(Course { selected, finished, master_salt, carried, request: Request::None })
     }
 
     pub(super) fn on_certificate_request(
@@ -123,8 +129,10 @@ impl AwaitCertificateVerify {
         };
         let Self { course, presented, accepted } = self;
         let transcript = cx.outgoing.transcript.hash(course.selected.suite.hash);
-        let content = signed_content(DtlsRole::Server, &transcript);
-        let verified = match presented.key.verify_dtls13(verify.scheme, &content, verify.signature) {
+        let verified = signed_content(DtlsRole::Server, &transcript).and_then(|content| {
+            presented.key.verify_dtls13(verify.scheme, content.as_ref(), verify.signature)
+        });
+        let verified = match verified {
             Ok(verified) => verified,
             Err(failure) => return Step::Fail(failure),
         };
@@ -138,8 +146,8 @@ impl AwaitFinished {
     /// The end of step 4, and step 5.
     pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let transcript = cx.outgoing.transcript.hash(self.course.selected.suite.hash);
-        let server = &self.course.secrets.traffic.server;
-        let connected = server.verify_finished(&transcript, message.body).and_then(|finished| {
+        let theirs = &self.course.finished.theirs;
+        let connected = theirs.verify_finished(&transcript, message.body).and_then(|finished| {
             cx.outgoing.transcript.receive(message);
             self.answer(finished, cx)
         });
@@ -149,11 +157,10 @@ impl AwaitFinished {
         }
     }
 
-    fn answer(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
-        let Self { course: Course { selected, secrets, carried, request }, server } = self;
+    fn answer(self, verified: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
+        let Self { course: Course { selected, finished, master_salt, carried, request }, server } = self;
         let hash = selected.suite.hash;
-        let transcript = cx.outgoing.transcript.hash(hash);
-        let application: ApplicationSecrets = secrets.application(&transcript);
+        let application = master_salt.application(&cx.outgoing.transcript.hash(hash));
         let outgoing = &mut *cx.outgoing;
         outgoing.flight.begin();
         match &request {
@@ -168,18 +175,18 @@ impl AwaitFinished {
                 outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
                     Certificate13::write(writer, own.chain());
                 });
-                let content = signed_content(DtlsRole::Client, &outgoing.transcript.hash(hash));
-                let signature = own.key().sign(*scheme, &content, cx.random)?;
+                let content = signed_content(DtlsRole::Client, &outgoing.transcript.hash(hash))?;
+                let signature = own.key().sign(*scheme, content.as_ref(), cx.random)?;
                 outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_VERIFY, |writer| {
                     CertificateVerify::write(writer, *scheme, &signature);
                 });
             }
         }
-        let verify_data = secrets.traffic.client.verify_data(&outgoing.transcript.hash(hash));
+        let verify_data = finished.ours.verify_data(&outgoing.transcript.hash(hash));
         outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
         begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
         log_application(&selected, &application, cx);
-        Ok(Connected::new(server, finished, selected, carried, &application, DtlsRole::Client))
+        Ok(Connected::new(server, verified, selected, carried, &application, DtlsRole::Client))
     }
 }

@@ -11,7 +11,7 @@ use crate::discard::Discard;
 use crate::dtls12;
 use crate::dtls13::client::authentication::AwaitCertificate;
 use crate::dtls13::client::{Next, State};
-use crate::dtls13::key_schedule::HandshakeSecrets;
+use crate::dtls13::key_schedule::{FinishedKeys, HandshakeSecrets, MasterSalt};
 use crate::dtls13::{
     DOWNGRADE_TO_10, DOWNGRADE_TO_12, RETRY_RANDOM, Selected, begin_handshake_epoch, log_handshake, suites,
 };
@@ -50,7 +50,8 @@ enum Retry {
 /// After the ServerHello.
 pub(crate) struct AwaitEncryptedExtensions {
     selected: Selected,
-    secrets: HandshakeSecrets,
+    finished: FinishedKeys,
+    master_salt: MasterSalt,
 }
 
 /// What a ServerHello chose.
@@ -210,10 +211,11 @@ impl AwaitServerHello {
             group: theirs.group,
         };
         let transcript = outgoing.transcript.hash(choice.suite.hash);
-        let secrets = HandshakeSecrets::derive(choice.suite, &secret, &transcript);
-        begin_handshake_epoch(DtlsRole::Client, &secrets.traffic, cx)?;
-        log_handshake(&selected, &secrets.traffic, cx);
-        Ok(State::AwaitEncryptedExtensions(AwaitEncryptedExtensions { selected, secrets }))
+        let HandshakeSecrets { traffic, master_salt } =
+            HandshakeSecrets::derive(choice.suite, &secret, &transcript);
+        let finished = begin_handshake_epoch(DtlsRole::Client, &traffic, cx)?;
+        log_handshake(&selected, &traffic, cx);
+        Ok(State::AwaitEncryptedExtensions(AwaitEncryptedExtensions { selected, finished, master_salt }))
     }
 }
 
@@ -222,11 +224,11 @@ impl AwaitEncryptedExtensions {
         let Ok(extensions) = encrypted_extensions::decode(message.body) else {
             return Step::Fail(Misbehaved::Malformed.into());
         };
-        let Self { selected, secrets } = self;
+        let Self { selected, finished, master_salt } = self;
         match check_encrypted(extensions, cx.config) {
             Ok(carried) => {
                 cx.outgoing.transcript.receive(message);
-                let state = AwaitCertificate::new(selected, secrets, carried);
+                let state = AwaitCertificate::new(selected, finished, master_salt, carried);
                 Step::Advance(State::AwaitCertificate(state).into())
             }
             Err(failure) => Step::Fail(failure),

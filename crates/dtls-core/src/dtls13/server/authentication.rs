@@ -4,7 +4,7 @@ use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthentica
 use crate::carried::Carried;
 use crate::config::DtlsRole;
 use crate::dtls13::connected::Connected;
-use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedVerified, HandshakeSecrets};
+use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedKey, FinishedVerified};
 use crate::dtls13::server::{Next, State};
 use crate::dtls13::{Selected, begin_reading, signed_content};
 use crate::event::{CertificateVerdict, Event};
@@ -18,7 +18,8 @@ use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 /// What the handshake carries along.
 struct Course {
     selected: Selected,
-    secrets: HandshakeSecrets,
+    /// Of the client.
+    finished: FinishedKey,
     application: ApplicationSecrets,
     carried: Carried,
 }
@@ -48,11 +49,11 @@ pub(crate) struct AwaitFinished {
 impl AwaitCertificate {
     pub(super) const fn new(
         selected: Selected,
-        secrets: HandshakeSecrets,
+        finished: FinishedKey,
         application: ApplicationSecrets,
         carried: Carried,
     ) -> Self {
-        Self(Course { selected, secrets, application, carried })
+        Self(Course { selected, finished, application, carried })
     }
 
     pub(super) fn on_certificate(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
@@ -96,8 +97,10 @@ impl AwaitCertificateVerify {
         };
         let Self { course, presented, accepted } = self;
         let transcript = cx.outgoing.transcript.hash(course.selected.suite.hash);
-        let content = signed_content(DtlsRole::Client, &transcript);
-        let verified = match presented.key.verify_dtls13(verify.scheme, &content, verify.signature) {
+        let verified = signed_content(DtlsRole::Client, &transcript).and_then(|content| {
+            presented.key.verify_dtls13(verify.scheme, content.as_ref(), verify.signature)
+        });
+        let verified = match verified {
             Ok(verified) => verified,
             Err(failure) => return Step::Fail(failure),
         };
@@ -110,9 +113,8 @@ impl AwaitCertificateVerify {
 impl AwaitFinished {
     pub(super) fn on_finished(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let transcript = cx.outgoing.transcript.hash(self.course.selected.suite.hash);
-        let client = &self.course.secrets.traffic.client;
-        let connected =
-            client.verify_finished(&transcript, message.body).and_then(|finished| self.connect(finished, cx));
+        let verified = self.course.finished.verify_finished(&transcript, message.body);
+        let connected = verified.and_then(|finished| self.connect(finished, cx));
         match connected {
             Ok(connected) => Step::Connect(Box::new(connected).into()),
             Err(failure) => Step::Fail(failure),

@@ -135,7 +135,11 @@ fn answer(
         });
     });
     let transcript = outgoing.transcript.hash(hash);
-    let secrets = HandshakeSecrets::derive(suite, response.secret(), &transcript);
+    let HandshakeSecrets { traffic, master_salt } =
+        HandshakeSecrets::derive(suite, response.secret(), &transcript);
+    let finished = begin_handshake_epoch(DtlsRole::Server, &traffic, cx)?;
+    log_handshake(&selected, &traffic, cx);
+    let outgoing = &mut *cx.outgoing;
     outgoing.push(Epoch::Handshake, HandshakeType::ENCRYPTED_EXTENSIONS, |writer| {
         let mut extensions = writer.block(Width::Two);
         choice.carried.answer(&mut extensions);
@@ -146,19 +150,18 @@ fn answer(
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
         Certificate13::write(writer, choice.certificate.chain());
     });
-    let content = signed_content(DtlsRole::Server, &outgoing.transcript.hash(hash));
-    let signature = choice.certificate.key().sign(choice.scheme, &content, cx.random)?;
+    let content = signed_content(DtlsRole::Server, &outgoing.transcript.hash(hash))?;
+    let signature = choice.certificate.key().sign(choice.scheme, content.as_ref(), cx.random)?;
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_VERIFY, |writer| {
         CertificateVerify::write(writer, choice.scheme, &signature);
     });
-    let verify_data = secrets.traffic.server.verify_data(&outgoing.transcript.hash(hash));
+    let verify_data = finished.ours.verify_data(&outgoing.transcript.hash(hash));
     outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
-    let application = secrets.application(&outgoing.transcript.hash(hash));
-    begin_handshake_epoch(DtlsRole::Server, &secrets.traffic, cx)?;
+    let application = master_salt.application(&outgoing.transcript.hash(hash));
     // After its Finished a server sends under the keys of the application (RFC 8446 appendix A.2), even if it is only
     // the alert that refuses the client.
     begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
-    log_handshake(&selected, &secrets.traffic, cx);
     log_application(&selected, &application, cx);
-    Ok(State::AwaitCertificate(AwaitCertificate::new(selected, secrets, application, choice.carried)))
+    let state = AwaitCertificate::new(selected, finished.theirs, application, choice.carried);
+    Ok(State::AwaitCertificate(state))
 }
