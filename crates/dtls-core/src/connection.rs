@@ -189,7 +189,9 @@ impl Connection {
         if data.len() > max {
             return Err(Error::TooLarge { max });
         }
-        if self.outbox.held() + data.len() > self.config.limits.outgoing {
+        // One datagram always has room, so that waiting for more is never in vain.
+        let held = self.outbox.held();
+        if held > 0 && held + data.len() > self.config.limits.outgoing {
             return Err(Error::WouldBlock);
         }
         let out = self.outbox.datagram();
@@ -201,8 +203,7 @@ impl Connection {
         if self.records.is_worn() {
             self.announce_wear();
         }
-        self.replace_worn_key();
-        self.end_spent_key();
+        self.mind_wear();
         Ok(())
     }
 

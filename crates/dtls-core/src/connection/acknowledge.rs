@@ -77,6 +77,7 @@ impl Connection {
         if let State::Connected(Established { post: Some(post), .. }) = &mut self.state {
             post.received.clear();
         }
+        self.mind_wear();
     }
 
     /// A client that has heard the beginning of the server's flight has nothing of its own to repeat. Its ACK keeps the

@@ -6,7 +6,7 @@ use crate::certificate::Certificate;
 use crate::config::{Authentication, Config, DtlsRole, PeerPolicy, Versions};
 use crate::discard::Discard;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::HandshakeType;
 use crate::record::ContentType;
@@ -183,6 +183,28 @@ fn acknowledgements_that_nobody_fetches_do_not_pile_up() {
     let limit = pair.server.config.limits.outgoing;
     assert!(pair.server.outbox.held() <= limit + 1000, "{} bytes", pair.server.outbox.held());
     assert!(pair.server.is_connected());
+}
+
+#[test]
+fn acknowledgements_wear_a_key_out_like_data() {
+    let mut pair = Pair::connected(Versions::Dtls13);
+    let wear = &mut pair.server.records.epochs().wear;
+    (wear.update_after, wear.end_after) = (30, 50);
+    let Epoch::Application(epoch) = pair.client.established().unwrap().connected.epoch() else {
+        panic!("DTLS 1.3")
+    };
+    // A handshake message that was there before, in ever new records. Whoever sends them acknowledges no KeyUpdate.
+    let old = [HandshakeType::KEY_UPDATE.0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    let mut answered = 0;
+    for _ in 0..200 {
+        let mut bytes = Vec::new();
+        let epoch = Epoch::Application(epoch);
+        pair.client.records.write(epoch, ContentType::Handshake, &old, &mut bytes).unwrap();
+        pair.server.handle_input(pair.now, &mut bytes);
+        answered += waiting(&mut pair.server);
+    }
+    assert!((45..=51).contains(&answered), "{answered}");
+    assert_eq!(events(&mut pair.server), [Event::Closed(ClosedBy::Us)]);
 }
 
 #[test]

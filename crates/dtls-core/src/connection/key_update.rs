@@ -31,8 +31,14 @@ impl Connection {
         }
     }
 
+    /// DTLS 1.3: something was sealed under the newest key.
+    pub(super) fn mind_wear(&mut self) {
+        self.replace_worn_key();
+        self.end_spent_key();
+    }
+
     /// Keys that have sealed much are replaced, one KeyUpdate at a time (RFC 9147 section 8).
-    pub(super) fn replace_worn_key(&mut self) {
+    fn replace_worn_key(&mut self) {
         if self.outstanding() != Some(Outstanding::Nothing) || !self.records.epochs().is_worn() {
             return;
         }
@@ -44,7 +50,7 @@ impl Connection {
     }
 
     /// A key that has sealed all that it may, and has no successor, ends the association (RFC 9147 section 4.5.3).
-    pub(super) fn end_spent_key(&mut self) {
+    fn end_spent_key(&mut self) {
         if self.has_key_updates() && self.records.epochs().is_spent() {
             self.close_by_us();
         }

@@ -23,7 +23,8 @@ pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + MAX_TAG_LEN;
 pub(crate) struct Wear {
     /// So many sealed records ask for a KeyUpdate.
     pub(crate) update_after: u64,
-    /// So many sealed records end the association, because no KeyUpdate was acknowledged.
+    /// So many sealed records end the association, because no KeyUpdate was acknowledged. Nothing but the alert that
+    /// says so is sealed after them.
     pub(crate) end_after: u64,
     /// So many forgeries under the newest key ask for a KeyUpdate of the peer, and under a former one end it.
     pub(crate) forgeries: u64,
@@ -139,7 +140,12 @@ impl Epochs {
 
     /// Appends the header of a record whose content is to follow, and takes its sequence number.
     pub(crate) fn begin(&mut self, epoch: u16, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
-        let sequence = self.writing(epoch)?.sequence.next()?;
+        let end_after = self.wear.end_after;
+        let writing = self.writing(epoch)?;
+        if writing.sequence.used() > end_after {
+            return Err(KeyExhausted);
+        }
+        let sequence = writing.sequence.next()?;
         UnifiedHeader::write(epoch, sequence, 0, out);
         Ok(sequence)
     }
@@ -246,6 +252,22 @@ mod tests {
         hide_number(key, &mut header, if long_number { 2 } else { 1 }, &sealed).unwrap();
         header.extend(sealed);
         header
+    }
+
+    //= rfc9147-4.2.1-rekey-or-abandon
+    #[test]
+    fn a_key_is_replaced_and_ends_below_what_its_cipher_bears() {
+        let Wear { update_after, end_after, forgeries } = Wear::default();
+        assert_eq!((update_after, forgeries), (1 << 23, 1 << 35));
+        // RFC 9147 section 4.5.3: 2^24.5 records of full size, and 2^36 forgeries, under AES-GCM.
+        assert!(update_after < end_after && u128::from(end_after).pow(2) < 1 << 49);
+        assert!(forgeries < 1 << 36);
+
+        let secret = traffic_secret(CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap());
+        let mut epochs = Epochs { wear: Wear { end_after: 10, ..Wear::default() }, ..Epochs::default() };
+        epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
+        let sealed = (0..100).filter(|_| epochs.begin(FIRST_APPLICATION_EPOCH, &mut Vec::new()).is_ok());
+        assert_eq!(sealed.count(), 10 + 1, "the last one for the alert");
     }
 
     //= rfc9147-4.5.1-counter-zero

@@ -1,7 +1,8 @@
 //! Alerts: whom they are believed from.
 
-use crate::world::{Fate, Side, World, ms, plaintext_record};
-use dtls_core::{AlertDescription, Discard, Event, Failure};
+use crate::world::{Fate, Side, World, client_config, ms, plaintext_record, server_config, without_ml_kem};
+use dtls_core::{AlertDescription, Config, Discard, Event, Failure, Versions};
+use std::time::Duration;
 
 fn forged(level: u8, description: u8) -> Vec<u8> {
     plaintext_record(21, 200, &[level, description])
@@ -47,6 +48,31 @@ fn an_alert_that_nothing_contradicts_for_three_timeouts_is_believed() {
         world.failure(Side::Client),
         Some(Failure::AlertReceived(AlertDescription::HANDSHAKE_FAILURE))
     );
+}
+
+#[test]
+fn before_there_are_keys_an_alert_is_believed_after_three_timeouts_in_every_role_and_version() {
+    for (rtt, rto) in [(None, ms(400)), (Some(ms(100)), ms(150))] {
+        for versions in [Versions::Dtls12, Versions::Dtls13, Versions::Auto] {
+            for side in [Side::Client, Side::Server] {
+                let with = |config| Config { versions, ..without_ml_kem(config) };
+                // The client's hello arrives, and nothing else.
+                let mut world = World::with(with(client_config()), with(server_config()))
+                    .network(|packet| if packet.index == 0 { Fate::Deliver } else { Fate::Drop })
+                    .started_with(rtt);
+                world.pass(ms(20));
+                // A close before the handshake is over is no better.
+                let (forged, description) =
+                    if side == Side::Client { (forged(2, 70), 70) } else { (forged(1, 0), 0) };
+                world.inject(side, &forged);
+                world.pass((3 * rto).saturating_sub(Duration::from_nanos(1)));
+                assert_eq!(world.failure(side), None, "{versions:?} {side:?}\n{}", world.trace());
+                world.pass(Duration::from_nanos(1));
+                let believed = Failure::AlertReceived(AlertDescription(description));
+                assert_eq!(world.failure(side), Some(believed), "{versions:?} {side:?}\n{}", world.trace());
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use dtls_core::{
     CipherSuite, Config, Event, Failure, NamedGroup, Negotiated, ProtocolVersion, Timer, UseSrtp, Versions,
     srtp_profile,
 };
+use std::collections::BTreeSet;
 
 #[test]
 fn two_peers_connect_in_two_round_trips_and_agree_on_everything() {
@@ -156,6 +157,62 @@ fn both_sides_write_the_same_key_log_line_when_asked() {
     let (line, more) = line(Side::Client);
     assert!(line.starts_with("CLIENT_RANDOM ") && more.is_none());
     assert_eq!(line.len(), "CLIENT_RANDOM ".len() + 64 + 1 + 96);
+}
+
+#[test]
+fn both_sides_write_the_same_key_log_lines_of_1_3() {
+    // A HelloRetryRequest changes nothing: both hellos have one random.
+    for groups in [vec![NamedGroup::X25519], vec![NamedGroup::SECP384R1, NamedGroup::X25519]] {
+        for (suite, len) in [
+            (CipherSuite::AES_128_GCM_SHA256, 32),
+            (CipherSuite::AES_256_GCM_SHA384, 48),
+            (CipherSuite::CHACHA20_POLY1305_SHA256, 32),
+        ] {
+            let logging = |config: Config| Config {
+                key_log: true,
+                versions: Versions::Dtls13,
+                suites: vec![suite],
+                ..config
+            };
+            let client = Config { groups: groups.clone(), ..logging(client_config()) };
+            let server = Config { groups: vec![NamedGroup::X25519], ..logging(server_config()) };
+            let world = World::connected_with(client, server);
+            let client_random = world.client.local_random().unwrap();
+            let random = client_random.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+            let lines = |side| {
+                let lines = world.events(side).iter().filter_map(|event| match event {
+                    Event::KeyLog(line) => Some(line.to_string()),
+                    _ => None,
+                });
+                lines.collect::<BTreeSet<_>>()
+            };
+            let lines = [lines(Side::Client), lines(Side::Server)];
+            assert_eq!(lines[0], lines[1]);
+            let secrets: BTreeSet<_> = lines[0].iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+            assert_eq!(secrets.len(), 5, "no secret twice");
+            assert!(secrets.iter().all(|secret| secret.len() == 2 * len));
+            // draft-ietf-tls-keylogfile section 2.1.
+            let beginnings: Vec<_> = lines[0].iter().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+            let labels = [
+                "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+                "CLIENT_TRAFFIC_SECRET_0",
+                "EXPORTER_SECRET",
+                "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+                "SERVER_TRAFFIC_SECRET_0",
+            ];
+            assert_eq!(beginnings, labels.map(|label| format!("{label} {random}")));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_logged_unless_somebody_asks() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let with = |config| Config { versions, ..config };
+        let world = World::connected_with(with(client_config()), with(server_config()));
+        let events = world.client_events.iter().chain(&world.server_events);
+        assert!(!events.into_iter().any(|event| matches!(event, Event::KeyLog(_))));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Application data: when it may be sent, what is delivered, and what is not.
 
 use crate::world::{Fate, Side, World, client_config, ms, server_config};
-use dtls_core::{Admitted, Config, Discard, Error, Event, Limits};
+use dtls_core::{Admitted, CipherSuite, Config, Discard, Error, Event, Limits, Versions};
 
 #[test]
 fn a_server_sends_at_once_after_its_last_flight() {
@@ -87,6 +87,28 @@ fn the_largest_data_fills_the_mtu_and_one_byte_more_is_refused() {
 }
 
 #[test]
+fn the_overhead_of_a_record_can_be_asked_for_and_is_what_a_record_has() {
+    for (versions, suite) in [
+        (Versions::Dtls12, CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256),
+        (Versions::Dtls12, CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256),
+        (Versions::Dtls13, CipherSuite::AES_256_GCM_SHA384),
+        (Versions::Dtls13, CipherSuite::CHACHA20_POLY1305_SHA256),
+    ] {
+        let with = |config| Config { suites: vec![suite], versions, ..config };
+        let mut world = World::with(with(client_config()), with(server_config())).started();
+        let at_most = world.client.record_overhead();
+        world.run_until(World::are_connected);
+        world.pass(ms(100));
+        let overhead = world.client.record_overhead();
+        assert!(overhead <= at_most, "{suite:?}");
+        for len in [0, 1, 1000] {
+            world.send(Side::Client, &vec![7; len]);
+            assert_eq!(world.sent.last().unwrap().bytes.len(), len + overhead, "{suite:?}");
+        }
+    }
+}
+
+#[test]
 fn a_full_queue_would_block_and_loses_nothing() {
     let limits = Limits { outgoing: 4000, ..Limits::default() };
     let mut world = World::connected_with(Config { limits, ..client_config() }, server_config());
@@ -97,6 +119,22 @@ fn a_full_queue_would_block_and_loses_nothing() {
     world.settle();
     assert_eq!(world.data(Side::Server).len(), 3);
     world.assert_works();
+}
+
+#[test]
+fn however_small_the_queue_is_one_datagram_has_room_in_it() {
+    for versions in [Versions::Dtls12, Versions::Dtls13] {
+        let limits = Limits { outgoing: 0, ..Limits::default() };
+        let with = |config| Config { limits, versions, ..config };
+        let mut world = World::connected_with(with(client_config()), with(server_config()));
+        for _ in 0..3 {
+            world.client.send(world.now, &[1; 1000]).unwrap();
+            assert_eq!(world.client.send(world.now, b"x"), Err(Error::WouldBlock));
+            world.collect();
+        }
+        world.pass(ms(100));
+        assert_eq!(world.data(Side::Server).len(), 3, "{}", world.trace());
+    }
 }
 
 #[test]

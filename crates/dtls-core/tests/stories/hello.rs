@@ -2,10 +2,11 @@
 
 use crate::world::{
     Fate, Side, World, client_config, config, fingerprint, fragment_record, identities, message_record,
-    message_types, messages, ms, records,
+    message_types, messages, ms, records, server_config,
 };
 use dtls_core::{
-    Admitted, AlertDescription, Certificate, Discard, Event, Failure, Incompatible, Misbehaved, PeerPolicy,
+    Admitted, AlertDescription, Certificate, Config, Discard, Event, Failure, Incompatible, Misbehaved,
+    PeerPolicy, Versions,
 };
 
 fn extension(number: u16, body: &[u8]) -> Vec<u8> {
@@ -375,6 +376,30 @@ fn a_replacement_may_come_in_fragments() {
     let last = &world.sent.last().unwrap().bytes;
     assert_eq!(message_types(last), [2, 11, 12, 13, 14]);
     assert_eq!(messages(last)[0][5], 0, "a new handshake counts its messages from zero");
+}
+
+#[test]
+fn a_fresh_hello_in_two_datagrams_is_reported_once_per_second_too() {
+    for versions in [Versions::Dtls13, Versions::Auto] {
+        let with = |config| Config { versions, ..config };
+        // The client of another conversation.
+        let other = World::with(with(client_config()), with(server_config())).started();
+        let hello: Vec<_> = other.sent.iter().map(|packet| packet.bytes.clone()).collect();
+        assert_eq!(hello.len(), 2);
+        let mut world = World::connected_with(with(client_config()), with(server_config()));
+        world.pass(ms(1000));
+        let (sent, start) = (world.sent.len(), world.now);
+        for millisecond in 0..=2000 {
+            world.now = start + ms(millisecond);
+            for piece in &hello {
+                let admitted = world.inject(Side::Server, piece);
+                assert_eq!(admitted, Admitted::Discarded(Discard::FreshClientHello));
+            }
+        }
+        let reports = world.server_events.iter().filter(|event| **event == Event::FreshClientHello).count();
+        assert_eq!((reports, world.sent.len()), (3, sent), "after 0, 1 and 2 seconds");
+        world.assert_works();
+    }
 }
 
 //= rfc6347-4.2.8-association-kept
