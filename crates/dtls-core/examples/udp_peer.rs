@@ -111,7 +111,7 @@ fn psk(text: &str) -> Anything<Psk> {
 fn run(options: &Options) -> Anything<bool> {
     let certificate = match &options.cert_pem {
         Some(text) => Certificate::from_pem(text)?,
-        None => Certificate::generate(SystemTime::now(), Duration::from_secs(30 * 24 * 3600))?,
+        None => Certificate::generate(SystemTime::now(), Certificate::DEFAULT_LIFETIME)?,
     };
     if let Some(path) = &options.cert_out {
         std::fs::write(path, certificate.chain().next().ok_or("no certificate")?)?;

@@ -26,7 +26,7 @@ fn main() -> Anything<()> {
         (Some("--local"), Some(address)) => address,
         _ => return Err("udp_server [--local ADDRESS:PORT]".into()),
     };
-    let own = Certificate::generate(SystemTime::now(), Duration::from_secs(30 * 24 * 3600))?;
+    let own = Certificate::generate(SystemTime::now(), Certificate::DEFAULT_LIFETIME)?;
     println!("fingerprint {}", own.fingerprint(HashAlgorithm::Sha256));
     let authentication = Authentication::Certificates {
         own: vec![own],

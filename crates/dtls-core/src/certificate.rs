@@ -24,9 +24,13 @@ struct Identity {
 }
 
 impl Certificate {
+    /// For how long a certificate is generated where nothing speaks for another time (RFC 8827 section 6.5 leaves it
+    /// open): 30 days, as browsers have it.
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * DAY.as_secs());
+
     /// Makes a self-signed ECDSA P-256 certificate with a random serial number (Firefox refuses two
     /// certificates that share issuer and serial), valid from the day before `today` for `lifetime` from
-    /// `today` on. WebRTC uses 30 days.
+    /// `today` on, [`Certificate::DEFAULT_LIFETIME`] for example.
     ///
     /// # Errors
     /// [`InvalidCertificate::Generation`] where the dates cannot be written or randomness is missing.
@@ -167,6 +171,15 @@ mod tests {
             parsed.raw_serial().to_vec()
         };
         assert_ne!(serial(&one), serial(&two));
+    }
+
+    #[test]
+    fn a_copy_shares_chain_and_key() {
+        let certificate = Certificate::generate(at(1_790_000_000), Certificate::DEFAULT_LIFETIME).unwrap();
+        let copy = certificate.clone();
+        assert!(std::ptr::eq(certificate.key(), copy.key()));
+        assert!(std::ptr::eq(certificate.chain().next().unwrap(), copy.chain().next().unwrap()));
+        assert_eq!(certificate.not_after(), at(1_790_000_000 + 30 * 24 * 3600));
     }
 
     #[test]

@@ -11,9 +11,8 @@
 //! use std::time::{Duration, Instant, SystemTime};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let month = Duration::from_secs(30 * 24 * 3600);
-//! let ours = Certificate::generate(SystemTime::now(), month)?;
-//! let theirs = Certificate::generate(SystemTime::now(), month)?;
+//! let ours = Certificate::generate(SystemTime::now(), Certificate::DEFAULT_LIFETIME)?;
+//! let theirs = Certificate::generate(SystemTime::now(), Certificate::DEFAULT_LIFETIME)?;
 //! // Each side learns the other's fingerprint through signalling (`a=fingerprint`).
 //! let config = |own: &Certificate, peer: &Certificate| Config {
 //!     authentication: Authentication::Certificates {
@@ -184,8 +183,8 @@
 //!     Ok(())
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let month = std::time::Duration::from_secs(30 * 24 * 3600);
-//! # let own = vec![Certificate::generate(std::time::SystemTime::now(), month)?];
+//! # let today = std::time::SystemTime::now();
+//! # let own = vec![Certificate::generate(today, Certificate::DEFAULT_LIFETIME)?];
 //! # let authentication =
 //! #     Authentication::Certificates { own, peer: PeerPolicy::Application, require_peer: false };
 //! # let config = Config { authentication, versions: Versions::Auto, ..Config::default() };

@@ -25,9 +25,6 @@ use crate::parameters::{IceOptions, Parameters, TlsId};
 use crate::setup;
 use crate::stats::{Discard, Stats};
 
-/// For how long a generated certificate is valid (RFC 8827 section 6.5 leaves it open; browsers take 30 days).
-const CERTIFICATE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
-
 //= rfc5764-3-session-per-ports
 /// A transport to one remote peer, from UDP datagrams to decrypted media and back.
 ///
@@ -93,7 +90,9 @@ impl PeerTransport {
         let config = config.into();
         let certificates = match (certificates.is_empty(), config.wall_clock) {
             (false, _) => certificates,
-            (true, Some(clock)) => vec![Certificate::generate(clock.date(now), CERTIFICATE_LIFETIME)?],
+            (true, Some(clock)) => {
+                vec![Certificate::generate(clock.date(now), Certificate::DEFAULT_LIFETIME)?]
+            }
             (true, None) => return Err(Error::NoCertificate),
         };
         let ice_seed = seed.derive(0);

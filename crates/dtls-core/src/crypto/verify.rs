@@ -108,6 +108,7 @@ impl PeerKey {
         self.verify(scheme, message, signed)
     }
 
+    /// How this key verifies a scheme; `None` where it cannot, and for whatever we do not offer.
     fn verification(&self, scheme: SignatureScheme) -> Option<&'static dyn signature::VerificationAlgorithm> {
         Some(match (self.algorithm, scheme) {
             (Algorithm::EcdsaP256, SignatureScheme::ECDSA_SECP256R1_SHA256) => {

@@ -5,16 +5,11 @@ use crate::world::{
     plaintext_record, server_config, without_ml_kem,
 };
 use dtls_core::{
-    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, Misbehaved, NamedGroup,
-    PeerPolicy, Versions,
+    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, NamedGroup, PeerPolicy, Versions,
 };
 
 fn dtls13(config: Config) -> Config {
     without_ml_kem(Config { versions: Versions::Dtls13, ..config })
-}
-
-fn world() -> World {
-    World::with(dtls13(client_config()), dtls13(server_config()))
 }
 
 /// The server's flight comes in many datagrams, and one of them is lost.
@@ -151,18 +146,6 @@ fn forged_plaintext_displaces_nothing_that_was_acknowledged() {
     assert!(world.elapsed() < ms(500), "{}", world.trace());
     world.pass(ms(2000));
     world.assert_works();
-}
-
-#[test]
-fn a_cookie_of_1_2_in_an_offer_of_1_3_is_refused() {
-    let mut world = world().network(|_| Fate::Drop).started();
-    let hello = world.sent[0].bytes[13 + 12..].to_vec();
-    let mut with_cookie = hello.clone();
-    // Behind version, random and the empty session id.
-    with_cookie.splice(35..36, [2, 7, 7]);
-    world.inject(Side::Server, &fragment_record(1, 0, &with_cookie, 0..with_cookie.len()));
-    let failure = Failure::Peer(Misbehaved::SelectedUnoffered);
-    assert_eq!(world.failure(Side::Server), Some(failure), "{}", world.trace());
 }
 
 #[test]

@@ -264,7 +264,7 @@ impl Server {
         let certificates = match patch.certificate {
             NextCertificate::Same => RestartCertificates::Keep,
             NextCertificate::New => RestartCertificates::Rotate(vec![
-                Certificate::generate(SystemTime::now(), CERTIFICATE_LIFETIME)
+                Certificate::generate(SystemTime::now(), Certificate::DEFAULT_LIFETIME)
                     .map_err(|error| internal(&error))?,
             ]),
         };
@@ -381,5 +381,3 @@ const LOOK_AFTER_END: Duration = Duration::from_secs(60);
 
 /// For how long a closed peer may send its last words.
 const PARTING: Duration = Duration::from_secs(2);
-
-const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -5,7 +5,6 @@ use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::KeyExchange;
-use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::client::State;
 use crate::dtls12::client::hello::AwaitCertificate;
@@ -105,9 +104,6 @@ impl AwaitServerKeyExchange {
         let Self { selected, presented, accepted } = self;
         if !cx.config.groups_of_dtls12().any(|group| group == exchange.group) {
             return Err(Misbehaved::SelectedUnoffered.into());
-        }
-        if !VERIFIABLE.contains(&exchange.scheme) {
-            return Err(Misbehaved::SignatureSchemeUnoffered.into());
         }
         let Selected { client_random, server_random, .. } = &selected;
         let signed = ServerKeyExchange::signed(client_random, server_random, exchange.group, exchange.share)?;

@@ -5,7 +5,6 @@ use crate::authentication::{
 };
 use crate::config::DtlsRole;
 use crate::crypto::group::{KeyShare, NamedGroup};
-use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::Selected;
 use crate::dtls12::connected::Connected;
@@ -13,7 +12,7 @@ use crate::dtls12::key_schedule::MasterSecret;
 use crate::dtls12::server::State;
 use crate::dtls12::server::hello::AwaitCertificate;
 use crate::event::{CertificateVerdict, Event};
-use crate::failure::{Failure, Misbehaved, Operation};
+use crate::failure::{Failure, Operation};
 use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate::Certificate;
@@ -126,9 +125,6 @@ impl AwaitCertificateVerify {
 
     fn authenticate(self, verify: &CertificateVerify<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { master, group, presented, accepted } = self;
-        if !VERIFIABLE.contains(&verify.scheme) {
-            return Err(Misbehaved::SignatureSchemeUnoffered.into());
-        }
         let verified =
             presented.key.verify(verify.scheme, cx.outgoing.transcript.bytes(), verify.signature)?;
         let client = PeerAuthenticated::by_certificate(accepted, verified, presented.leaf);
