@@ -125,7 +125,7 @@ impl Handshaking {
         let machine = if config.allows_dtls13() {
             let begun =
                 dtls13::client::AwaitServerHello::begin(config, &local_random, random, &mut outgoing)?;
-            Machine::Client13(dtls13::client::State::AwaitServerHello(Box::new(begun)))
+            Machine::Client13(dtls13::client::State::AwaitServerHello(begun))
         } else {
             let begun = client::AwaitServerHello::begin(config, &local_random, &mut outgoing);
             Machine::Client(client::State::AwaitServerHello(begun))

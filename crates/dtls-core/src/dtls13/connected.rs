@@ -44,18 +44,19 @@ impl Connected {
         _finished: FinishedVerified,
         selected: Selected,
         carried: Carried,
-        secrets: &ApplicationSecrets,
+        secrets: ApplicationSecrets,
         role: DtlsRole,
     ) -> Self {
-        let first =
-            |secret: &TrafficSecret| Epoch { number: FIRST_APPLICATION_EPOCH, secret: secret.clone() };
+        let ApplicationSecrets { traffic, exporter } = secrets;
+        let (writing, reading) = traffic.into_write_and_read(role);
+        let first = |secret| Epoch { number: FIRST_APPLICATION_EPOCH, secret };
         Self {
             selected,
             carried,
             remote_certificate: peer.into_leaf(),
-            exporter: secrets.exporter.clone(),
-            writing: first(secrets.traffic.write(role)),
-            reading: first(secrets.traffic.read(role)),
+            exporter,
+            writing: first(writing),
+            reading: first(reading),
         }
     }
 

@@ -23,7 +23,6 @@ const MAX_KEY_LEN: usize = 32;
 pub(crate) struct FinishedVerified(());
 
 /// A secret of the length of the suite's hash.
-#[derive(Clone)]
 pub(crate) struct Secret {
     suite: &'static Suite13,
     bytes: Zeroizing<[u8; MAX_HASH_LEN]>,
@@ -110,7 +109,6 @@ impl Expander {
 }
 
 /// The secret of one direction in one epoch.
-#[derive(Clone)]
 pub(crate) struct TrafficSecret(Secret);
 
 /// What protects the records of one direction in one epoch.
@@ -189,6 +187,13 @@ impl Directions {
             DtlsRole::Server => &self.client,
         }
     }
+
+    pub(crate) fn into_write_and_read(self, role: DtlsRole) -> (TrafficSecret, TrafficSecret) {
+        match role {
+            DtlsRole::Client => (self.client, self.server),
+            DtlsRole::Server => (self.server, self.client),
+        }
+    }
 }
 
 /// What protects the rest of the handshake.
@@ -237,7 +242,6 @@ pub(crate) struct ApplicationSecrets {
 }
 
 /// Exports keying material (RFC 8446 section 7.5).
-#[derive(Clone)]
 pub(crate) struct Exporter(Secret);
 
 impl Exporter {

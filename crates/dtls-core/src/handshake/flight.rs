@@ -6,6 +6,7 @@
 
 use crate::handshake::HEADER_LEN;
 use crate::handshake::packer::{Packer, PlaintextRecords};
+use crate::handshake::pieces::Pieces;
 use crate::outbox::Outbox;
 use crate::record::RecordNumber;
 use crate::record::protect::{Epoch, RecordLayer};
@@ -18,14 +19,17 @@ use std::time::{Duration, Instant};
 /// transmissions are forgotten first.
 const MAX_TRACKED: usize = 128;
 
+/// The most that a flight has, but for the pieces of a large one.
+const MESSAGES: usize = 6;
+
 /// One part of a flight.
 enum Part {
     /// A handshake message of this length, header included.
     Message {
         epoch: Epoch,
         len: usize,
-        /// What of its body was acknowledged: sorted, disjoint, not touching.
-        acknowledged: Vec<Range<usize>>,
+        /// What of its body was acknowledged.
+        acknowledged: Pieces,
     },
     ChangeCipherSpec,
 }
@@ -44,7 +48,7 @@ struct Sent {
 pub(crate) struct Flight {
     bytes: Vec<u8>,
     parts: Vec<Part>,
-    /// Oldest first. Empty in DTLS 1.2, which has no acknowledgements.
+    /// Oldest first. Nothing asks for it in DTLS 1.2, which has no acknowledgements.
     sent: VecDeque<Sent>,
     transmissions: u32,
     sent_at: Option<Instant>,
@@ -56,13 +60,19 @@ pub(crate) struct Flight {
 impl Flight {
     /// Room for a flight with a certificate, taken at once.
     pub(crate) fn with_room() -> Self {
-        Self { bytes: Vec::with_capacity(1024), parts: Vec::with_capacity(6), ..Self::default() }
+        Self {
+            bytes: Vec::with_capacity(1024),
+            parts: Vec::with_capacity(MESSAGES),
+            sent: VecDeque::with_capacity(MESSAGES),
+            ..Self::default()
+        }
     }
 
     /// Gives back what a flight that is kept for long does not need.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
         self.parts.shrink_to_fit();
+        self.sent.shrink_to_fit();
     }
 
     /// Drops the old flight, which the peer has answered, and begins a new one.
@@ -83,7 +93,7 @@ impl Flight {
         if let Some([_, a, b, c, _, _, _, _, _, x, y, z]) = message.first_chunk_mut::<HEADER_LEN>() {
             (*a, *b, *c) = (*x, *y, *z);
         }
-        self.parts.push(Part::Message { epoch, len: message.len(), acknowledged: Vec::new() });
+        self.parts.push(Part::Message { epoch, len: message.len(), acknowledged: Pieces::None });
         message
     }
 
@@ -132,7 +142,7 @@ impl Flight {
                 let Some(Sent { part, piece, .. }) = self.sent.remove(at) else { break };
                 before_newest = if at < before_newest { before_newest - 1 } else { at };
                 if let Some(Part::Message { acknowledged, .. }) = self.parts.get_mut(part) {
-                    is_news |= merge(acknowledged, piece);
+                    is_news |= acknowledged.add(piece);
                 }
             }
         }
@@ -147,7 +157,7 @@ impl Flight {
     /// Whether another record has brought the same.
     fn has_arrived(&self, sent: &Sent) -> bool {
         match self.parts.get(sent.part) {
-            Some(Part::Message { acknowledged, .. }) => covers(acknowledged, &sent.piece),
+            Some(Part::Message { acknowledged, .. }) => acknowledged.cover(&sent.piece),
             Some(Part::ChangeCipherSpec) | None => true,
         }
     }
@@ -157,7 +167,7 @@ impl Flight {
         self.parts.iter().enumerate().any(|(index, part)| match part {
             Part::Message { len, acknowledged, .. } => {
                 let known = known(acknowledged, &self.sent, index);
-                gaps(&known, len.saturating_sub(HEADER_LEN)).next().is_some()
+                known.gaps(len.saturating_sub(HEADER_LEN)).next().is_some()
             }
             Part::ChangeCipherSpec => false,
         })
@@ -173,7 +183,7 @@ impl Flight {
         !self.parts.is_empty()
             && self.parts.iter().all(|part| match part {
                 Part::Message { len, acknowledged, .. } => {
-                    acknowledged.first().is_some_and(|piece| piece.len() + HEADER_LEN == *len)
+                    acknowledged.are_whole(len.saturating_sub(HEADER_LEN))
                 }
                 Part::ChangeCipherSpec => true,
             })
@@ -196,7 +206,7 @@ impl Flight {
                     let Some((message, after)) = rest.split_at_checked(*len) else { break };
                     rest = after;
                     let known = known(acknowledged, &self.sent, index);
-                    for gap in gaps(&known, len.saturating_sub(HEADER_LEN)) {
+                    for gap in known.gaps(len.saturating_sub(HEADER_LEN)) {
                         packer.message(*epoch, message, gap, |number, piece| {
                             if *epoch != Epoch::Protected {
                                 if self.sent.len() >= MAX_TRACKED {
@@ -252,63 +262,18 @@ impl Flight {
     }
 }
 
-/// Adds a piece to sorted, disjoint pieces. Whether it brought something.
-fn merge(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) -> bool {
-    if covers(pieces, &piece) {
-        return false;
-    }
-    let mut merged = piece;
-    pieces.retain(|known| {
-        let apart = known.end < merged.start || merged.end < known.start;
-        if !apart {
-            merged = merged.start.min(known.start)..merged.end.max(known.end);
-        }
-        apart
-    });
-    pieces.push(merged);
-    pieces.sort_unstable_by_key(|known| known.start);
-    true
-}
-
-fn covers(pieces: &[Range<usize>], piece: &Range<usize>) -> bool {
-    pieces.iter().any(|known| known.start <= piece.start && piece.end <= known.end)
-}
-
 /// What of a message was acknowledged or is on its way.
-fn known(acknowledged: &[Range<usize>], sent: &VecDeque<Sent>, part: usize) -> Vec<Range<usize>> {
-    let mut known = acknowledged.to_vec();
+fn known(acknowledged: &Pieces, sent: &VecDeque<Sent>, part: usize) -> Pieces {
+    let mut known = acknowledged.clone();
     for sent in sent.iter().filter(|sent| sent.in_flight && sent.part == part) {
-        merge(&mut known, sent.piece.clone());
+        known.add(sent.piece.clone());
     }
     known
-}
-
-/// What the pieces leave of a body of this length. A body without bytes is one empty gap until it is there.
-fn gaps(pieces: &[Range<usize>], len: usize) -> impl Iterator<Item = Range<usize>> {
-    let starts = std::iter::once(0).chain(pieces.iter().map(|piece| piece.end));
-    let ends = pieces.iter().map(|piece| piece.start).chain(std::iter::once(len));
-    let is_gap = |gap: &Range<usize>| !gap.is_empty() || pieces.is_empty();
-    starts.zip(ends).map(|(start, end)| start..end).filter(is_gap)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn acknowledged_pieces_merge_and_leave_gaps() {
-        let mut pieces = Vec::new();
-        assert!(merge(&mut pieces, 10..20));
-        assert!(merge(&mut pieces, 30..40));
-        assert!(!merge(&mut pieces, 12..18));
-        let gaps = |pieces: &[_], len| gaps(pieces, len).collect::<Vec<_>>();
-        assert_eq!(gaps(&pieces, 50), [0..10, 20..30, 40..50]);
-        assert!(merge(&mut pieces, 20..30));
-        assert_eq!(pieces, [Range { start: 10, end: 40 }]);
-        assert!(merge(&mut pieces, 0..10));
-        assert_eq!(gaps(&pieces, 40), []);
-        assert_eq!(gaps(&[], 0), [Range { start: 0, end: 0 }]);
-    }
 
     /// A flight of messages with these lengths, each filled with its number from 1 on.
     fn flight(lengths: &[u8]) -> Flight {

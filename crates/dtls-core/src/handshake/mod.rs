@@ -6,6 +6,7 @@
 pub(crate) mod early;
 pub(crate) mod flight;
 mod packer;
+mod pieces;
 pub(crate) mod reassembly;
 pub(crate) mod step;
 pub(crate) mod transcript;

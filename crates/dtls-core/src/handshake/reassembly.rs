@@ -9,9 +9,9 @@
 
 use crate::config::Limits;
 use crate::discard::Discard;
+use crate::handshake::pieces::{Pieces, touch};
 use crate::handshake::{Fragment, HandshakeType, Message};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// How far ahead of the next message something is kept. No flight of DTLS 1.2 or 1.3 has more messages.
 const WINDOW: u16 = 8;
@@ -23,8 +23,8 @@ struct Partial {
     kind: HandshakeType,
     protected: bool,
     body: Vec<u8>,
-    /// What has arrived: sorted, disjoint, not touching.
-    pieces: Vec<Range<usize>>,
+    /// What has arrived.
+    pieces: Pieces,
 }
 
 /// A message put together.
@@ -147,7 +147,7 @@ impl Reassembly {
 impl Partial {
     fn new(fragment: &Fragment<'_>, protected: bool) -> Self {
         let body = vec![0; fragment.length];
-        let mut partial = Self { kind: fragment.kind, protected, body, pieces: Vec::new() };
+        let mut partial = Self { kind: fragment.kind, protected, body, pieces: Pieces::None };
         partial.add(fragment, protected);
         partial
     }
@@ -158,41 +158,26 @@ impl Partial {
         if fragment.kind != self.kind || fragment.length != self.body.len() || protected != self.protected {
             return false;
         }
-        let agrees = self.pieces.iter().all(|piece| {
+        let pieces = self.pieces.as_slice();
+        let agrees = pieces.iter().all(|piece| {
             let overlap = piece.start.max(range.start)..piece.end.min(range.end);
             let ours = self.body.get(overlap.clone()).unwrap_or_default();
             let shifted = overlap.start.saturating_sub(range.start)..overlap.end.saturating_sub(range.start);
             overlap.is_empty() || fragment.body.get(shifted) == Some(ours)
         });
-        if !agrees
-            || (self.pieces.len() >= MAX_PIECES && !self.pieces.iter().any(|piece| touch(piece, &range)))
-        {
+        if !agrees || (pieces.len() >= MAX_PIECES && !pieces.iter().any(|piece| touch(piece, &range))) {
             return false;
         }
         if let Some(slot) = self.body.get_mut(range.clone()) {
             slot.copy_from_slice(fragment.body);
         }
-        let mut merged = range;
-        self.pieces.retain(|piece| {
-            let apart = !touch(piece, &merged);
-            if !apart {
-                merged = merged.start.min(piece.start)..merged.end.max(piece.end);
-            }
-            apart
-        });
-        self.pieces.push(merged);
-        self.pieces.sort_unstable_by_key(|piece| piece.start);
+        self.pieces.add(range);
         true
     }
 
     fn is_complete(&self) -> bool {
-        self.pieces.first().is_some_and(|piece| piece.len() == self.body.len())
+        self.pieces.are_whole(self.body.len())
     }
-}
-
-/// Whether two ranges overlap or meet.
-const fn touch(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start <= b.end && b.start <= a.end
 }
 
 #[cfg(test)]
@@ -292,7 +277,7 @@ mod tests {
         let mut reassembly = Reassembly::default();
         for index in 0..500 {
             let _ = reassembly.insert(&fragment(0, 1000, index * 2, b"x"), false, &limits);
-            assert!(reassembly.partials[&0].pieces.len() <= MAX_PIECES);
+            assert!(reassembly.partials[&0].pieces.as_slice().len() <= MAX_PIECES);
         }
     }
 }

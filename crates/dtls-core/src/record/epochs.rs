@@ -71,13 +71,12 @@ pub(crate) struct Opened<'a> {
 
 impl Epochs {
     pub(crate) fn begin_writing(&mut self, epoch: u16, key: EpochKey) {
-        // A key is large, and a second one is rare: room for four, as vectors take it, would stay empty.
-        self.writing.reserve_exact(1);
+        make_room(&mut self.writing);
         self.writing.push(Writing { epoch, key, sequence: Sequence::default() });
     }
 
     pub(crate) fn begin_reading(&mut self, epoch: u16, key: EpochKey) {
-        self.reading.reserve_exact(1);
+        make_room(&mut self.reading);
         self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0, forgeries: 0 });
     }
 
@@ -199,6 +198,12 @@ impl Epochs {
         let (content_type, content) = inner(opened).ok_or(Discard::BadRecord)?;
         Ok(Opened { number, content_type, content })
     }
+}
+
+/// A key is large: room for four, as vectors take it, would stay empty. The handshake's key is followed by one of the
+/// application, and room for both is made at once, so that none is moved.
+fn make_room<T>(epochs: &mut Vec<T>) {
+    epochs.reserve_exact(if epochs.is_empty() { 2 } else { 1 });
 }
 
 fn split_header(out: &mut [u8], start: usize) -> Result<(&mut [u8; HEADER_LEN], &mut [u8]), KeyExhausted> {

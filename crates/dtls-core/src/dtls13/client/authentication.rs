@@ -187,6 +187,6 @@ impl AwaitFinished {
         begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
         log_application(&selected, &application, cx);
-        Ok(Connected::new(server, verified, selected, carried, &application, DtlsRole::Client))
+        Ok(Connected::new(server, verified, selected, carried, application, DtlsRole::Client))
     }
 }

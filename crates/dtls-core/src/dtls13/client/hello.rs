@@ -81,7 +81,7 @@ impl AwaitServerHello {
 
     /// Step 2 in DTLS 1.2: only the cookie differs in what follows.
     pub(super) fn on_hello_verify_request(
-        mut self: Box<Self>,
+        mut self,
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Step<Next> {
@@ -110,11 +110,7 @@ impl AwaitServerHello {
     }
 
     /// Step 2 in DTLS 1.3, or the first message of step 4.
-    pub(super) fn on_server_hello(
-        self: Box<Self>,
-        message: &Message<'_>,
-        cx: &mut Context<'_>,
-    ) -> Step<Next> {
+    pub(super) fn on_server_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let Ok(hello) = ServerHello::decode(message.body) else {
             return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
         };
@@ -134,12 +130,7 @@ impl AwaitServerHello {
     }
 
     /// The server chose DTLS 1.2.
-    fn hand_over(
-        self: Box<Self>,
-        hello: &ServerHello<'_>,
-        message: &Message<'_>,
-        cx: &mut Context<'_>,
-    ) -> Step<Next> {
+    fn hand_over(self, hello: &ServerHello<'_>, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let state = match self.retry {
             // A version that was selected stays selected (RFC 8446 section 4.1.4).
             Retry::Retried(_) => return Step::Fail(Misbehaved::SelectedUnoffered.into()),
@@ -156,7 +147,7 @@ impl AwaitServerHello {
 
     /// Steps 2 and 3.
     fn retry(
-        self: Box<Self>,
+        self,
         hello: &ServerHello<'_>,
         message: &Message<'_>,
         cx: &mut Context<'_>,
@@ -181,16 +172,16 @@ impl AwaitServerHello {
         transcript.receive(message);
         let cookies = Cookies { legacy: &[], extension: choice.cookie };
         send_client_hello(cx.config, cx.local_random, &offer, cookies, cx.outgoing);
-        Ok(State::AwaitServerHello(Box::new(Self { offer, retry: Retry::Retried(choice.suite) })))
+        Ok(State::AwaitServerHello(Self { offer, retry: Retry::Retried(choice.suite) }))
     }
 
     fn accept(
-        self: Box<Self>,
+        self,
         hello: &ServerHello<'_>,
         message: &Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
-        let Self { offer, retry } = *self;
+        let Self { offer, retry } = self;
         let choice = read_choice(hello, cx.config, &HELLO_EXTENSIONS)?;
         // A retry has settled the suite (RFC 8446 section 4.1.4).
         if matches!(retry, Retry::Retried(suite) if suite.suite != choice.suite.suite) {

@@ -25,7 +25,7 @@ pub(crate) use hello::AwaitServerHello;
 /// What the client waits for.
 #[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
 pub(crate) enum State {
-    AwaitServerHello(Box<AwaitServerHello>),
+    AwaitServerHello(AwaitServerHello),
     AwaitEncryptedExtensions(AwaitEncryptedExtensions),
     AwaitCertificate(AwaitCertificate),
     AwaitVerdict(AwaitVerdict),

@@ -126,6 +126,6 @@ impl AwaitFinished {
         let Self { course: Course { selected, application, carried, .. }, client } = self;
         cx.outgoing.flight.begin();
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
-        Ok(Connected::new(client, finished, selected, carried, &application, DtlsRole::Server))
+        Ok(Connected::new(client, finished, selected, carried, application, DtlsRole::Server))
     }
 }
