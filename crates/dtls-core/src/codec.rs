@@ -55,12 +55,6 @@ impl<'a> Reader<'a> {
         Ok(u32::from_be_bytes([0, a, b, c]))
     }
 
-    pub(crate) fn u48(&mut self) -> Result<u64, Malformed> {
-        let high = u64::from(self.u16()?);
-        let low = u64::from(u32::from_be_bytes(self.array()?));
-        Ok(high << 32 | low)
-    }
-
     /// `opaque <..2^8-1>`
     pub(crate) fn vector8(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.u8()?;
@@ -216,7 +210,6 @@ mod tests {
         let bytes = [0, 3, 1, 2];
         assert_eq!(Reader::new(&bytes).vector16(), Err(Malformed));
         assert_eq!(Reader::new(&bytes).vector24(), Err(Malformed));
-        assert_eq!(Reader::new(&bytes).u48(), Err(Malformed));
         assert_eq!(Reader::new(&bytes).u24(), Ok(0x0301));
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.take(4), Ok(&bytes[..]));

@@ -5,7 +5,11 @@ use zeroize::Zeroizing;
 
 /// One line of a key log: printed in full by `Display`, without its secret by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyLogLine {
+pub struct KeyLogLine(Box<Line>);
+
+/// Boxed, because it would make every event as large as itself, and hardly anybody asks for it.
+#[derive(Clone, PartialEq, Eq)]
+struct Line {
     label: &'static str,
     client_random: [u8; 32],
     secret: Zeroizing<Vec<u8>>,
@@ -13,22 +17,23 @@ pub struct KeyLogLine {
 
 impl KeyLogLine {
     pub(crate) fn new(label: &'static str, client_random: [u8; 32], secret: &[u8]) -> Self {
-        Self { label, client_random, secret: Zeroizing::new(secret.to_vec()) }
+        Self(Box::new(Line { label, client_random, secret: Zeroizing::new(secret.to_vec()) }))
     }
 }
 
 impl fmt::Display for KeyLogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.label)?;
-        self.client_random.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        let Line { label, client_random, secret } = &*self.0;
+        write!(f, "{label} ")?;
+        client_random.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(" ")?;
-        self.secret.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        secret.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
 impl fmt::Debug for KeyLogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyLogLine({} ..)", self.label)
+        write!(f, "KeyLogLine({} ..)", self.0.label)
     }
 }
 

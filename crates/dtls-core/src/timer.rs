@@ -27,27 +27,28 @@ impl Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     deadlines: [Option<Instant>; Timer::ALL.len()],
+    /// The earliest of them: each record asks for it, and hardly any moves it.
+    next: Option<Instant>,
 }
 
 impl Timers {
     /// A duration beyond what the clock can hold never expires.
     pub(crate) fn set(&mut self, timer: Timer, now: Instant, after: Duration) {
-        *self.slot(timer) = now.checked_add(after);
+        self.put(timer, now.checked_add(after));
     }
 
     /// The earlier of two deadlines holds.
     pub(crate) fn set_no_later(&mut self, timer: Timer, now: Instant, after: Duration) {
-        let deadline = now.checked_add(after);
-        let slot = self.slot(timer);
-        *slot = [*slot, deadline].into_iter().flatten().min();
+        let earlier = [*self.slot(timer), now.checked_add(after)].into_iter().flatten().min();
+        self.put(timer, earlier);
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        *self.slot(timer) = None;
+        self.put(timer, None);
     }
 
     pub(crate) fn stop_all(&mut self) {
-        self.deadlines = Default::default();
+        *self = Self::default();
     }
 
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
@@ -61,12 +62,17 @@ impl Timers {
         }
     }
 
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.deadlines.iter().flatten().min().copied()
+    pub(crate) const fn next(&self) -> Option<Instant> {
+        self.next
     }
 
     /// Takes one expired timer, the earliest first; among equals the one that ends more.
+    #[inline]
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Timer> {
+        if self.next.is_some_and(|next| next <= now) { self.take_expired(now) } else { None }
+    }
+
+    fn take_expired(&mut self, now: Instant) -> Option<Timer> {
         let (timer, _) =
             [Timer::Handshake, Timer::AlertHint, Timer::FinalFlight, Timer::Acknowledge, Timer::Retransmit]
                 .into_iter()
@@ -75,6 +81,12 @@ impl Timers {
                 .min_by_key(|(_, deadline)| *deadline)?;
         self.stop(timer);
         Some(timer)
+    }
+
+    /// The only one that changes a deadline.
+    fn put(&mut self, timer: Timer, deadline: Option<Instant>) {
+        *self.slot(timer) = deadline;
+        self.next = self.deadlines.iter().flatten().min().copied();
     }
 
     fn slot(&mut self, timer: Timer) -> &mut Option<Instant> {

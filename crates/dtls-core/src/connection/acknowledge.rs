@@ -66,7 +66,7 @@ impl Connection {
         let out = self.outbox.datagram();
         let sealed = self.records.begin(epoch, ContentType::Ack, out).and_then(|record| {
             received.write(room, out);
-            self.records.seal(record, out)
+            self.records.seal(&record, out)
         });
         received.told();
         if sealed.is_ok() {

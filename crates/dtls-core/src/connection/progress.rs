@@ -14,9 +14,9 @@ use crate::failure::{Failure, Misbehaved, Operation};
 use crate::handshake::reassembly::Assembled;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{Fragment, HandshakeType, Message};
+use crate::record::RecordHeader;
 use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::unified::UnifiedHeader;
-use crate::record::{Record, RecordHeader};
 use crate::timer::Timer;
 use std::mem;
 use std::time::Duration;
@@ -195,7 +195,7 @@ impl Connection {
 
     fn receive_kept(&mut self, early: Vec<(RecordHeader, Vec<u8>)>, unified: Vec<(UnifiedHeader, Vec<u8>)>) {
         for (header, mut content) in early {
-            self.receive_record(Record { header, content: &mut content }, Trial::Only);
+            self.receive_record(&header, &mut content, Trial::Only);
         }
         for (header, mut record) in unified {
             self.receive_unified(header, &mut record, Trial::Only);

@@ -13,7 +13,7 @@ use crate::peek::hello_random;
 use crate::record::epochs::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
 use crate::record::protect::Epoch;
 use crate::record::unified::{self, UnifiedHeader};
-use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordNumber};
+use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordHeader, RecordNumber};
 use std::time::Duration;
 
 /// How often the layer above hears of fresh ClientHellos, which anybody can send.
@@ -61,7 +61,7 @@ impl Connection {
             };
         }
         match Record::split_first(datagram) {
-            Ok((record, after)) => (self.receive_record(record, trial), after),
+            Ok((Record { header, content }, after)) => (self.receive_record(&header, content, trial), after),
             Err(reason) => (self.discard(reason), &mut []),
         }
     }
@@ -141,35 +141,41 @@ impl Connection {
         }
     }
 
-    pub(super) fn receive_record(&mut self, record: Record<'_>, trial: Trial) -> Admitted {
-        match (&self.state, Epoch::from_number(record.header.number.epoch)) {
+    /// A record with the header of DTLS 1.2: plaintext of either version, or protected by DTLS 1.2.
+    pub(super) fn receive_record(
+        &mut self,
+        header: &RecordHeader,
+        content: &mut [u8],
+        trial: Trial,
+    ) -> Admitted {
+        match (&self.state, Epoch::from_number(header.number.epoch)) {
             (State::Failed, _) => self.discard(Discard::Closed),
             (State::Closed, _) => self.discard(Discard::AfterClose),
-            (_, Some(Epoch::Plaintext)) => self.receive_plaintext(&record),
-            (_, Some(Epoch::Protected)) => self.receive_protected(record, trial),
+            (_, Some(Epoch::Plaintext)) => self.receive_plaintext(header, content),
+            (_, Some(Epoch::Protected)) => self.receive_protected(header, content, trial),
             (_, Some(Epoch::Handshake | Epoch::Application(_)) | None) => self.discard(Discard::UnknownEpoch),
         }
     }
 
-    fn receive_plaintext(&mut self, record: &Record<'_>) -> Admitted {
-        if record.content.len() > MAX_CONTENT_LEN {
+    fn receive_plaintext(&mut self, header: &RecordHeader, content: &[u8]) -> Admitted {
+        if content.len() > MAX_CONTENT_LEN {
             return self.discard(Discard::BadRecord);
         }
-        match record.header.content_type {
+        match header.content_type {
             ContentType::Handshake => {
                 self.answered = false;
-                let fragments = self.receive_handshake(record.content, Epoch::Plaintext.number());
+                let fragments = self.receive_handshake(content, Epoch::Plaintext.number());
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
                 // Repeats may be anybody's.
                 if is_handshaking && fragments.is_used() && fragments.best == Admitted::Unauthenticated {
-                    self.note_used(record.header.number);
+                    self.note_used(header.number);
                 }
                 fragments.best
             }
-            ContentType::Ack => self.receive_plaintext_ack(record.content),
-            ContentType::Alert => self.receive_plaintext_alert(record.content),
+            ContentType::Ack => self.receive_plaintext_ack(content),
+            ContentType::Alert => self.receive_plaintext_alert(content),
             ContentType::ApplicationData => self.discard(Discard::PlaintextData),
-            ContentType::ChangeCipherSpec if *record.content == [1] && !self.is_dtls13() => {
+            ContentType::ChangeCipherSpec if *content == [1] && !self.is_dtls13() => {
                 self.receive_change_cipher_spec()
             }
             // DTLS 1.3 has none.
@@ -186,20 +192,20 @@ impl Connection {
         }
     }
 
-    fn receive_protected(&mut self, record: Record<'_>, trial: Trial) -> Admitted {
-        let content_type = record.header.content_type;
+    fn receive_protected(&mut self, header: &RecordHeader, content: &mut [u8], trial: Trial) -> Admitted {
+        let content_type = header.content_type;
         if let State::Handshaking(handshaking) = &mut self.state {
             // Data that overtook the Finished waits for it, sealed as it is.
             let is_early = !self.records.can_open() || content_type == ContentType::ApplicationData;
             if is_early {
-                return if handshaking.early.keep(&record, self.config.limits.early_records) {
+                return if handshaking.early.keep(*header, content, self.config.limits.early_records) {
                     Admitted::Unauthenticated
                 } else {
                     self.discard(Discard::EarlyRecordsFull)
                 };
             }
         }
-        let content = match self.records.open(record) {
+        let content = match self.records.open(header, content) {
             Ok(content) => content,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {

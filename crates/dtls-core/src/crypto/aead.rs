@@ -36,9 +36,11 @@ impl Aead {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is what almost every key is")]
 enum Key {
     Backend(aead::LessSafeKey),
-    Ccm8(Ccm8),
+    /// Apart, because its key schedule is larger still.
+    Ccm8(Box<Ccm8>),
 }
 
 /// A key with the fixed part of its nonces.
@@ -50,22 +52,17 @@ pub(crate) struct RecordKey {
 }
 
 /// What proves that a record is authentic.
-pub(crate) struct Tag {
-    bytes: [u8; MAX_TAG_LEN],
-    len: usize,
-}
-
-impl Tag {
-    fn new(tag: &[u8]) -> Self {
-        let mut bytes = [0; MAX_TAG_LEN];
-        bytes.iter_mut().zip(tag).for_each(|(slot, byte)| *slot = *byte);
-        Self { bytes, len: tag.len() }
-    }
+pub(crate) enum Tag {
+    Backend(aead::Tag),
+    Ccm8([u8; CCM_8_TAG_LEN]),
 }
 
 impl AsRef<[u8]> for Tag {
     fn as_ref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        match self {
+            Self::Backend(tag) => tag.as_ref(),
+            Self::Ccm8(tag) => tag,
+        }
     }
 }
 
@@ -86,7 +83,7 @@ impl RecordKey {
             Aead::Backend(algorithm) => {
                 Key::Backend(aead::LessSafeKey::new(aead::UnboundKey::new(algorithm, key).ok()?))
             }
-            Aead::Aes128Ccm8 => Key::Ccm8(Ccm8::new_from_slice(key).ok()?),
+            Aead::Aes128Ccm8 => Key::Ccm8(Box::new(Ccm8::new_from_slice(key).ok()?)),
         };
         Some(Self { key, form: suite.nonce, fixed })
     }
@@ -126,13 +123,12 @@ impl RecordKey {
         match &self.key {
             Key::Backend(key) => {
                 let nonce = aead::Nonce::assume_unique_for_key(nonce);
-                let tag = key.seal_in_place_separate_tag(nonce, aead::Aad::from(aad), in_out).ok()?;
-                Some(Tag::new(tag.as_ref()))
+                key.seal_in_place_separate_tag(nonce, aead::Aad::from(aad), in_out).ok().map(Tag::Backend)
             }
-            Key::Ccm8(key) => {
-                let tag = key.encrypt_inout_detached(&nonce.into(), aad, in_out.into()).ok()?;
-                Some(Tag::new(tag.as_slice()))
-            }
+            Key::Ccm8(key) => key
+                .encrypt_inout_detached(&nonce.into(), aad, in_out.into())
+                .ok()
+                .map(|tag| Tag::Ccm8(tag.into())),
         }
     }
 
@@ -155,9 +151,11 @@ impl RecordKey {
     }
 
     fn nonce(&self, number: [u8; 8]) -> [u8; NONCE_LEN] {
-        let mut nonce = self.fixed;
         // The last eight bytes are zero under the explicit form, so that combining is setting.
-        nonce.iter_mut().rev().zip(number.iter().rev()).for_each(|(slot, byte)| *slot ^= byte);
+        let mut nonce = self.fixed;
+        if let Some((_, last)) = nonce.split_last_chunk_mut() {
+            *last = (u64::from_ne_bytes(*last) ^ u64::from_ne_bytes(number)).to_ne_bytes();
+        }
         nonce
     }
 }

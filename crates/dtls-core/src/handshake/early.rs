@@ -1,7 +1,7 @@
 //! Protected records that overtook the messages that make their keys usable.
 
+use crate::record::RecordHeader;
 use crate::record::unified::UnifiedHeader;
-use crate::record::{Record, RecordHeader};
 
 /// What one stored record costs beside its content: header and allocation.
 const RECORD_COST: usize = 64;
@@ -16,13 +16,13 @@ pub(crate) struct EarlyRecords {
 
 impl EarlyRecords {
     /// `false` where the limit forbids it.
-    pub(crate) fn keep(&mut self, record: &Record<'_>, limit: usize) -> bool {
-        let cost = self.cost + record.content.len() + RECORD_COST;
+    pub(crate) fn keep(&mut self, header: RecordHeader, content: &[u8], limit: usize) -> bool {
+        let cost = self.cost + content.len() + RECORD_COST;
         if cost > limit {
             return false;
         }
         self.cost = cost;
-        self.records.push((record.header, record.content.to_vec()));
+        self.records.push((header, content.to_vec()));
         true
     }
 

@@ -120,7 +120,7 @@ impl<'a> Packer<'a> {
 
     fn seal(&mut self) -> Result<(), KeyExhausted> {
         match self.open.take() {
-            Some(record) => self.records.seal(record, self.outbox.datagram()),
+            Some(record) => self.records.seal(&record, self.outbox.datagram()),
             None => Ok(()),
         }
     }

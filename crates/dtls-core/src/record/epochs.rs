@@ -5,6 +5,7 @@
 use crate::crypto::aead::MAX_TAG_LEN;
 use crate::discard::Discard;
 use crate::dtls13::key_schedule::EpochKey;
+use crate::record::protect::split_header;
 use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
 use crate::record::unified::{HEADER_LEN, UnifiedHeader, reconstruct};
@@ -48,8 +49,6 @@ struct Reading {
     epoch: u16,
     key: EpochKey,
     replay: ReplayWindow,
-    /// One more than the highest number that authenticated.
-    expected: u64,
     /// Records that failed to authenticate, since the peer was asked for a new key.
     forgeries: u64,
 }
@@ -77,7 +76,7 @@ impl Epochs {
 
     pub(crate) fn begin_reading(&mut self, epoch: u16, key: EpochKey) {
         make_room(&mut self.reading);
-        self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), expected: 0, forgeries: 0 });
+        self.reading.push(Reading { epoch, key, replay: ReplayWindow::default(), forgeries: 0 });
     }
 
     /// Forgets what writes below this epoch.
@@ -114,7 +113,7 @@ impl Epochs {
 
     /// Whether the newest epoch of the peer was heard, so that another one may follow it.
     pub(crate) fn newest_is_heard(&self) -> bool {
-        self.reading.last().is_some_and(|reading| reading.expected > 0)
+        self.reading.last().is_some_and(|reading| reading.replay.next() > 0)
     }
 
     /// A record of an epoch with these lowest bits failed to authenticate; where they are not known, it counts against
@@ -138,38 +137,35 @@ impl Epochs {
     }
 
     /// Appends the header of a record whose content is to follow, and takes its sequence number.
-    pub(crate) fn begin(&mut self, epoch: u16, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
-        let end_after = self.wear.end_after;
-        let writing = self.writing(epoch)?;
-        if writing.sequence.used() > end_after {
+    pub(crate) fn write_header(&mut self, epoch: u16, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
+        let writing = self.writing.iter_mut().find(|writing| writing.epoch == epoch);
+        let sequence = &mut writing.ok_or(KeyExhausted)?.sequence;
+        if sequence.used() > self.wear.end_after {
             return Err(KeyExhausted);
         }
-        let sequence = writing.sequence.next()?;
+        let sequence = sequence.next()?;
         UnifiedHeader::write(epoch, sequence, 0, out);
         Ok(sequence)
     }
 
     /// Seals the record that begins at `start` and ends with the buffer.
     pub(crate) fn seal(
-        &mut self,
+        &self,
         RecordNumber { epoch, sequence }: RecordNumber,
         content_type: ContentType,
         start: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), KeyExhausted> {
+        let writing = self.writing.iter().find(|writing| writing.epoch == epoch);
+        let Writing { key, .. } = writing.ok_or(KeyExhausted)?;
         out.push(content_type.number());
         let (header, content) = split_header(out, start)?;
         let length = u16::try_from(content.len() + MAX_TAG_LEN).map_err(|_| KeyExhausted)?;
         UnifiedHeader::set_length(header, length);
-        let key = &self.writing(epoch)?.key;
         let tag = key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
         out.extend_from_slice(tag.as_ref());
-        let (header, sealed) = split_header(out, start)?;
+        let (header, sealed) = split_header::<HEADER_LEN>(out, start)?;
         hide_number(key, header, 2, sealed).ok_or(KeyExhausted)
-    }
-
-    fn writing(&mut self, epoch: u16) -> Result<&mut Writing, KeyExhausted> {
-        self.writing.iter_mut().find(|writing| writing.epoch == epoch).ok_or(KeyExhausted)
     }
 
     /// Opens a record in place. Its bytes are destroyed where it does not authenticate.
@@ -188,12 +184,11 @@ impl Epochs {
             [_, high, low, ..] => u16::from_be_bytes([high, low]),
             _ => return Err(Discard::Truncated),
         };
-        let sequence = reconstruct(truncated, header.number_len, reading.expected);
+        let sequence = reconstruct(truncated, header.number_len, reading.replay.next());
         reading.replay.check(sequence)?;
         let opened =
             reading.key.record.open(sequence.to_be_bytes(), clear, sealed).ok_or(Discard::BadRecord)?;
         reading.replay.accept(sequence);
-        reading.expected = reading.expected.max(sequence.saturating_add(1));
         let number = RecordNumber { epoch: reading.epoch, sequence };
         let (content_type, content) = inner(opened).ok_or(Discard::BadRecord)?;
         Ok(Opened { number, content_type, content })
@@ -204,10 +199,6 @@ impl Epochs {
 /// application, and room for both is made at once, so that none is moved.
 fn make_room<T>(epochs: &mut Vec<T>) {
     epochs.reserve_exact(if epochs.is_empty() { 2 } else { 1 });
-}
-
-fn split_header(out: &mut [u8], start: usize) -> Result<(&mut [u8; HEADER_LEN], &mut [u8]), KeyExhausted> {
-    out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut).ok_or(KeyExhausted)
 }
 
 const fn lowest_bits(epoch: u16) -> u8 {
@@ -271,7 +262,8 @@ mod tests {
         let secret = traffic_secret(CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap());
         let mut epochs = Epochs { wear: Wear { end_after: 10, ..Wear::default() }, ..Epochs::default() };
         epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
-        let sealed = (0..100).filter(|_| epochs.begin(FIRST_APPLICATION_EPOCH, &mut Vec::new()).is_ok());
+        let sealed =
+            (0..100).filter(|_| epochs.write_header(FIRST_APPLICATION_EPOCH, &mut Vec::new()).is_ok());
         assert_eq!(sealed.count(), 10 + 1, "the last one for the alert");
     }
 
@@ -358,7 +350,7 @@ mod tests {
             epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
             epochs.begin_reading(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
             let mut record = Vec::new();
-            let sequence = epochs.begin(FIRST_APPLICATION_EPOCH, &mut record).unwrap();
+            let sequence = epochs.write_header(FIRST_APPLICATION_EPOCH, &mut record).unwrap();
             let number = RecordNumber { epoch: FIRST_APPLICATION_EPOCH, sequence };
             epochs.seal(number, ContentType::ApplicationData, 0, &mut record).unwrap();
             assert!(record.len() - HEADER_LEN >= 16, "{suite:?}");

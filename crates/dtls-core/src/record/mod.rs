@@ -6,7 +6,6 @@ pub(crate) mod replay;
 pub(crate) mod sequence;
 pub(crate) mod unified;
 
-use crate::codec::{Malformed, Reader};
 use crate::crypto::aead::{EXPLICIT_NONCE_LEN, MAX_TAG_LEN};
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
@@ -75,11 +74,16 @@ pub(crate) struct RecordHeader {
 }
 
 impl RecordHeader {
+    /// As we write it: the version of DTLS 1.2 stands in plaintext records of DTLS 1.3 too.
+    pub(crate) const fn new(content_type: ContentType, number: RecordNumber) -> Self {
+        Self { content_type, version: ProtocolVersion::DTLS12, number }
+    }
+
     pub(crate) fn write(&self, length: u16, out: &mut Vec<u8>) {
-        out.push(self.content_type.number());
-        out.extend_from_slice(&self.version.0.to_be_bytes());
-        out.extend_from_slice(&self.number.to_bytes());
-        out.extend_from_slice(&length.to_be_bytes());
+        let [v0, v1] = self.version.0.to_be_bytes();
+        let [n0, n1, n2, n3, n4, n5, n6, n7] = self.number.to_bytes();
+        let [l0, l1] = length.to_be_bytes();
+        out.extend_from_slice(&[self.content_type.number(), v0, v1, n0, n1, n2, n3, n4, n5, n6, n7, l0, l1]);
     }
 
     /// Patches the length into a header that was written before the record's content was known.
@@ -89,15 +93,16 @@ impl RecordHeader {
     }
 
     /// Reads a header and the length that it states.
-    fn read(reader: &mut Reader<'_>) -> Result<(Self, usize), Discard> {
-        let truncated = |_: Malformed| Discard::Truncated;
-        let content_type =
-            ContentType::from_number(reader.u8().map_err(truncated)?).ok_or(Discard::NotDtls)?;
+    fn read(bytes: &[u8]) -> Result<(Self, usize), Discard> {
+        let first = bytes.first().ok_or(Discard::Truncated)?;
+        let content_type = ContentType::from_number(*first).ok_or(Discard::NotDtls)?;
+        let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Discard::Truncated)?;
+        let [_, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = *header;
         // Means nothing where nothing protects it (RFC 9147 section 4).
-        let version = ProtocolVersion(reader.u16().map_err(truncated)?);
-        let epoch = reader.u16().map_err(truncated)?;
-        let sequence = reader.u48().map_err(truncated)?;
-        let length = usize::from(reader.u16().map_err(truncated)?);
+        let version = ProtocolVersion(u16::from_be_bytes([v0, v1]));
+        let epoch = u16::from_be_bytes([e0, e1]);
+        let sequence = u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]);
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
         Ok((Self { content_type, version, number: RecordNumber { epoch, sequence } }, length))
     }
 }
@@ -112,7 +117,7 @@ pub(crate) struct Record<'a> {
 impl<'a> Record<'a> {
     /// Splits the first record off. On an error nothing after it can be found either.
     pub(crate) fn split_first(datagram: &'a mut [u8]) -> Result<(Self, &'a mut [u8]), Discard> {
-        let (header, length) = RecordHeader::read(&mut Reader::new(datagram))?;
+        let (header, length) = RecordHeader::read(datagram)?;
         let (_, rest) = datagram.split_at_mut_checked(HEADER_LEN).ok_or(Discard::Truncated)?;
         let (content, rest) = rest.split_at_mut_checked(length).ok_or(Discard::Truncated)?;
         Ok((Self { header, content }, rest))
@@ -121,9 +126,9 @@ impl<'a> Record<'a> {
 
 /// Header and content of the first record, for those who only look.
 pub(crate) fn first_record(datagram: &[u8]) -> Result<(RecordHeader, &[u8]), Discard> {
-    let mut reader = Reader::new(datagram);
-    let (header, length) = RecordHeader::read(&mut reader)?;
-    Ok((header, reader.take(length).map_err(|_| Discard::Truncated)?))
+    let (header, length) = RecordHeader::read(datagram)?;
+    let content = datagram.get(HEADER_LEN..).and_then(|rest| rest.get(..length));
+    Ok((header, content.ok_or(Discard::Truncated)?))
 }
 
 #[cfg(test)]

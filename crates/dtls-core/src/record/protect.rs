@@ -12,7 +12,7 @@ use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{
-    ContentType, HEADER_LEN, MAX_CONTENT_LEN, MAX_RECORD_OVERHEAD, Record, RecordHeader, RecordNumber,
+    ContentType, HEADER_LEN, MAX_CONTENT_LEN, MAX_RECORD_OVERHEAD, RecordHeader, RecordNumber,
 };
 
 //= rfc6347-4.1-epoch-reuse
@@ -61,10 +61,10 @@ struct Keys {
 #[must_use]
 pub(crate) struct OpenRecord {
     epoch: Epoch,
-    header: RecordHeader,
-    /// Where in the buffer it begins, and where its content does.
+    content_type: ContentType,
+    sequence: u64,
+    /// Where in the buffer it begins.
     start: usize,
-    content: usize,
 }
 
 impl OpenRecord {
@@ -73,7 +73,11 @@ impl OpenRecord {
     }
 
     pub(crate) const fn number(&self) -> RecordNumber {
-        self.header.number
+        RecordNumber { epoch: self.epoch.number(), sequence: self.sequence }
+    }
+
+    const fn header(&self) -> RecordHeader {
+        RecordHeader::new(self.content_type, self.number())
     }
 }
 
@@ -170,6 +174,7 @@ impl RecordLayer {
     }
 
     /// Appends one record.
+    #[inline]
     pub(crate) fn write(
         &mut self,
         epoch: Epoch,
@@ -178,13 +183,13 @@ impl RecordLayer {
         out: &mut Vec<u8>,
     ) -> Result<RecordNumber, KeyExhausted> {
         let record = self.begin(epoch, content_type, out)?;
-        let number = record.number();
         out.extend_from_slice(content);
-        self.seal(record, out)?;
-        Ok(number)
+        self.seal(&record, out)?;
+        Ok(record.number())
     }
 
     /// Appends what stands before a record's content, which is to be appended next.
+    #[inline]
     pub(crate) fn begin(
         &mut self,
         epoch: Epoch,
@@ -192,108 +197,129 @@ impl RecordLayer {
         out: &mut Vec<u8>,
     ) -> Result<OpenRecord, KeyExhausted> {
         let start = out.len();
-        let header = |sequence| RecordHeader {
-            content_type,
-            version: ProtocolVersion::DTLS12,
-            number: RecordNumber { epoch: epoch.number(), sequence },
-        };
-        let header = match epoch {
+        let sequence = self.write_header(epoch, content_type, out)?;
+        Ok(OpenRecord { epoch, content_type, sequence, start })
+    }
+
+    /// Takes a sequence number.
+    fn write_header(
+        &mut self,
+        epoch: Epoch,
+        content_type: ContentType,
+        out: &mut Vec<u8>,
+    ) -> Result<u64, KeyExhausted> {
+        match epoch {
             Epoch::Plaintext => {
-                let header = header(self.plaintext_sequence.next()?);
-                header.write(0, out);
-                header
+                let sequence = self.plaintext_sequence.next()?;
+                RecordHeader::new(content_type, RecordNumber { epoch: 0, sequence }).write(0, out);
+                Ok(sequence)
             }
-            Epoch::Protected => {
-                let keys = self.keys.as_mut().ok_or(KeyExhausted)?;
-                let header = header(keys.write_sequence.next()?);
-                header.write(0, out);
-                if keys.write.form() == NonceForm::Explicit {
-                    out.extend_from_slice(&header.number.to_bytes());
-                }
-                header
-            }
+            Epoch::Protected => self.keys.as_mut().ok_or(KeyExhausted)?.write_header(content_type, out),
             Epoch::Handshake | Epoch::Application(_) => {
-                let epochs = self.epochs.as_mut().ok_or(KeyExhausted)?;
-                header(epochs.begin(epoch.number(), out)?)
+                self.epochs.as_mut().ok_or(KeyExhausted)?.write_header(epoch.number(), out)
             }
-        };
-        Ok(OpenRecord { epoch, header, start, content: out.len() })
+        }
     }
 
     /// Seals a record whose content is all that was appended since it was begun.
-    pub(crate) fn seal(
-        &mut self,
-        OpenRecord { epoch, header, start, content }: OpenRecord,
-        out: &mut Vec<u8>,
-    ) -> Result<(), KeyExhausted> {
-        match epoch {
-            Epoch::Plaintext => set_length(out, start),
-            Epoch::Protected => {
-                let keys = self.keys.as_mut().ok_or(KeyExhausted)?;
-                let in_out = out.get_mut(content..).ok_or(KeyExhausted)?;
-                let additional_data = additional_data(&header, in_out.len());
-                let number = header.number.to_bytes();
-                let tag = keys.write.seal(number, &additional_data, in_out).ok_or(KeyExhausted)?;
-                out.extend_from_slice(tag.as_ref());
-                set_length(out, start)
+    pub(crate) fn seal(&mut self, record: &OpenRecord, out: &mut Vec<u8>) -> Result<(), KeyExhausted> {
+        match record.epoch {
+            Epoch::Plaintext => {
+                let (header, content) = split_header(out, record.start)?;
+                RecordHeader::set_length(header, u16::try_from(content.len()).map_err(|_| KeyExhausted)?);
+                Ok(())
             }
+            Epoch::Protected => self.keys.as_ref().ok_or(KeyExhausted)?.seal(record, out),
             Epoch::Handshake | Epoch::Application(_) => {
-                let epochs = self.epochs.as_mut().ok_or(KeyExhausted)?;
-                epochs.seal(header.number, header.content_type, start, out)
+                let epochs = self.epochs.as_ref().ok_or(KeyExhausted)?;
+                epochs.seal(record.number(), record.content_type, record.start, out)
             }
         }
     }
 
-    /// Opens a record of epoch 1 in place. Its bytes are destroyed where it does not authenticate.
-    pub(crate) fn open<'a>(&mut self, record: Record<'a>) -> Result<&'a [u8], Discard> {
-        let keys = self.keys.as_mut().ok_or(Discard::UnknownEpoch)?;
-        let RecordHeader { number, version, .. } = record.header;
-        if version != ProtocolVersion::DTLS12 {
-            return Err(Discard::BadRecord);
-        }
-        keys.replay.check(number.sequence)?;
-        let (nonce, sealed) = match keys.read.form() {
-            NonceForm::Explicit => {
-                let (nonce, sealed) = record.content.split_first_chunk_mut().ok_or(Discard::BadRecord)?;
-                let nonce: &mut [u8; EXPLICIT_NONCE_LEN] = nonce;
-                (*nonce, sealed)
-            }
-            NonceForm::Implicit => (number.to_bytes(), record.content),
-        };
-        let len = sealed.len().checked_sub(keys.read.tag_len()).ok_or(Discard::BadRecord)?;
-        if len > MAX_CONTENT_LEN {
-            return Err(Discard::BadRecord);
-        }
-        let aad = additional_data(&record.header, len);
-        let content = keys.read.open(nonce, &aad, sealed).ok_or(Discard::BadRecord)?;
-        keys.replay.accept(number.sequence);
-        Ok(content)
+    /// Opens the content of a record of epoch 1 in place. Its bytes are destroyed where it does not authenticate.
+    pub(crate) fn open<'a>(
+        &mut self,
+        header: &RecordHeader,
+        content: &'a mut [u8],
+    ) -> Result<&'a [u8], Discard> {
+        self.keys.as_mut().ok_or(Discard::UnknownEpoch)?.open(header, content)
     }
 }
 
-/// The length of the record that begins at `start` and ends with the buffer.
-fn set_length(out: &mut [u8], start: usize) -> Result<(), KeyExhausted> {
-    let record = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut);
-    let (header, content) = record.ok_or(KeyExhausted)?;
-    RecordHeader::set_length(header, u16::try_from(content.len()).map_err(|_| KeyExhausted)?);
-    Ok(())
+impl Keys {
+    fn write_header(&mut self, content_type: ContentType, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
+        let sequence = self.write_sequence.next()?;
+        let number = RecordNumber { epoch: Epoch::Protected.number(), sequence };
+        RecordHeader::new(content_type, number).write(0, out);
+        if self.write.form() == NonceForm::Explicit {
+            out.extend_from_slice(&number.to_bytes());
+        }
+        Ok(sequence)
+    }
+
+    /// Seals the record that ends with the buffer.
+    fn seal(&self, record: &OpenRecord, out: &mut Vec<u8>) -> Result<(), KeyExhausted> {
+        let (header, body) = split_header(out, record.start)?;
+        let length = u16::try_from(body.len() + self.write.tag_len()).map_err(|_| KeyExhausted)?;
+        RecordHeader::set_length(header, length);
+        let content = match self.write.form() {
+            NonceForm::Explicit => body.get_mut(EXPLICIT_NONCE_LEN..).ok_or(KeyExhausted)?,
+            NonceForm::Implicit => body,
+        };
+        let aad = additional_data(&record.header(), content.len());
+        let tag = self.write.seal(record.number().to_bytes(), &aad, content).ok_or(KeyExhausted)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    fn open<'a>(&mut self, header: &RecordHeader, content: &'a mut [u8]) -> Result<&'a [u8], Discard> {
+        let RecordHeader { number, version, .. } = *header;
+        if version != ProtocolVersion::DTLS12 {
+            return Err(Discard::BadRecord);
+        }
+        self.replay.check(number.sequence)?;
+        let (nonce, sealed) = match self.read.form() {
+            NonceForm::Explicit => {
+                let (nonce, sealed) = content.split_first_chunk_mut().ok_or(Discard::BadRecord)?;
+                let nonce: &mut [u8; EXPLICIT_NONCE_LEN] = nonce;
+                (*nonce, sealed)
+            }
+            NonceForm::Implicit => (number.to_bytes(), content),
+        };
+        let len = sealed.len().checked_sub(self.read.tag_len()).ok_or(Discard::BadRecord)?;
+        if len > MAX_CONTENT_LEN {
+            return Err(Discard::BadRecord);
+        }
+        let aad = additional_data(header, len);
+        let opened = self.read.open(nonce, &aad, sealed).ok_or(Discard::BadRecord)?;
+        self.replay.accept(number.sequence);
+        Ok(opened)
+    }
+}
+
+/// The header of the record that begins at `start`, and the rest of it, which ends with the buffer.
+pub(super) fn split_header<const N: usize>(
+    out: &mut [u8],
+    start: usize,
+) -> Result<(&mut [u8; N], &mut [u8]), KeyExhausted> {
+    out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut).ok_or(KeyExhausted)
 }
 
 /// RFC 5246 section 6.2.3.3: number, type, version and length of the content, thirteen bytes.
 fn additional_data(header: &RecordHeader, len: usize) -> [u8; 13] {
-    let number = u128::from(u64::from_be_bytes(header.number.to_bytes()));
-    let content_type = u128::from(header.content_type.number());
-    let version = u128::from(header.version.0);
+    let [n0, n1, n2, n3, n4, n5, n6, n7] = header.number.to_bytes();
+    let [v0, v1] = header.version.0.to_be_bytes();
     // Nothing longer than a record is ever sealed or opened.
-    let length = u128::from(u16::try_from(len).unwrap_or(u16::MAX));
-    let [_, _, _, bytes @ ..] = (number << 40 | content_type << 32 | version << 16 | length).to_be_bytes();
-    bytes
+    let [l0, l1] = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
+    [n0, n1, n2, n3, n4, n5, n6, n7, header.content_type.number(), v0, v1, l0, l1]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::suite::CipherSuite;
+    use crate::record::Record;
 
     fn pair(suite: CipherSuite) -> [RecordLayer; 2] {
         let parameters = suite.parameters().unwrap();
@@ -313,8 +339,8 @@ mod tests {
     }
 
     fn open(layer: &mut RecordLayer, mut datagram: Vec<u8>) -> Result<Vec<u8>, Discard> {
-        let (record, _) = Record::split_first(&mut datagram)?;
-        layer.open(record).map(<[u8]>::to_vec)
+        let (Record { header, content }, _) = Record::split_first(&mut datagram)?;
+        layer.open(&header, content).map(<[u8]>::to_vec)
     }
 
     //= rfc6347-4.1.2.6-bad-mac

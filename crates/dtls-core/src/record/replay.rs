@@ -15,6 +15,11 @@ pub(crate) struct ReplayWindow {
 }
 
 impl ReplayWindow {
+    /// One above the highest number that authenticated; nothing has at zero.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
     /// To be asked before a record is opened, because it costs less.
     pub(crate) const fn check(&self, sequence: u64) -> Result<(), Discard> {
         let Some(age) = self.next.checked_sub(1) else { return Ok(()) };
