@@ -75,9 +75,11 @@ impl Reassembly {
         self.partials.retain(|_, partial| partial.protected);
     }
 
-    /// Whether something of a later message has arrived before the next one.
+    /// Whether something of a later message has arrived before the next one, or of the next one before what it begins
+    /// with (RFC 9147 section 7.1).
     pub(crate) fn is_disrupted(&self) -> bool {
-        self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next)
+        let has_later = self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next);
+        has_later || self.partials.get(&self.next).is_some_and(Partial::has_gap)
     }
 
     /// Keeps a fragment that is not below [`Self::next`].
@@ -175,6 +177,11 @@ impl Partial {
         true
     }
 
+    /// Whether something stands behind what is missing.
+    fn has_gap(&self) -> bool {
+        self.pieces.len() > 1 || self.pieces.first().is_some_and(|piece| piece.start > 0)
+    }
+
     fn is_complete(&self) -> bool {
         self.pieces.are_whole(self.body.len())
     }
@@ -225,6 +232,24 @@ mod tests {
         assert_eq!(taken(&mut reassembly), Some(b"a".to_vec()));
         reassembly.advance();
         assert_eq!(taken(&mut reassembly), Some(b"b".to_vec()));
+    }
+
+    //= rfc9147-7.1-gap
+    #[test]
+    fn a_gap_is_noticed_between_messages_and_within_one() {
+        let whole = b"abcdef";
+        let disrupted = |cuts: &[(u16, Range<usize>)]| {
+            let mut reassembly = Reassembly::default();
+            for (sequence, cut) in cuts {
+                let piece = fragment(*sequence, 6, cut.start, &whole[cut.clone()]);
+                reassembly.insert(&piece, true, &LIMITS).unwrap();
+            }
+            reassembly.is_disrupted()
+        };
+        assert!(!disrupted(&[]) && !disrupted(&[(0, 0..2)]) && !disrupted(&[(0, 0..2), (0, 2..4)]));
+        assert!(disrupted(&[(1, 0..6)]) && disrupted(&[(0, 0..2), (1, 0..2)]));
+        assert!(disrupted(&[(0, 2..4)]) && disrupted(&[(0, 0..2), (0, 4..6)]));
+        assert!(!disrupted(&[(0, 0..2), (0, 4..6), (0, 2..4)]), "the gap is closed");
     }
 
     #[test]
