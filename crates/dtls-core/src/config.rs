@@ -199,7 +199,8 @@ pub struct Schedule {
     /// that something is lost. `None` by default: a quarter of the first timeout (RFC 9147 section 7.1).
     pub ack_delay: Option<Duration>,
     /// How long the last flight of a DTLS 1.2 handshake is kept for a peer that repeats its own, where nothing
-    /// released it earlier. 240 s by default (RFC 6347 section 4.2.4: twice the maximum segment lifetime).
+    /// released it earlier; and how long a server of DTLS 1.3 acknowledges a repeated last flight of its client. 240 s
+    /// by default (RFC 6347 section 4.2.4, RFC 9147 section 5.8.1: twice the maximum segment lifetime).
     pub keep_final_flight: Duration,
 }
 

@@ -47,6 +47,11 @@ impl Pieces {
         matches!(self.as_slice(), [whole] if whole.len() == len)
     }
 
+    /// Whether one of them stands behind what is missing.
+    pub(super) const fn have_gap(&self) -> bool {
+        !matches!(self.as_slice(), [] | [Range { start: 0, .. }])
+    }
+
     /// What they leave of a body of this length. A body without bytes is one empty gap until it is there.
     pub(super) fn gaps(&self, len: usize) -> impl Iterator<Item = Range<usize>> {
         let pieces = self.as_slice();

@@ -79,7 +79,7 @@ impl Reassembly {
     /// with (RFC 9147 section 7.1).
     pub(crate) fn is_disrupted(&self) -> bool {
         let has_later = self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next);
-        has_later || self.partials.get(&self.next).is_some_and(Partial::has_gap)
+        has_later || self.partials.get(&self.next).is_some_and(|partial| partial.pieces.have_gap())
     }
 
     /// Keeps a fragment that is not below [`Self::next`].
@@ -177,11 +177,6 @@ impl Partial {
         true
     }
 
-    /// Whether something stands behind what is missing.
-    fn has_gap(&self) -> bool {
-        self.pieces.len() > 1 || self.pieces.first().is_some_and(|piece| piece.start > 0)
-    }
-
     fn is_complete(&self) -> bool {
         self.pieces.are_whole(self.body.len())
     }
@@ -238,7 +233,7 @@ mod tests {
     #[test]
     fn a_gap_is_noticed_between_messages_and_within_one() {
         let whole = b"abcdef";
-        let disrupted = |cuts: &[(u16, Range<usize>)]| {
+        let disrupted = |cuts: &[(u16, std::ops::Range<usize>)]| {
             let mut reassembly = Reassembly::default();
             for (sequence, cut) in cuts {
                 let piece = fragment(*sequence, 6, cut.start, &whole[cut.clone()]);
