@@ -207,31 +207,47 @@ fn acknowledgements_wear_a_key_out_like_data() {
     assert_eq!(events(&mut pair.server), [Event::Closed(ClosedBy::Us)]);
 }
 
+/// No application can configure a client without a certificate.
+fn without_certificate(client: &mut Connection) {
+    let mut config = Config::clone(&client.config);
+    if let Authentication::Certificates { own, .. } = &mut config.authentication {
+        own.clear();
+    }
+    client.config = Arc::new(config);
+}
+
+fn judging(server: &mut Connection, policy: Option<PeerPolicy>, asks_for_one: bool) {
+    let mut config = Config::clone(&server.config);
+    if let Authentication::Certificates { peer, require_peer, .. } = &mut config.authentication {
+        *peer = policy.unwrap_or_else(|| peer.clone());
+        *require_peer = asks_for_one;
+    }
+    server.config = Arc::new(config);
+}
+
 #[test]
 fn a_client_without_a_certificate_is_nobody_whom_a_fingerprint_describes() {
     for (versions, told) in [
         (Versions::Dtls12, AlertDescription::HANDSHAKE_FAILURE),
         (Versions::Dtls13, AlertDescription::CERTIFICATE_REQUIRED),
     ] {
-        let mut pair = pair(versions, by_fingerprint);
-        // No application can configure this.
-        let mut config = Config::clone(&pair.client.config);
-        if let Authentication::Certificates { own, .. } = &mut config.authentication {
-            own.clear();
+        for asks_for_one in [true, false] {
+            let mut pair = pair(versions, by_fingerprint);
+            without_certificate(&mut pair.client);
+            judging(&mut pair.server, None, asks_for_one);
+            pair.client.start(pair.now, None).unwrap();
+            pair.exchange();
+            let mut of_server = std::iter::from_fn(|| pair.server.poll_event());
+            let refused = Event::Failed(Failure::Refused(Refusal::NoCertificate));
+            assert_eq!(of_server.next(), Some(refused), "and nothing before it, {versions:?}");
+            if versions == Versions::Dtls12 {
+                // In plaintext it is a hint, which is believed where nothing contradicts it.
+                pair.client.handle_timeout(pair.now + pair.client.rto * 3);
+            }
+            let mut of_client = std::iter::from_fn(|| pair.client.poll_event());
+            let heard = Event::Failed(Failure::AlertReceived(told));
+            assert!(of_client.any(|event| event == heard), "{versions:?}");
         }
-        pair.client.config = Arc::new(config);
-        pair.client.start(pair.now, None).unwrap();
-        pair.exchange();
-        let mut of_server = std::iter::from_fn(|| pair.server.poll_event());
-        let refused = Event::Failed(Failure::Refused(Refusal::NoCertificate));
-        assert_eq!(of_server.next(), Some(refused), "and nothing before it, {versions:?}");
-        if versions == Versions::Dtls12 {
-            // In plaintext it is a hint, which is believed where nothing contradicts it.
-            pair.client.handle_timeout(pair.now + pair.client.rto * 3);
-        }
-        let mut of_client = std::iter::from_fn(|| pair.client.poll_event());
-        let heard = Event::Failed(Failure::AlertReceived(told));
-        assert!(of_client.any(|event| event == heard), "{versions:?}");
     }
 }
 
@@ -240,17 +256,8 @@ fn a_client_without_a_certificate_is_let_in_where_the_policy_does_without() {
     for versions in [Versions::Dtls12, Versions::Dtls13] {
         for asks_for_one in [false, true] {
             let mut pair = pair(versions, by_fingerprint);
-            let mut client = Config::clone(&pair.client.config);
-            if let Authentication::Certificates { own, .. } = &mut client.authentication {
-                own.clear();
-            }
-            pair.client.config = Arc::new(client);
-            let mut server = Config::clone(&pair.server.config);
-            if let Authentication::Certificates { peer, require_peer, .. } = &mut server.authentication {
-                *peer = PeerPolicy::Application;
-                *require_peer = asks_for_one;
-            }
-            pair.server.config = Arc::new(server);
+            without_certificate(&mut pair.client);
+            judging(&mut pair.server, Some(PeerPolicy::Application), asks_for_one);
             pair.client.start(pair.now, None).unwrap();
             pair.exchange();
             let first = std::iter::from_fn(|| pair.server.poll_event()).next();

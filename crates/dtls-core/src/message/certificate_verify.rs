@@ -1,4 +1,4 @@
-//! CertificateVerify (RFC 5246 section 7.4.8): the client signs the handshake so far.
+//! CertificateVerify (RFC 5246 section 7.4.8, RFC 8446 section 4.4.3): its sender signs the handshake so far.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::crypto::sign::SignatureScheme;

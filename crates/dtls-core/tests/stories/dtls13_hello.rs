@@ -234,11 +234,11 @@ fn client_hello() -> (Vec<u8>, Vec<(u16, Vec<u8>)>) {
     (head, extensions)
 }
 
-fn joined(mut head: Vec<u8>, extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+fn joined(sequence: u8, mut head: Vec<u8>, extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let list: Vec<_> = extensions.iter().flat_map(|(number, body)| extension(*number, body)).collect();
     head.extend(u16::try_from(list.len()).unwrap().to_be_bytes());
     head.extend(list);
-    message_record(1, 0, &head)
+    message_record(1, sequence, &head)
 }
 
 /// What the server makes of a ClientHello in which one extension is another, or none.
@@ -250,7 +250,7 @@ fn answer_to(number: u16, body: Option<&[u8]>) -> World {
         None => drop(extensions.remove(at)),
     }
     let mut world = lonely();
-    world.inject(Side::Server, &joined(head, &extensions));
+    world.inject(Side::Server, &joined(0, head, &extensions));
     world
 }
 
@@ -286,7 +286,7 @@ fn a_client_hello_with_nothing_in_common_is_refused() {
         // Both suites.
         head[41] = if why == "suites" { 0x05 } else { head[41] };
         let mut world = lonely();
-        world.inject(Side::Server, &joined(head, &extensions));
+        world.inject(Side::Server, &joined(0, head, &extensions));
         assert_refuses(&world, Side::Server, failure, alert, why);
     }
 }
@@ -299,4 +299,37 @@ fn no_share_at_all_is_answered_by_a_retry_for_a_group_in_common() {
     let retry = messages(&answer.bytes)[0];
     assert_eq!(retry[12 + 2..][..32], RETRY);
     assert!(retry.ends_with(&[0, 51, 0, 2, 0, 29]), "{retry:?}");
+}
+
+#[test]
+fn a_second_client_hello_brings_what_the_retry_has_asked_for() {
+    let with_share = |group, bytes: &[u8]| {
+        let share = share(group, bytes);
+        [&u16::try_from(share.len()).unwrap().to_be_bytes()[..], &share].concat()
+    };
+    let wanted = || (51, with_share(29, &[9; 32]));
+    for (why, suite, (number, body), is_refused) in [
+        ("what was asked for", 0x01, wanted(), false),
+        ("a share of another group", 0x01, (51, with_share(23, &[4; 65])), true),
+        ("no share", 0x01, (51, vec![0, 0]), true),
+        ("another suite", 0x02, wanted(), true),
+        ("another version", 0x01, (43, vec![2, 0xfe, 0xfd]), true),
+    ] {
+        // No share, so that one of X25519 is asked for.
+        let mut world = answer_to(51, Some(&[0, 0]));
+        let (mut head, mut extensions) = client_hello();
+        // The same client, and the second of the two suites in place of the first.
+        head[2..34].copy_from_slice(&world.server.remote_random().unwrap());
+        head[39] = suite;
+        let at = extensions.iter().position(|(each, _)| *each == number).unwrap();
+        extensions[at].1 = body;
+        world.inject(Side::Server, &joined(1, head, &extensions));
+        if is_refused {
+            assert_refuses(&world, Side::Server, UNOFFERED, 47, why);
+        } else {
+            assert_eq!(world.failure(Side::Server), None, "{why}\n{}", world.trace());
+            let hellos = world.sent.iter().filter(|packet| packet.from == Side::Server);
+            assert!(hellos.count() >= 2, "{why}\n{}", world.trace());
+        }
+    }
 }

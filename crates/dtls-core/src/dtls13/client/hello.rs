@@ -1,9 +1,9 @@
 //! Steps 1 to 3 and the beginning of step 4: what we offer, and whether the server chose from it.
 
 use crate::carried::{self, Carried};
+use crate::codec::Malformed;
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::SystemRandom;
-use crate::crypto::group::NamedGroup;
 use crate::crypto::key_exchange::Offer;
 use crate::crypto::suite13::Suite13;
 use crate::crypto::verify::verifiable_in_dtls13;
@@ -52,14 +52,6 @@ pub(crate) struct AwaitEncryptedExtensions {
     selected: Selected,
     finished: FinishedKeys,
     master_salt: MasterSalt,
-}
-
-/// What a ServerHello chose.
-struct Choice<'a> {
-    suite: &'static Suite13,
-    share: Option<KeyShareEntry<'a>>,
-    retry_group: Option<NamedGroup>,
-    cookie: Option<&'a [u8]>,
 }
 
 impl AwaitServerHello {
@@ -156,10 +148,14 @@ impl AwaitServerHello {
             return Err(Misbehaved::UnexpectedMessage.into());
         }
         let mut offer = self.offer;
-        let choice = read_choice(hello, cx.config, &RETRY_EXTENSIONS)?;
-        match choice.retry_group {
+        let suite = check_selection(hello, cx.config, &RETRY_EXTENSIONS)?;
+        let group = hello.extensions.get(ExtensionType::KEY_SHARE).map(decode_retry);
+        let group = group.transpose().map_err(malformed)?;
+        let cookie = hello.extensions.get(ExtensionType::COOKIE).map(cookie::decode);
+        let cookie = cookie.transpose().map_err(malformed)?;
+        match group {
             // Nothing would change (RFC 8446 section 4.1.4).
-            None if choice.cookie.is_none() => return Err(Misbehaved::SelectedUnoffered.into()),
+            None if cookie.is_none() => return Err(Misbehaved::SelectedUnoffered.into()),
             None => {}
             Some(group) if offer.has(group) || !cx.config.groups.contains(&group) => {
                 return Err(Misbehaved::SelectedUnoffered.into());
@@ -168,11 +164,11 @@ impl AwaitServerHello {
         }
         let transcript = &mut cx.outgoing.transcript;
         transcript.become_dtls13();
-        transcript.fold(choice.suite.hash);
+        transcript.fold(suite.hash);
         transcript.receive(message);
-        let cookies = Cookies { legacy: &[], extension: choice.cookie };
+        let cookies = Cookies { legacy: &[], extension: cookie };
         send_client_hello(cx.config, cx.local_random, &offer, cookies, cx.outgoing);
-        Ok(State::AwaitServerHello(Self { offer, retry: Retry::Retried(choice.suite) }))
+        Ok(State::AwaitServerHello(Self { offer, retry: Retry::Retried(suite) }))
     }
 
     fn accept(
@@ -182,12 +178,13 @@ impl AwaitServerHello {
         cx: &mut Context<'_>,
     ) -> Result<State, Failure> {
         let Self { offer, retry } = self;
-        let choice = read_choice(hello, cx.config, &HELLO_EXTENSIONS)?;
+        let suite = check_selection(hello, cx.config, &HELLO_EXTENSIONS)?;
         // A retry has settled the suite (RFC 8446 section 4.1.4).
-        if matches!(retry, Retry::Retried(suite) if suite.suite != choice.suite.suite) {
+        if matches!(retry, Retry::Retried(settled) if settled.suite != suite.suite) {
             return Err(Misbehaved::SelectedUnoffered.into());
         }
-        let theirs = choice.share.ok_or(Misbehaved::MissingExtension)?;
+        let theirs = hello.extensions.get(ExtensionType::KEY_SHARE).ok_or(Misbehaved::MissingExtension)?;
+        let theirs = KeyShareEntry::decode(theirs).map_err(malformed)?;
         let secret = offer.agree(theirs.group, theirs.share)?;
         let outgoing = &mut *cx.outgoing;
         outgoing.transcript.become_dtls13();
@@ -198,12 +195,11 @@ impl AwaitServerHello {
         let selected = Selected {
             client_random: *cx.local_random,
             server_random: hello.random,
-            suite: choice.suite,
+            suite,
             group: theirs.group,
         };
-        let transcript = outgoing.transcript.hash(choice.suite.hash);
-        let HandshakeSecrets { traffic, master_salt } =
-            HandshakeSecrets::derive(choice.suite, &secret, &transcript);
+        let transcript = outgoing.transcript.hash(suite.hash);
+        let HandshakeSecrets { traffic, master_salt } = HandshakeSecrets::derive(suite, &secret, &transcript);
         let finished = begin_handshake_epoch(DtlsRole::Client, &traffic, cx)?;
         log_handshake(&selected, &traffic, cx);
         Ok(State::AwaitEncryptedExtensions(AwaitEncryptedExtensions { selected, finished, master_salt }))
@@ -246,13 +242,13 @@ const HELLO_EXTENSIONS: [ExtensionType; 2] = [ExtensionType::SUPPORTED_VERSIONS,
 const RETRY_EXTENSIONS: [ExtensionType; 3] =
     [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::COOKIE];
 
-fn read_choice<'a>(
-    hello: &ServerHello<'a>,
+/// What a ServerHello and a HelloRetryRequest have in common: whether it is of DTLS 1.3 and chose from what we offered.
+fn check_selection(
+    hello: &ServerHello<'_>,
     config: &Config,
     allowed: &[ExtensionType],
-) -> Result<Choice<'a>, Failure> {
+) -> Result<&'static Suite13, Failure> {
     let extensions = hello.extensions;
-    let malformed = |_| Misbehaved::Malformed;
     let versions = extensions.get(ExtensionType::SUPPORTED_VERSIONS).unwrap_or_default();
     let version = supported_versions::decode_selected(versions).map_err(malformed)?;
     if version != ProtocolVersion::DTLS13
@@ -268,16 +264,11 @@ fn read_choice<'a>(
         return Err(Misbehaved::UnsolicitedExtension.into());
     }
     let suite = suites(config).find(|suite| suite.suite == hello.suite);
-    let suite = suite.ok_or(Misbehaved::SelectedUnoffered)?;
-    let key_share = extensions.get(ExtensionType::KEY_SHARE);
-    let is_retry = hello.random == RETRY_RANDOM;
-    let (share, retry_group) = match key_share {
-        Some(body) if is_retry => (None, Some(decode_retry(body).map_err(malformed)?)),
-        Some(body) => (Some(KeyShareEntry::decode(body).map_err(malformed)?), None),
-        None => (None, None),
-    };
-    let cookie = extensions.get(ExtensionType::COOKIE).map(cookie::decode).transpose().map_err(malformed)?;
-    Ok(Choice { suite, share, retry_group, cookie })
+    Ok(suite.ok_or(Misbehaved::SelectedUnoffered)?)
+}
+
+fn malformed(_: Malformed) -> Failure {
+    Misbehaved::Malformed.into()
 }
 
 /// What a server wants to see again.
