@@ -54,6 +54,13 @@ impl Report {
         }
     }
 
+    /// How much a part of the work takes of what the bare primitives take, for who wants to know what ours consists of.
+    pub(crate) fn share(&mut self, figure: &str, outcome: &Outcome, part: &'static str, base: &'static str) {
+        if let Some(ratio) = outcome.ratio(part, base) {
+            self.row(format!("{figure}, to {base}"), part, ratio, "x", None);
+        }
+    }
+
     /// An exact figure of ours that must not exceed `goal`.
     pub(crate) fn exact(
         &mut self,
