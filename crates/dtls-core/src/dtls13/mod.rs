@@ -20,7 +20,7 @@ use crate::handshake::step::Context;
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
 use crate::record::epochs::HANDSHAKE_EPOCH;
-use key_schedule::{ApplicationSecrets, Directions, FinishedKeys, TrafficSecret};
+use key_schedule::{ApplicationSecrets, Directions, Exporter, FinishedKeys, TrafficSecret};
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub(crate) const RETRY_RANDOM: Random = [
@@ -87,10 +87,15 @@ fn log_handshake(selected: &Selected, traffic: &Directions, cx: &mut Context<'_>
 
 fn log_application(selected: &Selected, secrets: &ApplicationSecrets, cx: &mut Context<'_>) {
     let line = |label, secret: &[u8]| KeyLogLine::new(label, selected.client_random, secret);
-    let ApplicationSecrets { traffic, exporter } = secrets;
+    let traffic = &secrets.traffic;
     cx.events.push_key_log(cx.config, || line("CLIENT_TRAFFIC_SECRET_0", traffic.client.expose()));
     cx.events.push_key_log(cx.config, || line("SERVER_TRAFFIC_SECRET_0", traffic.server.expose()));
-    cx.events.push_key_log(cx.config, || line("EXPORTER_SECRET", exporter.expose()));
+}
+
+/// What the application exports, it has not before the peer is authenticated, even in the key log.
+fn log_exporter(selected: &Selected, exporter: &Exporter, cx: &mut Context<'_>) {
+    let line = || KeyLogLine::new("EXPORTER_SECRET", selected.client_random, exporter.expose());
+    cx.events.push_key_log(cx.config, line);
 }
 
 /// The suites of DTLS 1.3 that the configuration allows, in its order.

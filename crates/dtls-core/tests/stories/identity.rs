@@ -94,12 +94,17 @@ fn in_1_3_nothing_is_said_or_exported_before_the_verdict() {
             Side::Client => client = judging(&identities().client, true),
             Side::Server => server = judging(&identities().server, true),
         }
-        let with = |config: Config| Config { versions: Versions::Dtls13, ..without_ml_kem(config) };
+        let with =
+            |config: Config| Config { versions: Versions::Dtls13, key_log: true, ..without_ml_kem(config) };
         let mut world = World::with(with(client), with(server)).started();
+        let is_exporter =
+            |event: &Event| matches!(event, Event::KeyLog(line) if line.to_string().starts_with("EXPORTER"));
         let asked = |event: &Event| matches!(event, Event::CertificateReceived { chain } if chain.len() == 1);
         world.run_until(|world| world.events(side).iter().any(asked));
         world.pass(std::time::Duration::from_secs(2));
-        assert_eq!(world.events(side).len(), 1, "the question, and nothing else\n{}", world.trace());
+        let before = world.events(side).iter().filter(|event| !matches!(event, Event::KeyLog(_)));
+        assert_eq!(before.count(), 1, "the question, and nothing else\n{}", world.trace());
+        assert!(!world.events(side).iter().any(is_exporter), "{}", world.trace());
         let now = world.now;
         let connection = world.connection(side);
         assert_eq!(connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]), Err(Error::NotConnected));
@@ -112,6 +117,7 @@ fn in_1_3_nothing_is_said_or_exported_before_the_verdict() {
         world.run_until(World::are_connected);
         world.pass(std::time::Duration::from_secs(2));
         world.assert_works();
+        assert_eq!(world.events(side).iter().filter(|event| is_exporter(event)).count(), 1);
     }
 }
 

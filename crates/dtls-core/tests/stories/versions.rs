@@ -131,16 +131,19 @@ fn a_client_refuses_a_server_without_a_version_of_its_own() {
 fn a_server_that_has_1_3_marks_its_hello_of_1_2_and_nobody_else_does() {
     for (client, server, is_marked) in [(Dtls12, Auto, true), (Dtls12, Dtls12, false), (Auto, Dtls12, false)]
     {
-        let mut world = world(client, server).started();
-        world.run_until(World::are_connected);
-        let hello = messages(&server_hellos(&world)[0].bytes)[0].to_vec();
-        // Behind the message header and the version.
-        let random = &hello[12 + 2..][..32];
-        assert_eq!(random.ends_with(b"DOWNGRD\x01"), is_marked, "{client:?} {server:?}");
-        assert!(!random.ends_with(b"DOWNGRD\0"));
-        // Who has only 1.2 does not mind.
-        world.pass(ms(100));
-        world.assert_works();
+        let (client, server) = (speaking(client, client_config()), speaking(server, server_config()));
+        for world in [World::with(client.clone(), server.clone()), World::gated(client, server)] {
+            let mut world = world.started();
+            world.run_until(World::are_connected);
+            let hello = messages(&server_hellos(&world)[0].bytes)[0].to_vec();
+            // Behind the message header and the version.
+            let random = &hello[12 + 2..][..32];
+            assert_eq!(random.ends_with(b"DOWNGRD\x01"), is_marked, "{}", world.trace());
+            assert!(!random.ends_with(b"DOWNGRD\0"));
+            // Who has only 1.2 does not mind.
+            world.pass(ms(100));
+            world.assert_works();
+        }
     }
 }
 

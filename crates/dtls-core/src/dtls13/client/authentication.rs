@@ -8,7 +8,9 @@ use crate::crypto::sign::SignatureScheme;
 use crate::dtls13::client::{Next, State};
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{FinishedKeys, FinishedVerified, MasterSalt};
-use crate::dtls13::{Selected, begin_reading, begin_writing, identity, log_application, signed_content};
+use crate::dtls13::{
+    Selected, begin_reading, begin_writing, identity, log_application, log_exporter, signed_content,
+};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::step::{Context, Step};
@@ -187,6 +189,7 @@ impl AwaitFinished {
         begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
         log_application(&selected, &application, cx);
+        log_exporter(&selected, &application.exporter, cx);
         Ok(Connected::new(server, verified, selected, carried, application, DtlsRole::Client))
     }
 }

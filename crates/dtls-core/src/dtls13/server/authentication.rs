@@ -6,7 +6,7 @@ use crate::config::DtlsRole;
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedKey, FinishedVerified};
 use crate::dtls13::server::{Next, State};
-use crate::dtls13::{Selected, begin_reading, signed_content};
+use crate::dtls13::{Selected, begin_reading, log_exporter, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved};
 use crate::handshake::Message;
@@ -126,6 +126,7 @@ impl AwaitFinished {
         let Self { course: Course { selected, application, carried, .. }, client } = self;
         cx.outgoing.flight.begin();
         begin_reading(FIRST_APPLICATION_EPOCH, &application.traffic.client, cx)?;
+        log_exporter(&selected, &application.exporter, cx);
         Ok(Connected::new(client, finished, selected, carried, application, DtlsRole::Server))
     }
 }
