@@ -34,12 +34,13 @@ pub(crate) const BENCH: Command = Command {
     name: "bench",
     summary: "is it fast? side by side with other libraries and with the bare primitives, as ratios",
     help: || {
-        "Usage: cargo xtask bench [SUITE..] [--with-boring] [--rounds N] [--json PATH]
+        "Usage: cargo xtask bench [SUITE..] [--with-boring] [--aws-lc-rs] [--rounds N] [--json PATH]
        cargo xtask bench --instructions [--record]
 
   SUITE          srtp, stun or dtls; all of them by default
   --with-boring  lets BoringSSL take part in dtls; its C++ takes minutes to build and needs cmake, clang
                  and libclang
+  --aws-lc-rs    builds ours on aws-lc-rs instead of ring
   --rounds N     more rounds give calmer figures
   --json PATH    writes the rows as {figure, subject, value, unit, goal, met}
   --instructions counts the instructions of a DTLS handshake and of a record that are our own, with callgrind,
@@ -56,11 +57,13 @@ the first build takes minutes. Read the ratios: absolute times belong to the mac
             return instructions::run(project, arguments.iter().any(|word| word == "--record"));
         }
         let mut cargo = vec!["run", "--release", "--manifest-path", "tests/bench/Cargo.toml"];
-        // It decides what is built, and the program need not hear of it.
-        let before = arguments.len();
-        arguments.retain(|word| word != "--with-boring");
-        if arguments.len() < before {
-            cargo.extend(["--features", "boring"]);
+        // They decide what is built, and the program need not hear of them.
+        for (word, feature) in [("--with-boring", "boring"), ("--aws-lc-rs", "aws-lc-rs")] {
+            let before = arguments.len();
+            arguments.retain(|argument| argument != word);
+            if arguments.len() < before {
+                cargo.extend(["--features", feature]);
+            }
         }
         start(project, &cargo, arguments)
     },

@@ -213,6 +213,10 @@
 //! DTLS 1.3 prefers [`NamedGroup::X25519MLKEM768`], as browsers do. Its shares make the ClientHello and the server's
 //! first flight two datagrams each; [`Config::groups`] says what that costs and how to do without it.
 //!
+//! # Cryptography
+//! Signatures, key exchange, hashes and AEAD are ring's. The feature `aws-lc-rs` takes them from aws-lc-rs instead, which is
+//! faster and whose C takes minutes to build.
+//!
 //! # What it refuses
 //! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
 //! A peer without the extended master secret (RFC 7627) is refused.

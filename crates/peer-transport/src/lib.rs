@@ -63,6 +63,9 @@
 //! as browsers do under an unchanged certificate, has kept it, and that is what
 //! [`Event::RestartCompleted`] then says.
 //!
+//! # Cryptography
+//! DTLS and SRTP take it from ring, or with the feature `aws-lc-rs` from aws-lc-rs.
+//!
 //! # Bad input
 //! Bytes that fit nowhere are dropped for a [`Discard`] reason and counted in [`PeerTransport::stats`]. Only commands
 //! return errors, and a refused command leaves no trace. Nothing unauthenticated ends a connected transport.

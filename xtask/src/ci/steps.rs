@@ -63,6 +63,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "interop-firefox", summary: "cargo xtask interop firefox", run: Run::Peer("firefox") },
     Step { name: "interop-tshark", summary: "cargo xtask interop tshark", run: Run::Peer("tshark") },
     Step { name: "satellites", summary: "cargo check of the workspaces beside", run: Run::Check(satellites) },
+    Step {
+        name: "backend",
+        summary: "clippy and tests of what has cryptography, on aws-lc-rs instead of ring",
+        run: Run::Check(backend),
+    },
     Step { name: "instructions", summary: "cargo xtask bench --instructions", run: Run::Check(instructions) },
     Step {
         name: "platforms",
@@ -112,6 +117,20 @@ fn clippy(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> 
     in_turn(vec![command], progress, "no warnings", "warnings")
 }
 
+/// After the workspaces beside, which build aws-lc-rs for a peer.
+fn backend(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    const PACKAGES: [&str; 8] =
+        ["-p", "dtls-core", "-p", "srtp", "-p", "peer-transport", "--features", "peer-transport/aws-lc-rs"];
+    let cargo = |command: &str, rest: &[&str]| project.cargo(&[&[command][..], &PACKAGES, rest].concat());
+    let clippy = cargo("clippy", &["--all-targets", "--", "-D", "warnings"]);
+    let clippy = in_turn(vec![clippy], progress, "no warnings", "warnings on aws-lc-rs")?;
+    if matches!(clippy, Outcome::Passed(_)) {
+        counted(cargo("test", &["--no-fail-fast"]), progress)
+    } else {
+        Ok(clippy)
+    }
+}
+
 fn docs(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     let mut command = project.cargo(&["doc", "--no-deps", "--workspace", "--keep-going"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
@@ -119,7 +138,11 @@ fn docs(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
 }
 
 fn tests(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    let mut command = project.cargo(&["test", "--workspace", "--no-fail-fast"]);
+    counted(project.cargo(&["test", "--workspace", "--no-fail-fast"]), progress)
+}
+
+/// Runs tests and counts them.
+fn counted(mut command: Command, progress: Progress<'_>) -> Result<Outcome, String> {
     let run = process::collected(&mut command, LIMIT, progress)?;
     let count = TestCount::of(&run.output);
     let detail = format!("{} passed, {} failed, {} ignored", count.passed, count.failed, count.ignored);

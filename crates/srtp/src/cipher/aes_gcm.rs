@@ -1,6 +1,12 @@
-//! AES in Galois/counter mode (RFC 7714 sections 8 and 9), by ring.
+//! AES in Galois/counter mode (RFC 7714 sections 8 and 9), by ring or by aws-lc-rs, which mirrors its interface.
 
-use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, Tag, UnboundKey};
+#[cfg(feature = "aws-lc-rs")]
+use aws_lc_rs as backend;
+#[cfg(not(feature = "aws-lc-rs"))]
+use ring as backend;
+
+use backend::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, Tag, UnboundKey};
+use backend::error::Unspecified;
 use srtp_keys::AesGcmKeys;
 use zeroize::Zeroizing;
 
@@ -43,7 +49,7 @@ impl AesGcm {
     pub(crate) fn seal(&self, id: PacketId, header: &[u8], payload: &mut [u8]) -> Result<Tag, TooLong> {
         self.key
             .seal_in_place_separate_tag(self.nonce(id), Aad::from(header), payload)
-            .map_err(|_: ring::error::Unspecified| TooLong)
+            .map_err(|_: Unspecified| TooLong)
     }
 
     /// Decrypts in place what ends in its tag. A failure overwrites it.
@@ -51,7 +57,7 @@ impl AesGcm {
     pub(crate) fn open(&self, id: PacketId, header: &[u8], sealed: &mut [u8]) -> Result<(), Discard> {
         match self.key.open_in_place(self.nonce(id), Aad::from(header), sealed) {
             Ok(_) => Ok(()),
-            Err(ring::error::Unspecified) => Err(Discard::Unauthenticated),
+            Err(Unspecified) => Err(Discard::Unauthenticated),
         }
     }
 
