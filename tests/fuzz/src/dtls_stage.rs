@@ -327,6 +327,15 @@ impl Endpoint {
         self.lives() && self.half_closed.is_none()
     }
 
+    /// What is of no use makes no room: it may be meant for another connection.
+    pub(crate) fn try_input(&mut self, now: Instant, datagram: &[u8]) -> Admitted {
+        let outcome = self.connection.try_input(now, datagram, &mut Vec::new());
+        if !matches!(outcome, Admitted::Discarded(_)) {
+            self.earn(datagram.len());
+        }
+        outcome
+    }
+
     fn close_sending(&mut self, now: Instant) {
         if self.connection.close_sending(now).is_ok() {
             self.half_closed.get_or_insert(HalfClosed::Ours);
@@ -514,9 +523,7 @@ impl Side for Endpoint {
             110..=139 => drop(self.connection.update_keys(now)),
             140..=159 => self.connection.release_final_flight(now),
             160..=179 => {
-                let datagram = [which; 40];
-                self.earn(datagram.len());
-                let _ = self.connection.try_input(now, &datagram, &mut Vec::new());
+                self.try_input(now, &[which; 40]);
             }
             180..=199 => self.connection.note_forgery(now),
             200..=229 => self.answer(),

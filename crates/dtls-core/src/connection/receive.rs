@@ -32,7 +32,10 @@ impl Connection {
         if let State::Idle { .. } = self.state {
             return self.discard(Discard::NotStarted);
         }
-        self.outbox.credit(datagram.len());
+        let len = datagram.len();
+        if trial == Trial::Only {
+            self.outbox.credit(len);
+        }
         let mut admitted = None;
         let mut rest = datagram;
         loop {
@@ -40,10 +43,15 @@ impl Connection {
             admitted = Some(better(admitted, outcome));
             rest = after;
             if rest.is_empty() {
+                let admitted = admitted.unwrap_or(outcome);
+                // What may be another connection's makes room only where it was of use.
+                if trial == Trial::OneOfSeveral && !matches!(admitted, Admitted::Discarded(_)) {
+                    self.outbox.credit(len);
+                }
                 self.settle_acknowledgements();
                 // After all else: an answer to what has just arrived goes before what waited.
                 self.release_withheld();
-                return admitted.unwrap_or(outcome);
+                return admitted;
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::world::{
     Dice, Fate, Side, World, client_config, message_record, message_types, ms, server_config, without_ml_kem,
 };
-use dtls_core::{Config, PathValidation, Versions};
+use dtls_core::{Admitted, Config, Discard, PathValidation, Versions};
 
 const BOTH: [Versions; 2] = [Versions::Dtls12, Versions::Dtls13];
 
@@ -50,6 +50,28 @@ fn every_datagram_counts_and_so_does_junk() {
         assert_eq!(sent(&world, Side::Server), 0, "{}", world.trace());
         world.inject(Side::Server, &[0xee; 200]);
         assert!(sent(&world, Side::Server) > 0, "{}", world.trace());
+    }
+}
+
+#[test]
+fn what_may_be_meant_for_another_connection_makes_no_room() {
+    for versions in BOTH {
+        let mut world = world(versions).started();
+        world.run_until(|world| world.server.stats().flights_withheld > 0);
+        world.set_network(|_| Fate::Drop);
+        let (now, mut scratch) = (world.now, Vec::new());
+        for _ in 0..10 {
+            let tried = world.server.try_input(now, &[0xee; 200], &mut scratch);
+            assert_eq!(tried, Admitted::Discarded(Discard::NotDtls));
+            world.collect();
+        }
+        assert_eq!(sent(&world, Side::Server), 0, "{}", world.trace());
+        let hello = world.sent[0].bytes.clone();
+        for _ in 0..2 {
+            world.server.try_input(now, &hello, &mut scratch);
+        }
+        world.collect();
+        assert_eq!(sent(&world, Side::Server), 0, "a repeat is of no use\n{}", world.trace());
     }
 }
 
