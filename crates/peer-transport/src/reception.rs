@@ -14,6 +14,7 @@ use srtp::RtpHeader;
 use crate::association::{Association, Established, Protected};
 use crate::generation::{Current, EarlyHello, Stage};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
+use crate::phase::Phase;
 use crate::stats::Discard;
 use crate::transport::PeerTransport;
 
@@ -213,7 +214,7 @@ impl PeerTransport {
         let Some(Hello::Client(random)) = hello else {
             return self.stats.discard(Discard::NotReady);
         };
-        if self.phase == crate::transport::Phase::Closed || !self.ice.is_bound(self.generation(), path) {
+        if self.phase == Phase::Closed || !self.ice.is_bound(self.generation(), path) {
             return self.stats.discard(Discard::NotReady);
         }
         let replaced = self.early.expect(random);

@@ -16,8 +16,9 @@ use crate::generation::{
     Attempt, Before, Current, Judgement, LocalDtls, Otherwise, Restart, Signalling, Stage,
 };
 use crate::parameters::{DescriptionKind, Parameters};
+use crate::phase::Phase;
 use crate::setup;
-use crate::transport::{PeerTransport, Phase};
+use crate::transport::PeerTransport;
 use crate::verdict::{self, BySignalling, Ends, Signalled};
 
 impl PeerTransport {

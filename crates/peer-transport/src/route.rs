@@ -12,9 +12,10 @@ use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
 use crate::generation::{Current, Otherwise, Restart, Stage};
 use crate::media::Transmit;
+use crate::phase::Phase;
 use crate::reception::Slot;
 use crate::stats::Discard;
-use crate::transport::{PeerTransport, Phase};
+use crate::transport::PeerTransport;
 use crate::verdict::{self, Ends};
 
 /// A connection that ends has at most an alert to say, so this many datagrams never wait.

@@ -1,7 +1,8 @@
 //! One peer: ICE, DTLS and SRTP composed into a transport (the shape is that of ORTC's).
 //!
-//! Commands first, then the five verbs, then what can be asked. Who gets a received packet is in
-//! `reception`, what the layers answer is in `route`, restarts are in `restart` and `handover`.
+//! Commands first, then the five verbs, then what can be asked. What is sent is in `sending`, who gets a received
+//! packet in `reception`, what the layers answer in `route`, restarts are in `restart` and `handover`, the end is in
+//! `phase`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,14 +16,17 @@ use crate::association::{Association, Established};
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
 use crate::detached::Detached;
-use crate::error::{Error, Failure, SendError};
+use crate::error::Error;
 use crate::event::{Event, Side, State};
 use crate::events::Events;
 use crate::expiry::ExpiryNotice;
 use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
 use crate::media::{Datagram, Media, Transmit};
-use crate::parameters::{IceOptions, Parameters, TlsId};
+use crate::names::Names;
+use crate::parameters::{IceOptions, Parameters};
+use crate::phase::Phase;
 use crate::setup;
+use crate::stale_hellos::StaleHellos;
 use crate::stats::{Discard, Stats};
 
 //= rfc5764-3-session-per-ports
@@ -39,7 +43,7 @@ pub struct PeerTransport {
     pub(crate) config: Arc<Config>,
     pub(crate) now: Instant,
     pub(crate) phase: Phase,
-    announced: State,
+    pub(crate) announced: State,
     pub(crate) ice: Agent,
     pub(crate) names: Names,
     pub(crate) signalling: Signalling,
@@ -62,14 +66,6 @@ pub struct PeerTransport {
     /// Counts what may have changed the names and paths that ICE answers to.
     pub(crate) ice_changes: u64,
     pub(crate) stats: Stats,
-}
-
-/// Whether the transport lives. Everything finer follows from what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Open,
-    Closed,
-    Failed(Failure),
 }
 
 impl PeerTransport {
@@ -205,62 +201,6 @@ impl PeerTransport {
         let now = self.advance(now);
         self.ice.end_of_remote_candidates(now, ufrag);
         self.route(now);
-    }
-
-    /// Protects one RTP packet and appends it to `out`: the header as bytes, with its contributing sources
-    /// and extension, and the payload.
-    ///
-    /// # Errors
-    /// [`SendError`]; `out` is then as it was.
-    pub fn send_rtp(
-        &mut self,
-        now: Instant,
-        header: &[u8],
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Transmit, SendError> {
-        let now = self.advance(now);
-        let path = self.sending_path(now)?;
-        let without_keys = self.detached.without_keys();
-        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
-        let len = outbound.protect_rtp(header, payload, out)?;
-        self.stats.rtp_sent.add(len);
-        Ok(Transmit::new(path, len))
-    }
-
-    /// Protects one compound RTCP packet and appends it to `out`.
-    ///
-    /// # Errors
-    /// [`SendError`]; `out` is then as it was.
-    pub fn send_rtcp(
-        &mut self,
-        now: Instant,
-        compound: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Transmit, SendError> {
-        let now = self.advance(now);
-        let path = self.sending_path(now)?;
-        let without_keys = self.detached.without_keys();
-        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
-        let len = outbound.protect_rtcp(compound, out)?;
-        self.stats.rtcp_sent.add(len);
-        Ok(Transmit::new(path, len))
-    }
-
-    /// Sends application data, an SCTP packet for example, in one DTLS record.
-    /// [`poll_transmit`](Self::poll_transmit) hands it out.
-    ///
-    /// # Errors
-    /// [`SendError::TooLarge`] above [`max_data_len`](Self::max_data_len), [`SendError::WouldBlock`] where
-    /// the queue is full.
-    pub fn send_data(&mut self, now: Instant, data: &[u8]) -> Result<(), SendError> {
-        let now = self.advance(now);
-        self.sending_path(now)?;
-        self.sending()?.connection.send(now, data).map_err(|error| match error {
-            dtls_core::Error::TooLarge { max } => SendError::TooLarge { max },
-            dtls_core::Error::WouldBlock => SendError::WouldBlock,
-            _ => SendError::NotConnected,
-        })
     }
 
     /// Takes back our consent to receive: the peer's checks are answered with 403 from now on, and nothing
@@ -462,115 +402,5 @@ impl PeerTransport {
     pub(crate) fn discard<T>(&mut self, reason: Discard) -> Option<T> {
         self.stats.discard(reason);
         None
-    }
-
-    fn sending(&mut self) -> Result<&mut Established, SendError> {
-        self.current.established_mut().ok_or(SendError::NotConnected)
-    }
-
-    fn sending_path(&self, now: Instant) -> Result<Path, SendError> {
-        if self.current.established().is_none() {
-            return Err(SendError::NotConnected);
-        }
-        let permission = self.ice.permission(now).ok_or(SendError::NotPermitted)?;
-        if permission.until.is_some_and(|until| now >= until) {
-            return Err(SendError::NotPermitted);
-        }
-        Ok(permission.path)
-    }
-
-    /// The state that follows from what the transport holds.
-    fn derive_state(&self) -> State {
-        let restarting = self.restart.as_ref().is_some_and(|restart| !restart.stage.is_settled());
-        match self.phase {
-            Phase::Closed => State::Closed,
-            Phase::Failed(_) => State::Failed,
-            Phase::Open if self.signalling.remote.is_none() => State::New,
-            Phase::Open if restarting || self.sending_path(self.now).is_err() => State::Connecting,
-            Phase::Open => State::Connected,
-        }
-    }
-
-    /// Tells the application where it has not been told. A failure was told by its own event.
-    pub(crate) fn announce_state(&mut self) {
-        let state = self.derive_state();
-        if state != self.announced {
-            self.announced = state;
-            if state != State::Failed {
-                self.events.push(Event::StateChanged(state));
-            }
-        }
-    }
-
-    /// Nothing works any more.
-    pub(crate) fn fail(&mut self, now: Instant, failure: Failure) {
-        if self.phase != Phase::Open {
-            return;
-        }
-        match failure {
-            // A peer whose side still believes in the association ignores a fresh handshake, so the
-            // association stays, silent, for the restart that may find a path again.
-            Failure::Ice(_) => {
-                self.drop_restart();
-                self.phase = Phase::Failed(failure);
-            }
-            Failure::Dtls { .. } | Failure::HandshakeTimeout { .. } | Failure::Keys { .. } => {
-                self.end(now, Phase::Failed(failure));
-            }
-        }
-        self.announced = State::Failed;
-        self.events.push(Event::Failed(failure));
-    }
-
-    /// Lets go of every association and stops ICE.
-    pub(crate) fn end(&mut self, now: Instant, phase: Phase) {
-        self.drop_restart();
-        self.current = Current::Absent;
-        self.draining = None;
-        self.forget_early();
-        self.phase = phase;
-        self.ice.close(now);
-        self.ice_changes = self.ice_changes.wrapping_add(1);
-    }
-}
-
-/// Names that are told to the peer and never repeat.
-pub(crate) struct Names {
-    seed: Seed,
-    minted: u64,
-}
-
-impl Names {
-    const fn new(seed: Seed) -> Self {
-        Self { seed, minted: 0 }
-    }
-
-    pub(crate) fn tls_id(&mut self) -> TlsId {
-        let mut random = [0; TlsId::RANDOM_BYTES];
-        self.seed.fill(self.minted, &mut random);
-        self.minted = self.minted.wrapping_add(1);
-        TlsId::from_random(random)
-    }
-}
-
-/// The randoms of the peer's hellos of associations that are over, so that a late duplicate is not taken
-/// for a new handshake.
-#[derive(Default)]
-pub(crate) struct StaleHellos(VecDeque<[u8; 32]>);
-
-impl StaleHellos {
-    /// A datagram that is late by more than eight restarts is not worth a place.
-    const MAX: usize = 8;
-
-    pub(crate) fn note(&mut self, random: Option<[u8; 32]>) {
-        let Some(random) = random else { return };
-        if self.0.len() == Self::MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back(random);
-    }
-
-    pub(crate) fn contains(&self, random: &[u8; 32]) -> bool {
-        self.0.contains(random)
     }
 }

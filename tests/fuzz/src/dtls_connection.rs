@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use crate::{
-    dtls_stage::{CLIENT, Endpoint, SERVER, Stage},
+    dtls_endpoint::Endpoint,
+    dtls_stage::{CLIENT, SERVER, Stage},
     input::Input,
     network::{self, Network},
 };

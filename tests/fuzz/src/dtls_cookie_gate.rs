@@ -16,7 +16,8 @@ use std::{
 use dtls_core::{Admitted, Connection, CookieGate, Discard, GateConfig, GateVerdict};
 
 use crate::{
-    dtls_stage::{CLIENT, Endpoint, SERVER, Stage},
+    dtls_endpoint::Endpoint,
+    dtls_stage::{CLIENT, SERVER, Stage},
     input::Input,
     network::{self, Network, Side},
 };

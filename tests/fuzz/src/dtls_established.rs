@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::{
     dtls_connection::assert_works,
+    dtls_endpoint::{Endpoint, Plot},
     dtls_forgery,
-    dtls_stage::{CLIENT, Endpoint, Plot, SERVER, Stage},
+    dtls_stage::{CLIENT, SERVER, Stage},
     input::Input,
     network::{self, Network},
 };

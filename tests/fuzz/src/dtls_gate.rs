@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use dtls_core::{Connection, CookieGate, GateConfig, GateVerdict};
 
 use crate::{
-    dtls_stage::{CLIENT, Endpoint, SERVER, Stage},
+    dtls_endpoint::Endpoint,
+    dtls_stage::{CLIENT, SERVER, Stage},
     input::Input,
     network::{self, Side},
 };

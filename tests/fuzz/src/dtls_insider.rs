@@ -12,8 +12,9 @@ use std::time::Duration;
 use dtls_core::Versions;
 
 use crate::{
+    dtls_endpoint::{Endpoint, Plot},
     dtls_keys::{Keys, Opened},
-    dtls_stage::{CLIENT, Endpoint, Plot, SERVER, Stage, Who},
+    dtls_stage::{CLIENT, SERVER, Stage, Who},
     input::Input,
     network::{self, Network},
 };

@@ -14,7 +14,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     dtls_connection::assert_works,
-    dtls_stage::{Plot, Stage},
+    dtls_endpoint::Plot,
+    dtls_stage::Stage,
     input::Input,
     network::{self, Network},
 };

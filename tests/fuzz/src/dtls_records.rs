@@ -10,7 +10,8 @@ use std::time::Instant;
 use dtls_core::Admitted;
 
 use crate::{
-    dtls_stage::{Endpoint, Stage},
+    dtls_endpoint::Endpoint,
+    dtls_stage::Stage,
     input::Input,
     network::{self, Side},
 };

@@ -1,35 +1,28 @@
 //! The stage of the DTLS targets: two connections of ours, what they are configured for, and what they promise always.
 //!
 //! Two bytes of the input are a [`Stage`]: versions, authentication and what else changes the messages on the wire.
-//! An [`Endpoint`] is one connection and its user; whatever happens to it, it connects at most once, ends at most
-//! once, says nothing after the end, hands out nothing twice, and answers no input with more than a flight.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use dtls_core::{
-    Admitted, Authentication, Certificate, CertificateVerdict, CipherSuite, Config, Connection, DtlsRole,
-    Event, HashAlgorithm, KeyLogLine, Limits, NamedGroup, PathValidation, PeerPolicy, ProtocolVersion, Psk,
-    Versions,
+    Authentication, Certificate, CipherSuite, Config, HashAlgorithm, Limits, NamedGroup, PathValidation,
+    PeerPolicy, Versions,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
-use crate::{dtls_forgery, input::Input, network::Side};
+use crate::input::Input;
 
 pub(crate) const CLIENT: usize = 0;
 pub(crate) const SERVER: usize = 1;
-
-/// No answer to one input has more datagrams: a flight of some kilobytes at the smallest MTU, an ACK and an alert.
-const MAX_ANSWER: u64 = 40;
 
 /// What the two sides are configured for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
     versions: [Versions; 2],
-    who: Who,
+    pub(crate) who: Who,
     shape: u8,
 }
 
@@ -103,6 +96,20 @@ impl Stage {
         self.shape & 4 != 0
     }
 
+    /// Whether the application thinks about what it is asked.
+    pub(crate) const fn answers_late(self) -> bool {
+        self.shape & 8 != 0
+    }
+
+    /// A round trip that somebody has measured.
+    pub(crate) fn round_trip(self) -> Option<Duration> {
+        self.has_hint().then_some(Duration::from_millis(20))
+    }
+
+    pub(crate) const fn has_hint(self) -> bool {
+        self.shape & 64 != 0
+    }
+
     /// Whether this side may not connect, whatever happens.
     pub(crate) fn forbids(self, side: usize) -> bool {
         match self.who {
@@ -118,16 +125,6 @@ impl Stage {
         }
     }
 
-    /// Both sides, started.
-    pub(crate) fn set(self, now: Instant) -> [Endpoint; 2] {
-        let rtt = (self.shape & 64 != 0).then_some(Duration::from_millis(20));
-        [CLIENT, SERVER].map(|side| {
-            let mut endpoint = Endpoint::new(now, self, side);
-            endpoint.connection.start(now, rtt).expect("not started before");
-            endpoint
-        })
-    }
-
     /// The configuration of one side. Bits of the shape: 0 the smallest MTU, 1 a retry for another group, 2 small
     /// bounds, 3 questions answered late, 4 and 5 the suite, 6 a hint of the round trip, and a path
     /// that the handshake validates, 7 a key log.
@@ -135,7 +132,7 @@ impl Stage {
         let mut config =
             Config { versions: self.versions[side], key_log: self.shape & 128 != 0, ..Config::default() };
         config.authentication = self.authentication(side);
-        if self.shape & 64 != 0 {
+        if self.has_hint() {
             config.path = PathValidation::ByHandshake;
         }
         if self.shape & 1 != 0 {
@@ -231,308 +228,5 @@ impl Cast {
             issue("sfu.example", ExtendedKeyUsagePurpose::ServerAuth),
         ];
         Self { today, own: [own(), own()], stranger: own(), issued, root }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HalfClosed {
-    Ours,
-    Peers,
-}
-
-/// One connection and its user.
-pub(crate) struct Endpoint {
-    pub(crate) connection: Connection,
-    stage: Stage,
-    side: usize,
-    now: Instant,
-    mtu: usize,
-    /// How much may leave, as long as the path is not validated.
-    credit: Option<usize>,
-    pub(crate) connected: Option<ProtocolVersion>,
-    /// `Failed` or `Closed`, which come once.
-    pub(crate) ended: Option<Event>,
-    pub(crate) closed_by_us: bool,
-    /// Which direction was closed alone.
-    half_closed: Option<HalfClosed>,
-    pub(crate) plot: Plot,
-    /// Whether nothing of the handshake is kept that anybody's repeat could call for.
-    is_released: bool,
-    answers: Answers,
-    /// How many messages were sent; each is of its own.
-    sent: u32,
-    /// Which of the peer's messages arrived.
-    pub(crate) received: BTreeSet<u32>,
-    pub(crate) secrets: Vec<KeyLogLine>,
-    /// The randoms of client and server, once both are known.
-    pub(crate) randoms: Option<[[u8; 32]; 2]>,
-}
-
-/// What the script may do beside tampering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plot {
-    /// Commands of every kind.
-    Life,
-    /// Commands, but nobody closes.
-    Siege,
-    /// Commands, and records that authenticate although the peer has not sent them.
-    Betrayal,
-}
-
-/// When the questions of a connection are answered.
-enum Answers {
-    AtOnce,
-    /// On command: what was asked last.
-    Later(Option<Event>),
-}
-
-impl Endpoint {
-    fn new(now: Instant, stage: Stage, side: usize) -> Self {
-        let config = stage.config(side);
-        let connection = match side {
-            CLIENT => Connection::client(now, config),
-            _ => Connection::server(now, config),
-        }
-        .expect("the configuration is sound");
-        let config = stage.config(side);
-        let validates = side == SERVER && config.path == PathValidation::ByHandshake;
-        Self { credit: validates.then_some(0), ..Self::around(connection, now, stage, side) }
-    }
-
-    /// The user of a connection that stands for this side and whose path is validated.
-    pub(crate) fn around(connection: Connection, now: Instant, stage: Stage, side: usize) -> Self {
-        Self {
-            connection,
-            stage,
-            side,
-            now,
-            mtu: stage.config(side).mtu,
-            credit: None,
-            connected: None,
-            ended: None,
-            closed_by_us: false,
-            half_closed: None,
-            plot: Plot::Life,
-            is_released: false,
-            answers: if stage.shape & 8 == 0 { Answers::AtOnce } else { Answers::Later(None) },
-            sent: 0,
-            received: BTreeSet::new(),
-            secrets: Vec::new(),
-            randoms: None,
-        }
-    }
-
-    /// In both directions.
-    pub(crate) fn is_open(&self) -> bool {
-        self.lives() && self.half_closed.is_none()
-    }
-
-    /// What is of no use makes no room: it may be meant for another connection.
-    pub(crate) fn try_input(&mut self, now: Instant, datagram: &[u8]) -> Admitted {
-        let outcome = self.connection.try_input(now, datagram, &mut Vec::new());
-        if !matches!(outcome, Admitted::Discarded(_)) {
-            self.earn(datagram.len());
-        }
-        outcome
-    }
-
-    fn close_sending(&mut self, now: Instant) {
-        if self.connection.close_sending(now).is_ok() {
-            self.half_closed.get_or_insert(HalfClosed::Ours);
-        }
-    }
-
-    /// Our direction is closed, and that of the peer's is not.
-    pub(crate) fn only_listens(&self) -> bool {
-        self.half_closed == Some(HalfClosed::Ours)
-    }
-
-    /// In one direction at least.
-    fn lives(&self) -> bool {
-        self.connected.is_some() && self.ended.is_none()
-    }
-
-    pub(crate) fn exported(&self) -> [u8; 60] {
-        let mut exported = [0; 60];
-        self.connection.export("EXTRACTOR-dtls_srtp", None, &mut exported).expect("connected");
-        exported
-    }
-
-    /// Sends a message of its own, where it can, and returns its number.
-    pub(crate) fn send(&mut self, now: Instant) -> Option<u32> {
-        self.connection.send(now, &self.message(self.sent)).ok()?;
-        self.sent += 1;
-        Some(self.sent - 1)
-    }
-
-    fn message(&self, number: u32) -> Vec<u8> {
-        [&[u8::try_from(self.side).expect("0 or 1")][..], &number.to_be_bytes()].concat()
-    }
-
-    /// Which of the peer's messages it is.
-    fn number_of(&self, data: &[u8]) -> u32 {
-        let [side, number @ ..] = data else { panic!("received what was never sent: {data:?}") };
-        assert_eq!(usize::from(*side), 1 - self.side, "received what was never sent to us");
-        u32::from_be_bytes(number.try_into().expect("received what was never sent"))
-    }
-
-    /// Answers what was asked, and from now on at once.
-    pub(crate) fn answer(&mut self) {
-        if let Answers::Later(Some(question)) = std::mem::replace(&mut self.answers, Answers::AtOnce) {
-            self.answer_to(&question);
-        }
-    }
-
-    fn answer_to(&mut self, question: &Event) {
-        // A question may have gone with the attempt that asked it.
-        let _ = if let Event::CertificateReceived { chain } = question {
-            assert!(!chain.is_empty());
-            let verdict = match self.stage.who {
-                Who::Refused(_) => CertificateVerdict::Refuse,
-                _ => CertificateVerdict::Accept,
-            };
-            self.connection.judge_certificate(self.now, verdict)
-        } else {
-            let is_other = self.stage.who == Who::OtherPsk && self.side == SERVER;
-            let psk = Psk::new(b"sensor-7", if is_other { b"another key" } else { b"the key" });
-            let has_none = is_other && self.stage.shape & 64 != 0;
-            self.connection.provide_psk(self.now, (!has_none).then(|| psk.expect("of good length")))
-        };
-    }
-
-    fn sent_datagrams(&self) -> u64 {
-        self.connection.stats().datagrams_sent
-    }
-
-    /// Nobody's words call for anything once the handshake is over on both sides, and never for more than a flight.
-    fn check_answer(&self, before: u64, outcome: Admitted) {
-        let answer = self.sent_datagrams() - before;
-        assert!(answer <= MAX_ANSWER, "{answer} datagrams in answer to one");
-        if self.lives() && self.is_released && outcome != Admitted::Authenticated {
-            assert_eq!(answer, 0, "an answer to nobody: {outcome:?}");
-        }
-    }
-}
-
-impl Endpoint {
-    /// So many bytes have arrived.
-    fn earn(&mut self, len: usize) {
-        if let Some(credit) = &mut self.credit {
-            *credit += 3 * len;
-        }
-    }
-
-    /// As `handle_input`, and what the connection says to it.
-    pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Admitted {
-        self.now = now;
-        self.earn(datagram.len());
-        let _ = dtls_core::peek(datagram);
-        // Where a deadline has come, what is due leaves first and answers nobody.
-        let is_due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
-        let before = self.sent_datagrams();
-        let outcome = self.connection.handle_input(now, datagram);
-        if !is_due {
-            self.check_answer(before, outcome);
-        }
-        if outcome == Admitted::Authenticated {
-            self.credit = None;
-        }
-        outcome
-    }
-}
-
-impl Side for Endpoint {
-    fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) {
-        self.receive(now, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        self.connection.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize> {
-        let len = self.connection.poll_transmit(buffer)?.len;
-        assert!(len <= self.mtu, "a datagram of {len} bytes, and the MTU is {}", self.mtu);
-        if self.connection.is_connected() {
-            // A Finished that waited for an answer proves the path when the answer comes.
-            self.credit = None;
-        }
-        if let Some(credit) = &mut self.credit {
-            *credit = credit.checked_sub(len).expect("at most three times what arrived leaves");
-        }
-        Some(len)
-    }
-
-    fn drain_events(&mut self) {
-        while let Some(event) = self.connection.poll_event() {
-            assert!(self.ended.is_none(), "{event:?} after {:?}", self.ended);
-            match event {
-                Event::Connected(negotiated) => {
-                    assert!(self.connected.is_none(), "connected twice");
-                    assert!(!self.stage.forbids(self.side), "connected without the proofs: {:?}", self.stage);
-                    self.connected = Some(negotiated.version);
-                    self.is_released = negotiated.version == ProtocolVersion::DTLS13
-                        || self.connection.role() == DtlsRole::Client;
-                }
-                Event::Data(data) => {
-                    assert!(self.connected.is_some(), "data before the handshake was over");
-                    if self.plot != Plot::Betrayal {
-                        assert!(self.received.insert(self.number_of(&data)), "received twice");
-                    }
-                }
-                Event::PeerClosing => {
-                    assert_eq!(self.half_closed, None, "with both directions it has ended");
-                    self.half_closed = Some(HalfClosed::Peers);
-                }
-                Event::Failed(_) | Event::Closed(_) => self.ended = Some(event),
-                Event::CertificateReceived { .. } | Event::PskRequested(_) => {
-                    assert!(self.connected.is_none(), "a question after the handshake");
-                    match &mut self.answers {
-                        Answers::AtOnce => self.answer_to(&event),
-                        Answers::Later(question) => *question = Some(event),
-                    }
-                }
-                Event::FinalFlightReleased => self.is_released = true,
-                Event::KeyLog(line) => self.secrets.push(line),
-                Event::RekeyNeeded | Event::FreshClientHello => {}
-            }
-        }
-        if let (Some(ours), Some(theirs)) = (self.connection.local_random(), self.connection.remote_random())
-        {
-            self.randoms = Some(if self.side == CLIENT { [ours, theirs] } else { [theirs, ours] });
-        }
-        assert_eq!(self.connection.is_connected(), self.lives() && !self.only_listens());
-        let exports = self.connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]).is_ok();
-        assert_eq!(exports, self.lives(), "keys for those who are connected, and for nobody else");
-    }
-
-    fn forged(&self, script: &mut Input<'_>) -> Vec<u8> {
-        dtls_forgery::datagram(script)
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
-    }
-
-    fn command(&mut self, now: Instant, which: u8) {
-        self.now = now;
-        match which {
-            0..=79 => drop(self.send(now)),
-            80..=109 => self.connection.retransmit(now),
-            110..=139 => drop(self.connection.update_keys(now)),
-            140..=159 => self.connection.release_final_flight(now),
-            160..=179 => {
-                self.try_input(now, &[which; 40]);
-            }
-            180..=199 => self.connection.note_forgery(now),
-            200..=229 => self.answer(),
-            230..=241 if self.plot != Plot::Siege => self.close_sending(now),
-            _ if self.plot != Plot::Siege => {
-                self.closed_by_us |= self.ended.is_none();
-                self.connection.close(now);
-            }
-            _ => {}
-        }
     }
 }

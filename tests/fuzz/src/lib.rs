@@ -22,6 +22,7 @@
 mod candidate_line;
 mod dtls_connection;
 mod dtls_cookie_gate;
+mod dtls_endpoint;
 mod dtls_established;
 mod dtls_forgery;
 mod dtls_gate;

@@ -1,0 +1,25 @@
+//! Hellos of associations that are over.
+
+use std::collections::VecDeque;
+
+/// The randoms of the peer's hellos of associations that are over, so that a late duplicate is not taken
+/// for a new handshake.
+#[derive(Default)]
+pub(crate) struct StaleHellos(VecDeque<[u8; 32]>);
+
+impl StaleHellos {
+    /// A datagram that is late by more than eight restarts is not worth a place.
+    const MAX: usize = 8;
+
+    pub(crate) fn note(&mut self, random: Option<[u8; 32]>) {
+        let Some(random) = random else { return };
+        if self.0.len() == Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(random);
+    }
+
+    pub(crate) fn contains(&self, random: &[u8; 32]) -> bool {
+        self.0.contains(random)
+    }
+}
