@@ -200,9 +200,6 @@ impl Connection {
             return Err(Error::KeyExhausted);
         }
         self.finish_datagram();
-        if self.records.is_worn() {
-            self.announce_wear();
-        }
         self.mind_wear();
         Ok(())
     }
@@ -432,19 +429,24 @@ impl Connection {
     // Shared by the parts below.
 
     /// Time never goes back, and what was due happens before anything else.
+    #[inline]
     fn catch_up(&mut self, now: Instant) {
         self.now = self.now.max(now);
         while let Some(timer) = self.timers.expire(self.now) {
-            match timer {
-                Timer::Retransmit => self.repeat_flight(),
-                Timer::FinalFlight => {
-                    self.give_up_final_flight();
-                    self.forget_final_flight();
-                }
-                Timer::Acknowledge => self.send_ack(),
-                Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
-                Timer::AlertHint => self.believe_alert(),
+            self.on_timer(timer);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Retransmit => self.repeat_flight(),
+            Timer::FinalFlight => {
+                self.give_up_final_flight();
+                self.forget_final_flight();
             }
+            Timer::Acknowledge => self.send_ack(),
+            Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
+            Timer::AlertHint => self.believe_alert(),
         }
     }
 

@@ -31,15 +31,26 @@ impl Connection {
         }
     }
 
-    /// DTLS 1.3: something was sealed under the newest key.
+    /// Something was sealed under the newest key.
+    #[inline]
     pub(super) fn mind_wear(&mut self) {
-        self.replace_worn_key();
-        self.end_spent_key();
+        if self.records.is_worn() {
+            self.relieve_worn_key();
+        }
+    }
+
+    fn relieve_worn_key(&mut self) {
+        if self.has_key_updates() {
+            self.replace_worn_key();
+            self.end_spent_key();
+        } else {
+            self.announce_wear();
+        }
     }
 
     /// Keys that have sealed much are replaced, one KeyUpdate at a time (RFC 9147 section 8).
     fn replace_worn_key(&mut self) {
-        if self.outstanding() != Some(Outstanding::Nothing) || !self.records.epochs().is_worn() {
+        if self.outstanding() != Some(Outstanding::Nothing) {
             return;
         }
         if self.can_update_keys() {
@@ -51,7 +62,7 @@ impl Connection {
 
     /// A key that has sealed all that it may, and has no successor, ends the association (RFC 9147 section 4.5.3).
     fn end_spent_key(&mut self) {
-        if self.has_key_updates() && self.records.epochs().is_spent() {
+        if self.records.epochs().is_spent() {
             self.close_by_us();
         }
     }

@@ -208,9 +208,12 @@ const fn lowest_bits(epoch: u16) -> u8 {
 
 /// Encrypts or decrypts the number in a header, which is the same (RFC 9147 section 4.2.3).
 fn hide_number(key: &EpochKey, header: &mut [u8], number_len: usize, sealed: &[u8]) -> Option<()> {
-    let mask = key.numbers.new_mask(sealed.get(..16)?).ok()?;
-    let number = header.get_mut(1..)?.iter_mut().take(number_len);
-    number.zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    let [first, second, ..] = key.numbers.new_mask(sealed.get(..16)?).ok()?;
+    match header {
+        [_, low, ..] if number_len == 1 => *low ^= first,
+        [_, high, low, ..] => (*high, *low) = (*high ^ first, *low ^ second),
+        _ => return None,
+    }
     Some(())
 }
 

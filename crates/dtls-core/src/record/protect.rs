@@ -148,9 +148,10 @@ impl RecordLayer {
         self.keys.is_some()
     }
 
-    /// Whether the write key comes close to its end.
+    /// Whether the newest write key of either version comes close to its end.
     pub(crate) fn is_worn(&self) -> bool {
         self.keys.as_ref().is_some_and(|keys| keys.write_sequence.is_worn())
+            || self.epochs.as_ref().is_some_and(|epochs| epochs.is_worn())
     }
 
     /// Bytes that a record of this epoch adds to its content.
