@@ -26,7 +26,7 @@ use crate::crypto::group::NamedGroup;
 use crate::crypto::suite13::Suite13;
 use crate::discard::Discard;
 use crate::dtls13::server::{Prospect, prospect};
-use crate::error::Error;
+use crate::error::{Error, Misconfigured};
 use crate::extension::{self, ExtensionType, key_share};
 use crate::failure::{Failure, Misbehaved};
 use crate::handshake::transcript::Transcript;
@@ -140,6 +140,9 @@ impl CookieGate {
     pub fn new(now: Instant, config: impl Into<Arc<Config>>, gate: GateConfig) -> Result<Self, Error> {
         let config = config.into();
         config.check()?;
+        if gate.secret_period.min(gate.cookie_lifetime) < Duration::from_millis(1) {
+            return Err(Misconfigured::NoCookieLifetime.into());
+        }
         Ok(Self {
             config,
             now,

@@ -85,6 +85,10 @@ pub enum Misconfigured {
     /// [`crate::Schedule::initial`] is zero: a flight would be repeated without end in the same instant.
     #[error("the first timeout of a flight is zero")]
     NoTimeout,
+    /// [`crate::GateConfig::cookie_lifetime`] or [`crate::GateConfig::secret_period`] is less than a millisecond: no
+    /// cookie would be good when it comes back.
+    #[error("the cookies of the gate have no lifetime")]
+    NoCookieLifetime,
     /// [`crate::Config::mtu`] is below [`crate::Config::MIN_MTU`].
     #[error("the MTU is below {min} bytes")]
     MtuTooSmall {

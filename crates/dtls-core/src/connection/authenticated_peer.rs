@@ -14,6 +14,7 @@ use crate::record::epochs::FIRST_APPLICATION_EPOCH;
 use crate::record::protect::Epoch;
 use crate::record::unified::UnifiedHeader;
 use crate::record::{ContentType, RecordNumber};
+use std::time::Duration;
 
 const FIRST: Epoch = Epoch::Application(FIRST_APPLICATION_EPOCH);
 
@@ -261,6 +262,28 @@ fn a_repeated_flight_has_the_signature_that_it_had() {
     for sent in [of_server, of_client] {
         assert!(sent[0].len() > 300 && sent[0] == sent[1] && sent[1] == sent[2]);
     }
+}
+
+#[test]
+fn an_ack_of_nothing_asks_for_the_flight_again() {
+    let mut pair = before_the_last_flight();
+    // The timeout of the ninth transmission has doubled, so that an ACK can be ahead of it.
+    for _ in 0..8 {
+        pair.now += pair.server.rto;
+        pair.server.handle_timeout(pair.now);
+    }
+    datagrams(&mut pair.server);
+    let mut ask = |after: Duration| {
+        pair.now += after;
+        let mut ack = record(&mut pair.client, Epoch::Handshake, ContentType::Ack, &[0, 0]);
+        pair.server.handle_input(pair.now, &mut ack);
+        datagrams(&mut pair.server).len()
+    };
+    let moment = Duration::from_millis(1);
+    let rto = Duration::from_millis(400);
+    assert_eq!(ask(rto.saturating_sub(moment)), 0, "it may still be on its way");
+    assert!(ask(moment) > 0);
+    assert_eq!(ask(moment), 0);
 }
 
 //= rfc9147bis-8-nothing-after-update

@@ -5,8 +5,8 @@ use crate::world::{
     message_types, ms, plaintext_record, records, server_config, without_ml_kem,
 };
 use dtls_core::{
-    Admitted, Authentication, CipherSuite, Config, Connection, CookieGate, Discard, Event, Failure,
-    GateConfig, GateVerdict, Misbehaved, NamedGroup, ProtocolVersion, Psk, Versions,
+    Admitted, Authentication, CipherSuite, Config, Connection, CookieGate, Discard, Error, Event, Failure,
+    GateConfig, GateVerdict, Misbehaved, Misconfigured, NamedGroup, ProtocolVersion, Psk, Versions,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -447,6 +447,18 @@ fn a_cookie_is_good_for_its_lifetime_and_no_millisecond_longer() {
 }
 
 //= rfc9147-11-cookie-unforgeable
+#[test]
+fn a_gate_whose_cookies_are_never_good_is_refused() {
+    let config = Arc::new(server_config());
+    let refused = |gate: GateConfig| {
+        let made = CookieGate::new(Instant::now(), Arc::clone(&config), gate);
+        matches!(made, Err(Error::Config(Misconfigured::NoCookieLifetime)))
+    };
+    assert!(refused(GateConfig { cookie_lifetime: Duration::ZERO, ..GateConfig::default() }));
+    assert!(refused(GateConfig { secret_period: Duration::ZERO, ..GateConfig::default() }));
+    assert!(!refused(GateConfig { cookie_lifetime: ms(1), secret_period: ms(1), ..GateConfig::default() }));
+}
+
 #[test]
 fn another_gate_does_not_know_the_cookie() {
     for versions in BOTH {

@@ -122,6 +122,26 @@ fn the_delay_of_an_ack_is_exact_and_configurable() {
     assert_eq!(acknowledgements(delayed(ms(350)), None, 399), [350_000], "however long");
 }
 
+//= rfc9147-7.1-gap
+#[test]
+fn the_delay_of_an_ack_counts_from_the_first_record_that_it_names() {
+    let mut from_server = 0;
+    let mut world = small()
+        .network(move |packet| {
+            from_server += usize::from(packet.from == Side::Server);
+            match (packet.from, from_server) {
+                (Side::Client, 0) | (Side::Server, 1) => Fate::Deliver,
+                (Side::Server, 2) => Fate::Delay(ms(60)),
+                _ => Fate::Drop,
+            }
+        })
+        .started();
+    world.pass(ms(20 + 99));
+    assert_eq!(count(&world, Side::Client), 1, "{}", world.trace());
+    world.pass(ms(1));
+    assert_eq!(count(&world, Side::Client), 2, "{}", world.trace());
+}
+
 #[test]
 fn without_a_delay_an_ack_leaves_at_once() {
     let schedule = Schedule { ack_delay: Some(Duration::ZERO), ..Schedule::default() };
