@@ -48,6 +48,7 @@ impl Connection {
     }
 
     pub(super) fn send_ack(&mut self) {
+        self.timers.stop(Timer::Acknowledge);
         self.await_rest_of_flight();
         // Nothing is lost by waiting until somebody fetches: it comes again.
         if self.is_outbox_full() {
@@ -82,14 +83,16 @@ impl Connection {
 
     /// A client that has heard the beginning of the server's flight has nothing of its own to repeat. Its ACK keeps the
     /// handshake alive instead, on the schedule of a flight: a server may have to wait for it before it sends anything
-    /// more (RFC 9147 section 5.1), and an ACK can be lost.
-    fn await_rest_of_flight(&mut self) {
-        match &self.state {
-            State::Handshaking(handshaking) if self.role == DtlsRole::Client => {
-                let pause = timeout(&self.config, self.rto, handshaking.received.times_told() + 1);
-                self.timers.set(Timer::Acknowledge, self.now, pause);
-            }
-            _ => self.timers.stop(Timer::Acknowledge),
+    /// more (RFC 9147 section 5.1), and an ACK can be lost. While the application is asked, the handshake waits for it and
+    /// not for the server.
+    pub(super) fn await_rest_of_flight(&mut self) {
+        if let State::Handshaking(handshaking) = &self.state
+            && self.role == DtlsRole::Client
+            && !handshaking.received.is_empty()
+            && !handshaking.machine.awaits_answer()
+        {
+            let pause = timeout(&self.config, self.rto, handshaking.received.times_told() + 1);
+            self.timers.set(Timer::Acknowledge, self.now, pause);
         }
     }
 

@@ -313,6 +313,7 @@ impl Connection {
                 self.arm_retransmission(pause);
                 self.follow_up();
                 self.deliver_complete();
+                self.await_rest_of_flight();
                 self.settle_acknowledgements();
             }
         }

@@ -39,6 +39,10 @@ impl Received {
         self.has_news
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     /// An ACK leaves. The numbers stay, so that a later one covers them again, in case this one is lost.
     pub(crate) const fn told(&mut self) {
         self.has_news = false;

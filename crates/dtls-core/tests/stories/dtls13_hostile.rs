@@ -5,7 +5,8 @@ use crate::world::{
     plaintext_record, server_config, without_ml_kem,
 };
 use dtls_core::{
-    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, NamedGroup, PeerPolicy, Versions,
+    AlertDescription, CertificateVerdict, Config, Discard, Event, Failure, NamedGroup, PathValidation,
+    PeerPolicy, Versions,
 };
 
 fn dtls13(config: Config) -> Config {
@@ -86,6 +87,53 @@ fn a_forged_alert_ends_no_handshake_that_waits_for_a_verdict() {
             world.assert_works();
         }
     }
+}
+
+#[test]
+fn a_client_whose_application_takes_its_time_repeats_nothing() {
+    for (versions, acks) in [(Versions::Dtls12, 0), (Versions::Dtls13, 1)] {
+        let with = |config| without_ml_kem(Config { versions, ..config });
+        let client = config(&identities().client, PeerPolicy::Application);
+        let mut world = World::with(with(client), with(server_config())).started();
+        world.pass(ms(6000));
+        let by_client = world.sent.iter().filter(|packet| packet.from == Side::Client).count();
+        assert_eq!(by_client, 1 + acks, "a hello\n{}", world.trace());
+        let now = world.now;
+        world.client.judge_certificate(now, CertificateVerdict::Accept).unwrap();
+        world.collect();
+        world.run_until(World::are_connected);
+        world.pass(ms(2000));
+        world.assert_works();
+    }
+}
+
+#[test]
+fn a_verdict_on_a_flight_that_is_not_all_there_is_followed_by_the_ack_again() {
+    // The server's last datagram is lost, and the client's ACKs before the verdict.
+    let small = |config: Config| Config { mtu: 256, ..dtls13(config) };
+    let server = Config { path: PathValidation::ByHandshake, ..small(server_config()) };
+    let client = config(&identities().client, PeerPolicy::Application);
+    let mut world = World::with(small(client), server);
+    let mut from_server = 0;
+    world = world.network(move |packet| {
+        from_server += usize::from(packet.from == Side::Server);
+        match packet.from {
+            Side::Server if from_server == 4 => Fate::Drop,
+            Side::Client if from_server > 0 => Fate::Drop,
+            _ => Fate::Deliver,
+        }
+    });
+    world = world.started();
+    world.pass(ms(3000));
+    assert!(world.client_events.iter().any(|event| matches!(event, Event::CertificateReceived { .. })));
+    world.set_network(|_| Fate::Deliver);
+    let now = world.now;
+    world.client.judge_certificate(now, CertificateVerdict::Accept).unwrap();
+    world.collect();
+    world.run_until(World::are_connected);
+    assert!(world.now - now <= ms(400 + 40), "{}", world.trace());
+    world.pass(ms(2000));
+    world.assert_works();
 }
 
 #[test]
