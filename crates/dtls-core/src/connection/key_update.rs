@@ -160,6 +160,7 @@ pub(super) mod tests {
     use crate::config::{Authentication, Config, PeerPolicy, Versions};
     use crate::event::{ClosedBy, Event};
     use crate::failure::Failure;
+    use crate::record::ContentType;
     use crate::record::epochs::Wear;
     use crate::record::protect::Epoch;
     use std::time::{Duration, Instant, SystemTime};
@@ -326,6 +327,50 @@ pub(super) mod tests {
         pair.exchange();
         assert_eq!(writing(&pair.client), Epoch::Application(FIRST_APPLICATION_EPOCH + 1));
         assert!(pair.client.is_connected() && pair.server.is_connected());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_the_keys_before_an_update() {
+        let mut pair = pair();
+        pair.client.update_keys(pair.now).unwrap();
+        pair.exchange();
+        for connection in [&mut pair.client, &mut pair.server] {
+            connection.send(pair.now, b"data").unwrap();
+        }
+        pair.exchange();
+        let former = Epoch::Application(FIRST_APPLICATION_EPOCH);
+        for connection in [&mut pair.client, &mut pair.server] {
+            assert!(!connection.records.can_read(3) && connection.records.can_read(4 & 3));
+            let write = connection.records.write(former, ContentType::ApplicationData, b"", &mut Vec::new());
+            assert!(write.is_err());
+        }
+    }
+
+    #[test]
+    fn forgeries_ask_once_however_long_the_peer_takes_to_replace_its_key() {
+        let mut pair = pair();
+        let mut bytes = Vec::new();
+        for _ in 0..WEAR.forgeries {
+            pair.server.handle_input(pair.now, &mut forge(3));
+        }
+        let _ = pair.server.poll_transmit(&mut bytes).unwrap();
+        pair.client.handle_input(pair.now, &mut std::mem::take(&mut bytes));
+        // The client's own KeyUpdate is lost, and its ACK is not.
+        let _ = pair.client.poll_transmit(&mut bytes).unwrap();
+        bytes.clear();
+        let _ = pair.client.poll_transmit(&mut bytes).unwrap();
+        pair.server.handle_input(pair.now, &mut std::mem::take(&mut bytes));
+        assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH + 1));
+        for _ in 1..WEAR.forgeries {
+            pair.server.handle_input(pair.now, &mut forge(3));
+        }
+        assert_eq!(pair.server.outstanding(), Some(Outstanding::Nothing));
+        pair.server.handle_input(pair.now, &mut forge(3));
+        assert_eq!(
+            pair.server.outstanding(),
+            Some(Outstanding::KeyUpdate),
+            "half of what the key bears is over again"
+        );
     }
 
     #[test]

@@ -173,11 +173,13 @@ impl Connection {
         if let State::Connected(Established { post: Some(post), .. }) = &mut self.state
             && post.outstanding == Outstanding::FinalFlight
             && !post.outgoing.flight.is_acknowledged()
-            && post.answered_at.is_none_or(|at| now.saturating_duration_since(at) >= pause)
         {
-            post.answered_at = Some(now);
+            // Our flight says that theirs is here, so no ACK need say it (RFC 9147 section 7.1).
             self.answered = true;
-            self.repeat_flight();
+            if post.answered_at.is_none_or(|at| now.saturating_duration_since(at) >= pause) {
+                post.answered_at = Some(now);
+                self.repeat_flight();
+            }
         }
     }
 

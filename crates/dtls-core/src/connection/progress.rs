@@ -65,6 +65,7 @@ impl Connection {
         // What answers our flight acknowledges all of it, be it a fragment (RFC 9147 section 7.2).
         if protected && handshaking.machine.is_dtls13_protected() {
             handshaking.outgoing.flight.begin();
+            self.outbox.forget_withheld();
             self.timers.stop(Timer::Retransmit);
         }
         let waits = handshaking.machine.awaits_answer();

@@ -279,6 +279,25 @@ fn the_last_flight_is_acknowledged_for_four_minutes() {
     assert!(count(&world, Side::Client) > repeats + flights);
 }
 
+#[test]
+fn a_repeated_flight_of_many_datagrams_is_answered_once() {
+    let mut world = small().network(|packet| {
+        // The client's last flight is lost.
+        if packet.from == Side::Client && packet.index > 0 { Fate::Drop } else { Fate::Deliver }
+    });
+    let now = world.now;
+    // The server repeats its flight long before the client would.
+    world.client.start(now, None).unwrap();
+    world.server.start(now, Some(ms(100))).unwrap();
+    world.collect();
+    world.run_until(|world| world.client.is_connected());
+    let (flight, of_server) = (count(&world, Side::Client) - 1, count(&world, Side::Server));
+    assert!(flight > 1 && of_server > 2, "{}", world.trace());
+    world.pass(ms(160));
+    assert_eq!(count(&world, Side::Server), 2 * of_server, "{}", world.trace());
+    assert_eq!(count(&world, Side::Client), 1 + 2 * flight, "{}", world.trace());
+}
+
 //= rfc9147-5.8.1-early-data
 #[test]
 fn data_that_overtakes_the_finished_waits_for_it() {

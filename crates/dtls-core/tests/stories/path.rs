@@ -145,6 +145,28 @@ fn loss_and_repetition_only_take_time() {
     }
 }
 
+#[test]
+fn a_repetition_that_waited_does_not_leave_after_it_was_answered() {
+    for versions in BOTH {
+        // The client answers at once, and its answer takes longer than the server waits.
+        let mut is_answered = false;
+        let mut world = world(versions)
+            .network(move |packet| match packet.from {
+                Side::Server => {
+                    is_answered = true;
+                    Fate::Deliver
+                }
+                Side::Client if is_answered => Fate::Delay(ms(395)),
+                Side::Client => Fate::Deliver,
+            })
+            .started();
+        world.run_until(World::are_connected);
+        assert!(world.server.stats().flights_withheld > 1, "{versions:?}\n{}", world.trace());
+        let by_server = world.sent.iter().filter(|packet| packet.from == Side::Server).count();
+        assert_eq!(by_server, 2, "{versions:?}\n{}", world.trace());
+    }
+}
+
 /// Small datagrams, so that the server's flight comes in many.
 fn in_pieces(versions: Versions) -> World {
     let with = |config| Config { versions, mtu: 256, ..without_ml_kem(config) };
