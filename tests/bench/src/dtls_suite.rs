@@ -5,8 +5,8 @@
 //! parsed before the clock starts, and so is what else a peer prepares for a connection; ours is counted whole.
 //! "bare" is what no such handshake can do without: for each side one key generation, one key agreement, one
 //! signature and one verification. "hashes" is what the RFCs have both sides hash beside that; it is nobody's goal and
-//! explains a part of the ratio to "bare", above all on a processor without SHA instructions. Over X25519MLKEM768 we are compared with BoringSSL alone, because dimpl and ring do
-//! not have it.
+//! explains a part of the ratio to "bare", above all on a processor without SHA instructions. Over X25519MLKEM768 we
+//! are compared with BoringSSL alone, because dimpl and ring do not have it.
 //!
 //! Record: what one side sends, the other one reads. "bare" copies, seals and opens as much with the AEAD alone, in
 //! one buffer that never moves. It is a floor for any engine and within reach of none: whoever owns what was sent until

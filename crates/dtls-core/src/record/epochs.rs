@@ -165,7 +165,8 @@ impl Epochs {
         let tag = key.record.seal(sequence.to_be_bytes(), header, content).ok_or(KeyExhausted)?;
         out.extend_from_slice(tag.as_ref());
         let (header, sealed) = split_header::<HEADER_LEN>(out, start)?;
-        hide_number(key, header, 2, sealed).ok_or(KeyExhausted)
+        hide_number(key, header, 2, sealed).ok_or(KeyExhausted)?;
+        Ok(())
     }
 
     /// Opens a record in place. Its bytes are destroyed where it does not authenticate.
@@ -178,12 +179,8 @@ impl Epochs {
         let matching = |reading: &&mut Reading| lowest_bits(reading.epoch) == header.epoch_bits;
         let reading = self.reading.iter_mut().rev().find(matching).ok_or(Discard::UnknownEpoch)?;
         let (clear, sealed) = record.split_at_mut_checked(header.len).ok_or(Discard::Truncated)?;
-        hide_number(&reading.key, clear, header.number_len, sealed).ok_or(Discard::BadRecord)?;
-        let truncated = match *clear {
-            [_, low, ..] if header.number_len == 1 => u16::from(low),
-            [_, high, low, ..] => u16::from_be_bytes([high, low]),
-            _ => return Err(Discard::Truncated),
-        };
+        let truncated =
+            hide_number(&reading.key, clear, header.number_len, sealed).ok_or(Discard::BadRecord)?;
         let sequence = reconstruct(truncated, header.number_len, reading.replay.next());
         reading.replay.check(sequence)?;
         let opened =
@@ -206,15 +203,22 @@ const fn lowest_bits(epoch: u16) -> u8 {
     low & 0b11
 }
 
-/// Encrypts or decrypts the number in a header, which is the same (RFC 9147 section 4.2.3).
-fn hide_number(key: &EpochKey, header: &mut [u8], number_len: usize, sealed: &[u8]) -> Option<()> {
+/// Encrypts or decrypts the number in a header, which is the same (RFC 9147 section 4.2.3), and tells what stands there
+/// then.
+fn hide_number(key: &EpochKey, header: &mut [u8], number_len: usize, sealed: &[u8]) -> Option<u16> {
     let [first, second, ..] = key.numbers.new_mask(sealed.get(..16)?).ok()?;
     match header {
-        [_, low, ..] if number_len == 1 => *low ^= first,
-        [_, high, low, ..] => (*high, *low) = (*high ^ first, *low ^ second),
-        _ => return None,
+        [_, low, ..] if number_len == 1 => {
+            *low ^= first;
+            Some(u16::from(*low))
+        }
+        [_, high, low, ..] => {
+            let number = u16::from_be_bytes([*high, *low]) ^ u16::from_be_bytes([first, second]);
+            [*high, *low] = number.to_be_bytes();
+            Some(number)
+        }
+        _ => None,
     }
-    Some(())
 }
 
 /// DTLSInnerPlaintext: the content, its type, and any number of zeros.
