@@ -1,7 +1,7 @@
 //! A DTLS connection: the public face.
 //!
-//! Reads as a table of contents. What a datagram does is in `receive`, what a handshake message does in
-//! `progress`, how it all ends in `ending`.
+//! Reads as a table of contents. What can be asked is in `known`, what a datagram does in `receive`, what a handshake
+//! message does in `progress`, how it all ends in `ending`.
 
 mod acknowledge;
 #[cfg(test)]
@@ -14,24 +14,25 @@ mod false_handshake;
 #[cfg(test)]
 mod false_peer;
 mod key_update;
+mod known;
 mod post_handshake;
 mod progress;
 mod receive;
 mod state;
+mod wear;
 
 use crate::config::{Config, DtlsRole, PathValidation};
 use crate::cookie_gate::Admission;
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
 use crate::discard::Discard;
-use crate::dtls12::key_schedule::RESERVED_LABELS;
 use crate::error::Error;
-use crate::event::{Admitted, CertificateVerdict, Event, Negotiated};
+use crate::event::{Admitted, CertificateVerdict, Event};
 use crate::events::Events;
 use crate::handshake::step::Answer;
 use crate::message::Random;
 use crate::outbox::Outbox;
 use crate::psk::Psk;
-use crate::record::protect::{Epoch, RecordLayer};
+use crate::record::protect::RecordLayer;
 use crate::record::{ContentType, MAX_CONTENT_LEN};
 use crate::stats::Stats;
 use crate::timer::{Timer, Timers};
@@ -341,91 +342,6 @@ impl Connection {
         self.timers.next()
     }
 
-    // What is known.
-
-    /// Who sends the ClientHello.
-    #[must_use]
-    pub const fn role(&self) -> DtlsRole {
-        self.role
-    }
-
-    /// Whether data can be sent.
-    #[must_use]
-    pub const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected(_)) && self.directions().may_send()
-    }
-
-    /// What the handshake agreed upon, while it is connected.
-    #[must_use]
-    pub fn negotiated(&self) -> Option<Negotiated> {
-        self.established().map(|established| established.connected.negotiated())
-    }
-
-    /// The certificate that the peer proved to own, as DER, while it is connected.
-    #[must_use]
-    pub fn remote_certificate(&self) -> Option<&[u8]> {
-        self.established()?.connected.remote_certificate()
-    }
-
-    /// Exports keying material (RFC 5705): the same bytes on both sides, and nowhere else.
-    /// For SRTP the label is `EXTRACTOR-dtls_srtp` without a context (RFC 5764 section 4.2).
-    ///
-    /// # Errors
-    /// [`Error::NotConnected`] unless it is connected, [`Error::ReservedLabel`], [`Error::TooLarge`] for a
-    /// context above 2^16-1 bytes.
-    pub fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
-        if RESERVED_LABELS.contains(&label) {
-            return Err(Error::ReservedLabel);
-        }
-        let established = self.established().ok_or(Error::NotConnected)?;
-        let exported = established.connected.export(label, context, out);
-        exported.ok_or(Error::TooLarge { max: usize::from(u16::MAX) })
-    }
-
-    /// The random of our hello, which names this handshake on the wire; `None` after the end.
-    #[must_use]
-    pub fn local_random(&self) -> Option<[u8; 32]> {
-        match &self.state {
-            State::Idle { local_random } => Some(*local_random),
-            State::Handshaking(handshaking) => Some(handshaking.local_random),
-            State::Connected(established) => Some(established.randoms(self.role).local),
-            State::Closed | State::Failed => None,
-        }
-    }
-
-    /// The random of the peer's hello, as far as one was taken; `None` after the end. Nothing authenticates it
-    /// before [`Event::Connected`].
-    #[must_use]
-    pub fn remote_random(&self) -> Option<[u8; 32]> {
-        match &self.state {
-            State::Handshaking(handshaking) => handshaking.remote_random,
-            State::Connected(established) => Some(established.randoms(self.role).remote),
-            State::Idle { .. } | State::Closed | State::Failed => None,
-        }
-    }
-
-    /// The most bytes that [`Connection::send`] takes at once.
-    #[must_use]
-    pub fn max_data_len(&self) -> usize {
-        self.config.mtu.saturating_sub(self.record_overhead()).min(MAX_CONTENT_LEN)
-    }
-
-    /// How many bytes a record adds to its data under the negotiated suite, or at most before that.
-    #[must_use]
-    pub fn record_overhead(&self) -> usize {
-        let epoch = match &self.state {
-            State::Connected(established) => established.connected.epoch(),
-            _ => Epoch::Protected,
-        };
-        self.records.overhead(epoch)
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub const fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
     // Shared by the parts below.
 
     /// Time never goes back, and what was due happens before anything else.
@@ -485,27 +401,6 @@ impl Connection {
             established.final_flight = FinalFlight::Released;
             self.timers.stop(Timer::FinalFlight);
             self.events.push(Event::FinalFlightReleased);
-        }
-    }
-
-    fn announce_wear(&mut self) {
-        if let State::Connected(established) = &mut self.state
-            && !established.wear_announced
-        {
-            established.wear_announced = true;
-            self.events.push(Event::RekeyNeeded);
-        }
-    }
-
-    /// In DTLS 1.3 each key has a count of its own.
-    fn count_forgery(&mut self, epoch_bits: Option<u8>) {
-        /// Half of what RFC 9147 section 4.5.3 allows for ChaCha20-Poly1305 and AES-GCM (2^36).
-        const MANY_FORGERIES: u64 = 1 << 35;
-        self.stats.forgeries = self.stats.forgeries.saturating_add(1);
-        if self.records.note_forgery(epoch_bits) {
-            self.replace_forged_key();
-        } else if !self.has_key_updates() && self.stats.forgeries >= MANY_FORGERIES {
-            self.announce_wear();
         }
     }
 

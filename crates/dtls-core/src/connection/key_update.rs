@@ -31,61 +31,12 @@ impl Connection {
         }
     }
 
-    /// Something was sealed under the newest key.
-    #[inline]
-    pub(super) fn mind_wear(&mut self) {
-        if self.records.is_worn() {
-            self.relieve_worn_key();
-        }
-    }
-
-    fn relieve_worn_key(&mut self) {
-        if self.has_key_updates() {
-            self.replace_worn_key();
-            self.end_spent_key();
-        } else {
-            self.announce_wear();
-        }
-    }
-
-    /// Keys that have sealed much are replaced, one KeyUpdate at a time (RFC 9147 section 8).
-    fn replace_worn_key(&mut self) {
-        if self.outstanding() != Some(Outstanding::Nothing) {
-            return;
-        }
-        if self.can_update_keys() {
-            self.begin_key_update(KeyUpdate::NotRequested);
-        } else {
-            self.announce_wear();
-        }
-    }
-
-    /// A key that has sealed all that it may, and has no successor, ends the association (RFC 9147 section 4.5.3).
-    fn end_spent_key(&mut self) {
-        if self.records.epochs().is_spent() {
-            self.close_by_us();
-        }
-    }
-
     pub(super) const fn has_key_updates(&self) -> bool {
         matches!(self.state, State::Connected(Established { post: Some(_), .. }))
     }
 
-    /// Forgeries have us ask for new keys, and never end anything.
-    pub(super) fn replace_forged_key(&mut self) {
-        if self.outstanding() != Some(Outstanding::Nothing) {
-            return;
-        }
-        if self.can_update_keys() {
-            self.records.epochs().forget_forgeries();
-            self.begin_key_update(KeyUpdate::Requested);
-        } else {
-            self.announce_wear();
-        }
-    }
-
     /// Whether there is another epoch, and a message that may begin it (RFC 9147 section 8).
-    fn can_update_keys(&self) -> bool {
+    pub(super) fn can_update_keys(&self) -> bool {
         let State::Connected(Established {
             connected: Connected::Dtls13(connected),
             post: Some(post),
@@ -98,7 +49,7 @@ impl Connection {
         directions.may_send() && connected.writing() < u16::MAX && post.outgoing.has_sequence()
     }
 
-    fn begin_key_update(&mut self, request: KeyUpdate) {
+    pub(super) fn begin_key_update(&mut self, request: KeyUpdate) {
         let State::Connected(established) = &mut self.state else { return };
         let epoch = established.connected.epoch();
         let Some(post) = &mut established.post else { return };

@@ -140,10 +140,6 @@ impl SigningKey {
 }
 
 /// A signature of ours.
-#[cfg_attr(
-    feature = "aws-lc-rs",
-    expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")
-)]
 pub(crate) enum Signed {
     Curve(signature::Signature),
     Rsa(Vec<u8>),
