@@ -267,7 +267,7 @@ impl Connection {
     /// [`crate::PathValidation::ByHandshake`] may leave. Without effect where nothing is held back.
     pub fn note_path_validated(&mut self, now: Instant) {
         self.catch_up(now);
-        self.outbox.lift();
+        self.lift_limit();
     }
 
     /// Sends the current flight again at once. Without effect where nothing is outstanding.
@@ -391,7 +391,7 @@ impl Connection {
     fn finish_datagram(&mut self) {
         self.outbox.finish_datagram();
         self.stats.datagrams_sent = self.outbox.finished();
-        self.outbox.release();
+        self.release_withheld();
     }
 
     fn forget_final_flight(&mut self) {

@@ -283,7 +283,7 @@ impl CookieGate {
         if !decoded.legacy_cookie.is_empty() {
             let genuine = self.cookies.check(address_token, Form::Dtls12, decoded.legacy_cookie);
             if let Some(genuine) = genuine.filter(|genuine| self.cookies.belongs(genuine, decoded)) {
-                return Ok(self.admit(hello, genuine.age, None));
+                return Ok(self.admit(address_token, hello, genuine.age, None));
             }
             self.stats.bad_cookies = self.stats.bad_cookies.saturating_add(1);
         }
@@ -327,10 +327,19 @@ impl CookieGate {
             hello_hash: hello_hash.to_vec(),
             request: wish.request(retry, cookie),
         };
-        Ok(self.admit(hello, age, Some(retried)))
+        Ok(self.admit(address_token, hello, age, Some(retried)))
     }
 
-    fn admit(&mut self, hello: &Hello<'_>, round_trip: Duration, retried: Option<Retried>) -> GateVerdict {
+    fn admit(
+        &mut self,
+        address_token: &[u8],
+        hello: &Hello<'_>,
+        round_trip: Duration,
+        retried: Option<Retried>,
+    ) -> GateVerdict {
+        // What else there is of this ClientHello would admit it once more, with a piece that comes late.
+        self.strangers.forget(address_token);
+        self.acquainted.forget(address_token);
         self.stats.admissions = self.stats.admissions.saturating_add(1);
         GateVerdict::Accept(Admission {
             config: Arc::clone(&self.config),

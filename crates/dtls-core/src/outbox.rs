@@ -59,10 +59,10 @@ impl Outbox {
         }
     }
 
-    /// Everything may leave.
-    pub(crate) fn lift(&mut self) {
+    /// Everything may leave. Whether something waited for that.
+    pub(crate) fn lift(&mut self) -> bool {
         self.allowance = Allowance::Everything;
-        self.release();
+        self.release()
     }
 
     /// Whether something waits for more to arrive.

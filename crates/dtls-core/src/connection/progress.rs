@@ -389,16 +389,39 @@ impl Connection {
             }
         }
         if awaits_answer {
-            let pause = timeout(&self.config, self.rto, flight.transmissions());
+            // What may not leave waits for something to arrive: whoever forged a hello has us wake up rarely.
+            let pause = if self.outbox.is_withholding() {
+                self.config.schedule.cap.max(self.rto)
+            } else {
+                timeout(&self.config, self.rto, flight.transmissions())
+            };
             self.arm_retransmission(pause);
         }
     }
 
-    /// What waited for the peer's path to be validated leaves where it may, which is as good as a repetition.
+    /// What waited for the peer's path to be validated leaves where it may.
     pub(super) fn release_withheld(&mut self) {
-        let released = self.outbox.release();
-        if let (true, State::Handshaking(handshaking)) = (released, &mut self.state) {
-            handshaking.outgoing.flight.note_sent(self.now);
+        if self.outbox.release() {
+            self.note_released();
+        }
+    }
+
+    /// The peer's path is validated.
+    pub(super) fn lift_limit(&mut self) {
+        if self.outbox.lift() {
+            self.note_released();
+        }
+    }
+
+    /// A flight that leaves at last is as good as a repetition.
+    fn note_released(&mut self) {
+        if let State::Handshaking(handshaking) = &mut self.state {
+            let flight = &mut handshaking.outgoing.flight;
+            flight.note_sent(self.now);
+            if self.timers.is_set(Timer::Retransmit) {
+                let pause = timeout(&self.config, self.rto, flight.transmissions());
+                self.arm_retransmission(pause);
+            }
         }
     }
 }

@@ -110,7 +110,7 @@ impl Connection {
         self.note_epoch(number.epoch);
         self.receive_content(number, content_type, content);
         self.note_server_connected(number.epoch);
-        self.outbox.lift();
+        self.lift_limit();
         Admitted::Authenticated
     }
 
@@ -233,7 +233,7 @@ impl Connection {
             }
         }
         // Its keys come from what we sent.
-        self.outbox.lift();
+        self.lift_limit();
         Admitted::Authenticated
     }
 

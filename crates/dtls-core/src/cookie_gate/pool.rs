@@ -70,6 +70,10 @@ impl Pool {
         self.take(address_token)
     }
 
+    pub(super) fn forget(&mut self, address_token: &[u8]) {
+        self.take(address_token);
+    }
+
     fn take(&mut self, address_token: &[u8]) -> Option<Entry> {
         let entry = self.entries.remove(address_token)?;
         self.by_age.remove(&entry.arrival.number);

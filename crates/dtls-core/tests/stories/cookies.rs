@@ -416,6 +416,21 @@ fn a_hello_in_one_datagram_leaves_nothing_behind_and_gets_no_more_than_it_brough
     }
 }
 
+#[test]
+fn a_hello_that_was_admitted_is_not_admitted_again_by_a_piece_of_it_that_comes_late() {
+    for versions in BOTH {
+        for waits in 0..2 {
+            let mut doorstep = Doorstep::of(versions);
+            let [_, second] = doorstep.hellos();
+            let halves = pieces(1, &body(&second), 120);
+            assert!(matches!(doorstep.knock(HERE, &halves[waits]).0, GateVerdict::Wait));
+            assert!(doorstep.is_admitted(HERE, &second));
+            assert_eq!(doorstep.gate.held(), 0);
+            assert!(matches!(doorstep.knock(HERE, &halves[1 - waits]).0, GateVerdict::Wait));
+        }
+    }
+}
+
 //= rfc9147-11-cookie-address
 #[test]
 fn a_cookie_is_worth_nothing_at_another_address() {

@@ -41,6 +41,23 @@ fn not_more_than_three_times_what_arrived_leaves_however_long_nobody_answers() {
 }
 
 #[test]
+fn a_flight_that_may_not_leave_wakes_the_server_rarely_and_is_on_time_once_it_has_left() {
+    for versions in BOTH {
+        let mut world = world(versions).started_with(Some(ms(20)));
+        world.run_until(|world| world.server.stats().flights_withheld > 0);
+        let (server, until) = (&mut world.server, world.now + ms(20_000));
+        let mut wakes = 0;
+        while let Some(due) = server.poll_timeout().filter(|due| *due < until) {
+            server.handle_timeout(due);
+            wakes += 1;
+        }
+        assert!((6..=7).contains(&wakes), "every three seconds: {wakes}");
+        server.note_path_validated(until);
+        assert_eq!(server.poll_timeout(), Some(until + ms(50)));
+    }
+}
+
+#[test]
 fn every_datagram_counts_and_so_does_junk() {
     for versions in BOTH {
         let mut world = world(versions).started();
