@@ -6,41 +6,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use dtls_core::Certificate;
 
-use crate::wall_clock::WallClock;
+use crate::config::Config;
 
 /// How long before the end of its validity a certificate is spoken of, unless the configuration says otherwise.
 pub(crate) const NOTICE: Duration = Duration::from_secs(24 * 3600);
 
-/// Remembers of which end the application knows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ExpiryNotice {
-    told: Option<SystemTime>,
+/// The end of the first certificate to end, of several that the peer may be shown any of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expiry {
+    pub(crate) not_after: SystemTime,
+    /// When to speak of it.
+    pub(crate) due: Instant,
 }
 
-impl ExpiryNotice {
-    /// When to speak of these certificates. `None` where nobody told the date, or the application knows.
-    pub(crate) fn due(
-        self,
-        clock: Option<WallClock>,
-        notice: Duration,
-        certificates: &[Certificate],
-    ) -> Option<Instant> {
-        let clock = clock?;
-        let end = first_end(certificates)?;
-        if self.told == Some(end) {
-            return None;
-        }
-        clock.moment(end.checked_sub(notice).unwrap_or(SystemTime::UNIX_EPOCH))
+impl Expiry {
+    /// `None` where nobody told the date.
+    pub(crate) fn of(certificates: &[Certificate], config: &Config) -> Option<Self> {
+        let not_after = certificates.iter().map(Certificate::not_after).min()?;
+        let notice = not_after.checked_sub(config.expiry_notice).unwrap_or(SystemTime::UNIX_EPOCH);
+        Some(Self { not_after, due: config.wall_clock?.moment(notice)? })
     }
-
-    /// What to say, once for each end.
-    pub(crate) fn tell(&mut self, certificates: &[Certificate]) -> Option<SystemTime> {
-        self.told = first_end(certificates);
-        self.told
-    }
-}
-
-/// Of several certificates the peer may be shown any.
-fn first_end(certificates: &[Certificate]) -> Option<SystemTime> {
-    certificates.iter().map(Certificate::not_after).min()
 }

@@ -11,6 +11,7 @@ use ice_agent::{Generation, Path};
 use crate::association::{DtlsRole, Established, Handshaking};
 use crate::config::Role;
 use crate::error::Failure;
+use crate::expiry::Expiry;
 use crate::parameters::{Parameters, Setup, TlsId};
 use crate::verdict::{Ends, Signalled};
 
@@ -18,6 +19,7 @@ use crate::verdict::{Ends, Signalled};
 #[derive(Clone, Debug)]
 pub(crate) struct LocalDtls {
     pub(crate) certificates: Vec<Certificate>,
+    pub(crate) expiry: Option<Expiry>,
     /// The role that the application asked for.
     pub(crate) wish: Role,
     /// What our description says about it.

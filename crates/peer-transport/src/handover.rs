@@ -11,6 +11,7 @@ use dtls_core::{Connection, Negotiated};
 use crate::association::Established;
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
+use crate::expiry::Expiry;
 use crate::generation::{Before, Current, Draining, Judgement, Restart, Stage};
 use crate::reception::Slot;
 use crate::timer::Timer;
@@ -203,7 +204,7 @@ impl PeerTransport {
             (Timer::RetainedVerdict, silence),
             (Timer::QuietMove, quiet),
             (Timer::DrainEnd, drain),
-            (Timer::CertificateExpiry, self.expiry_due()),
+            (Timer::CertificateExpiry, self.untold_expiry().map(|expiry| expiry.due)),
         ]
         .into_iter()
         .filter_map(|(timer, at)| Some((timer, at?)))
@@ -216,8 +217,9 @@ impl PeerTransport {
             self.draining = None;
         }
         if is_due(self, Timer::CertificateExpiry)
-            && let Some(not_after) = self.expiry.tell(&self.signalling.local.certificates)
+            && let Some(Expiry { not_after, .. }) = self.untold_expiry()
         {
+            self.expiry_told = Some(not_after);
             self.events.push(Event::CertificateExpiring { not_after });
         }
         if is_due(self, Timer::QuietMove) {

@@ -12,6 +12,7 @@ use ice_agent::{Applied, Generation, IceRole};
 use crate::association::{Association, Handshaking, Identity};
 use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::generation::{
     Attempt, Before, Current, Judgement, LocalDtls, Otherwise, Restart, Signalling, Stage,
 };
@@ -271,7 +272,8 @@ impl PeerTransport {
             Some(kept) if options.dtls == DtlsRestart::OnChange && unchanged => Some(kept.clone()),
             _ => Some(self.names.tls_id()),
         };
-        Ok(LocalDtls { certificates, wish, setup: setup::offered(wish), tls_id })
+        let expiry = Expiry::of(&certificates, &self.config);
+        Ok(LocalDtls { certificates, expiry, wish, setup: setup::offered(wish), tls_id })
     }
 
     fn restart_policy(&self) -> DtlsRestart {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use dtls_core::{Certificate, Negotiated};
 use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
@@ -19,7 +19,7 @@ use crate::detached::Detached;
 use crate::error::Error;
 use crate::event::{Event, Side, State};
 use crate::events::Events;
-use crate::expiry::ExpiryNotice;
+use crate::expiry::Expiry;
 use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
 use crate::media::{Datagram, Media, Transmit};
 use crate::names::Names;
@@ -47,7 +47,8 @@ pub struct PeerTransport {
     pub(crate) ice: Agent,
     pub(crate) names: Names,
     pub(crate) signalling: Signalling,
-    pub(crate) expiry: ExpiryNotice,
+    /// Of which end of a certificate the application knows.
+    pub(crate) expiry_told: Option<SystemTime>,
     pub(crate) restart_options: RestartOptions,
     /// The policy of the restart that we offered.
     pub(crate) policy: DtlsRestart,
@@ -95,6 +96,7 @@ impl PeerTransport {
         let mut names = Names::new(seed);
         let role = config.ice_role.unwrap_or(IceRole::Controlling);
         let local = LocalDtls {
+            expiry: Expiry::of(&certificates, &config),
             certificates,
             wish: config.dtls_role,
             setup: setup::offered(config.dtls_role),
@@ -107,7 +109,7 @@ impl PeerTransport {
             ice: Agent::new(now, Arc::clone(&config.ice), role, ice_seed),
             names,
             signalling: Signalling { local, remote: None },
-            expiry: ExpiryNotice::default(),
+            expiry_told: None,
             restart_options: config.restart.clone(),
             policy: config.restart.dtls,
             current: Current::Absent,
@@ -127,13 +129,10 @@ impl PeerTransport {
         })
     }
 
-    /// When to speak of the certificates of the newest generation.
-    pub(crate) fn expiry_due(&self) -> Option<Instant> {
-        if self.phase == Phase::Closed {
-            return None;
-        }
-        let certificates = &self.signalling.local.certificates;
-        self.expiry.due(self.config.wall_clock, self.config.expiry_notice, certificates)
+    /// The end of our newest certificates, as long as the application has not been told of it.
+    pub(crate) fn untold_expiry(&self) -> Option<Expiry> {
+        let expiry = self.signalling.local.expiry.filter(|_| self.phase != Phase::Closed);
+        expiry.filter(|expiry| self.expiry_told != Some(expiry.not_after))
     }
 
     /// What to tell the peer: of the newest generation, as an offer before the peer's parameters are set
