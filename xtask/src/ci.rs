@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: every check of the project, one line each with its time, and a verdict.
 //!
-//! Knows the order and which steps were asked for. What a step does is in [`steps`].
+//! Knows the selection of steps on the command line. [`steps`] has the steps themselves.
 
 mod platforms;
 mod steps;
@@ -13,23 +13,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::commands::{Answer, Command, unexpected};
+use crate::command::{Answer, Command, unexpected};
 use crate::interop::write_json;
+use crate::long_runs;
 use crate::process::ProgressLine;
 use crate::project::Project;
 use steps::{STEPS, Step};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
-    summary: "everything that must hold before a commit is shared; one line per step with its time",
+    summary: "all checks before a commit is shared; one line per step with its time",
     help,
     run,
 };
 
-/// How a step ended.
+/// The outcome of a step.
 pub(crate) enum Outcome {
     Passed(String),
-    /// What cannot be checked on this machine, and why. Not a failure, and said on the line.
+    /// This machine cannot run the step, for this reason. The line prints it; it is no failure.
     NotChecked(String),
     Failed {
         detail: String,
@@ -37,7 +38,7 @@ pub(crate) enum Outcome {
     },
 }
 
-/// What was asked for on the command line.
+/// The options of the command line.
 #[derive(Default)]
 struct Request {
     only: Vec<String>,
@@ -54,20 +55,21 @@ struct Row {
 
 fn help() -> String {
     let mut text = String::from(
-        "Usage: cargo xtask ci [--only STEP].. [--skip STEP].. [--json PATH]\n\nSteps, in their order:\n",
+        "Usage: cargo xtask ci [--only STEP].. [--skip STEP].. [--json PATH]\n\nSteps in order:\n",
     );
     for step in STEPS {
         let _ = writeln!(text, "  {:<18} {}", step.name, step.summary);
     }
     text.push_str(
         "
-  --only STEP    runs only this step; may be repeated
-  --skip STEP    leaves this step out; may be repeated
+  --only STEP    runs only this step; may be given several times
+  --skip STEP    leaves this step out; may be given several times
   --json PATH    writes the rows as {step, outcome, seconds, detail}
 
-`interop` means every interop step. A failed step shows its output and the others still run. What cannot
-be checked on a machine, such as a platform whose target is not installed, says so on its line.
-The run exits with 0 only if no step failed.
+`interop` means every interop step. A failed step shows its output, and the other steps still run. A step that
+the machine cannot run, such as a platform without its target, prints the reason on its line.
+The exit status is 0 only if no step failed. The last lines list the long forms of the commands, which are
+started by hand, with the date of their last passed run.
 ",
     );
     text
@@ -92,6 +94,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     if let Some(path) = &request.json {
         write_json(path, &Value::Array(rows.iter().map(Row::json).collect()))?;
     }
+    print!("\n{}", long_runs::summary(project)?);
     Ok(verdict(&rows, &request))
 }
 
@@ -112,7 +115,7 @@ impl Request {
             let name = value.to_string_lossy().into_owned();
             if !STEPS.iter().any(|step| is_named(step.name, &name)) {
                 let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
-                return Err(format!("there is no step `{name}`; there are {}", names.join(", ")));
+                return Err(format!("unknown step `{name}`; the steps are {}", names.join(", ")));
             }
             if owned == "only" { request.only.push(name) } else { request.skip.push(name) }
         }
@@ -125,7 +128,7 @@ impl Request {
     }
 }
 
-/// `interop` names `interop-openssl` and all others that begin so.
+/// Returns whether `name` selects the step: `interop` selects `interop-openssl` and each other `interop-` step.
 fn is_named(step: &str, name: &str) -> bool {
     step == name || step.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
 }
@@ -185,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_wish_every_step_runs() {
+    fn every_step_runs_by_default() {
         let request = request(&[]).unwrap();
         assert!(STEPS.iter().all(|step| request.wants(step.name)));
     }
 
     #[test]
-    fn a_family_of_steps_is_skipped_by_its_name() {
+    fn prefix_skips_a_family_of_steps() {
         let request = request(&["--skip", "interop"]).unwrap();
         assert!(
             !request.wants("interop-openssl") && !request.wants("interop-chromium") && request.wants("tests")
@@ -199,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn only_wins_nothing_back_from_skip() {
+    fn skip_overrides_only() {
         let request = request(&["--only", "tests", "--only", "docs", "--skip", "docs"]).unwrap();
         assert!(request.wants("tests") && !request.wants("docs") && !request.wants("clippy"));
     }
 
     #[test]
-    fn a_step_that_does_not_exist_is_answered_with_those_that_do() {
+    fn unknown_step_lists_the_known_ones() {
         assert!(request(&["--only", "testing"]).is_err_and(|message| message.contains("tests")));
     }
 }

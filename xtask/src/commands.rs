@@ -1,26 +1,14 @@
-//! The table of commands: what each is called, what it says about itself, what it runs.
+//! The table of commands, and the overview that `cargo xtask --help` prints.
 //!
-//! Knows names and help texts. Knows nothing about how a command does its work.
+//! Knows the names of the commands. Does not know how a command does its work.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::command::{Answer, Command};
 use crate::project::Project;
 use crate::{ci, demo, deny, forward, interop, spec, tidy};
-
-/// What a command answers: the exit status, or one line about why it could not do its work.
-pub(crate) type Answer = Result<ExitCode, String>;
-
-/// One `cargo xtask NAME`.
-pub(crate) struct Command {
-    pub(crate) name: &'static str,
-    /// One line in the overview.
-    pub(crate) summary: &'static str,
-    /// What `--help` adds: usage, options, how to read the output.
-    pub(crate) help: fn() -> String,
-    pub(crate) run: fn(&Project, Vec<OsString>) -> Answer,
-}
 
 const COMMANDS: &[Command] = &[
     demo::COMMAND,
@@ -34,7 +22,7 @@ const COMMANDS: &[Command] = &[
     forward::FUZZ,
 ];
 
-/// Runs the command called `name`; without one, shows the overview.
+/// Runs the command with this name. Without a name, prints the overview and fails.
 pub(crate) fn run(name: Option<&str>, arguments: Vec<OsString>) -> Answer {
     let Some(name) = name else {
         print!("{}", overview());
@@ -49,7 +37,7 @@ pub(crate) fn run(name: Option<&str>, arguments: Vec<OsString>) -> Answer {
         return Ok(ExitCode::SUCCESS);
     }
     let command = find(name)?;
-    // Everything after `--` belongs to the program that the command starts.
+    // The words after `--` belong to the program that the command starts.
     if arguments.iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h") {
         print!("{}", describe(command));
         return Ok(ExitCode::SUCCESS);
@@ -61,7 +49,7 @@ fn find(name: &str) -> Result<&'static Command, String> {
     COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
         let names: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
         format!(
-            "there is no command `{name}`; there are {}. `cargo xtask --help` explains them",
+            "unknown command `{name}`; the commands are {}. `cargo xtask --help` explains them",
             names.join(", ")
         )
     })
@@ -80,30 +68,20 @@ fn overview() -> String {
     text.push_str(
         "
 Examples:
-  cargo xtask demo                      see the whole stack work, in some seconds
+  cargo xtask demo                      runs the whole stack over loopback, in some seconds
   cargo xtask demo --serve              the same with your browser as the peer
   cargo xtask ci --skip interop         before a commit, on a machine without Chromium
-  cargo xtask ci --only clippy          one step of it
-  cargo xtask spec rfc9147 --rows       each requirement with the test that answers it
-  cargo xtask interop openssl           our DTLS against OpenSSL's
+  cargo xtask ci --only clippy          one step
+  cargo xtask spec rfc9147 --rows       each requirement with its test
+  cargo xtask interop openssl           our DTLS against that of OpenSSL
   cargo xtask interop chromium --install
 
-A command that judges prints a table, ends with a one-line verdict and exits non-zero when something fell
-short; demo, ci, spec, interop, scenarios and bench write their rows as JSON with `--json PATH`.
-`cargo xtask COMMAND --help` says more.
+A command that checks something prints a table and a one-line verdict, and exits with a status other than 0 if
+a row failed. demo, ci, spec, interop, scenarios and bench also write their rows as JSON with `--json PATH`.
+`cargo xtask COMMAND --help` explains a command.
 ",
     );
     text
-}
-
-/// The line about an argument that the command does not know.
-pub(crate) fn unexpected(command: &str, argument: &lexopt::Arg<'_>) -> String {
-    let word = match argument {
-        lexopt::Arg::Short(letter) => format!("-{letter}"),
-        lexopt::Arg::Long(word) => format!("--{word}"),
-        lexopt::Arg::Value(word) => word.to_string_lossy().into_owned(),
-    };
-    format!("`{word}` is not known here; `cargo xtask {command} --help` lists what is")
 }
 
 #[cfg(test)]
@@ -111,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_overview_names_every_command() {
+    fn overview_names_every_command() {
         let text = overview();
         for command in COMMANDS {
             assert!(text.contains(command.summary), "{} is missing", command.name);
@@ -127,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_command_is_answered_with_the_known_ones() {
+    fn unknown_command_lists_the_known_ones() {
         let Err(message) = find("teach") else { panic!("`teach` was found") };
         assert!(message.contains("demo") && message.contains("ci"), "{message}");
     }

@@ -1,16 +1,16 @@
-//! `cargo xtask demo`: starts the driver's examples, in the terminal or as a server for a browser.
+//! `cargo xtask demo`: starts a demo, in the terminal or as a server for a browser.
 //!
-//! Knows their names and how they are built. What they show is theirs.
+//! Knows the names of the demos and how they are built. Does not know what they show.
 
 use std::ffi::OsString;
 
-use crate::commands::{Answer, Command};
+use crate::command::{Answer, Command};
 use crate::process;
 use crate::project::Project;
 
 pub(crate) const COMMAND: Command = Command {
     name: "demo",
-    summary: "see it work: two peers over loopback, restart and revocation; or a browser with --serve",
+    summary: "two peers over loopback with restart and revocation, or a browser with --serve",
     help,
     run,
 };
@@ -19,19 +19,18 @@ fn help() -> String {
     "Usage: cargo xtask demo [--json PATH] [OPTIONS]
        cargo xtask demo --serve [OPTIONS]
 
-Without --serve, two peers connect over real loopback sockets, exchange RTP and RTCP, restart ICE with a
-fresh DTLS handshake in mid-stream, and end by a revoked consent. A timeline runs, a table ends it, and the
-exit status says whether everything in the table was so. It needs nothing but Rust.
+Without --serve, two peers connect over loopback sockets, exchange RTP and RTCP, restart ICE with a fresh
+DTLS handshake while media flows, and end when one of them revokes consent. The demo prints a timeline and a
+table. The exit status is 0 only if every claim of the table holds. It needs nothing but Rust.
 
-With --serve, a page and a WHIP endpoint are served at the printed address. Open it in a browser, which
-sends a picture and sound and shows what comes back; buttons restart ICE and revoke consent.
+With --serve, the demo serves a page and a WHIP endpoint at the printed address. Open the page in a browser:
+the browser sends video and audio and shows what comes back; buttons restart ICE and revoke consent.
 
-Other options go to the example: `cargo xtask demo -- --help` lists them, `cargo xtask demo --serve -- --help`
-those of the server.
+Other options go to the program: `cargo xtask demo -- --help` lists those of the first form,
+`cargo xtask demo --serve -- --help` those of the server.
 
-Both are built in the dev profile. There the dependencies, ciphers among them, are optimised, so that some
-thousand packets a second cost little, and `cargo test` has built most of it already; a release build
-would compile everything once more for nothing that one could see here. Measure with `cargo xtask bench`.
+Both programs are built in the dev profile, which `cargo test` has mostly built already. Dependencies such as
+the ciphers are optimised in it. Do not measure speed here; use `cargo xtask bench`.
 "
     .into()
 }
@@ -42,7 +41,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     )
 }
 
-/// The arguments of `cargo run` that pick the example and pass the rest on.
+/// Returns the arguments of `cargo run`: the example, and the remaining words for it.
 fn example_arguments(arguments: Vec<OsString>) -> Vec<OsString> {
     let serve = arguments.iter().any(|word| word == "--serve");
     let example = if serve { "whip" } else { "demo" };
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serve_picks_the_server_and_the_rest_is_passed_on() {
+    fn serve_selects_the_server_and_keeps_the_rest() {
         let words = |arguments: &[&str]| example_arguments(arguments.iter().map(Into::into).collect());
         assert_eq!(words(&["--json", "x"]), ["--example", "demo", "--", "--json", "x"]);
         assert_eq!(words(&["--serve", "--", "--help"]), ["--example", "whip", "--", "--help"]);

@@ -1,11 +1,11 @@
 //! `cargo xtask deny`: licences, duplicates and sources of the dependencies, by cargo-deny and `deny.toml`.
 //!
-//! Knows how cargo-deny is called. What is allowed stands in `deny.toml`.
+//! Knows how cargo-deny is called. `deny.toml` has the rules.
 
 use std::ffi::OsString;
 use std::process;
 
-use crate::commands::{Answer, Command, unexpected};
+use crate::command::{Answer, Command, unexpected};
 use crate::process as child;
 use crate::program::CARGO_DENY;
 use crate::project::Project;
@@ -21,9 +21,9 @@ fn help() -> String {
     "Usage: cargo xtask deny [--install] [--advisories]
 
   --install      installs cargo-deny first where it is missing (about two minutes)
-  --advisories   also asks the RustSec database, which has to be fetched from the network
+  --advisories   also checks the RustSec database, which it downloads
 
-`deny.toml` says what is allowed, and why each exception is there.
+`deny.toml` has the rules, and the reason of each exception.
 "
     .into()
 }
@@ -46,7 +46,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     child::passed_through(&mut command)
 }
 
-/// The check that needs no network.
+/// Returns the check that needs no network.
 pub(crate) fn check(project: &Project) -> process::Command {
     project.cargo(&["deny", "--log-level", "warn", "check", "bans", "licenses", "sources"])
 }

@@ -1,9 +1,9 @@
-//! `cargo xtask bench --instructions`: has a handshake or a record become more work than it was?
+//! `cargo xtask bench --instructions`: compares instruction counts of a handshake and of a record with recorded ones.
 //!
-//! Times differ between machines and minutes; counted instructions of our own code hardly do. Callgrind counts
-//! them while `tests/bench/src/bin/workload.rs` runs, and `tests/bench/instructions.json` has what they were. Only our
-//! share is compared: ring and the C library choose their code by the processor. A count that became much smaller
-//! is a finding too, so that the next rise is seen.
+//! Times depend on the machine and its load; instruction counts of our own code hardly do. Callgrind counts them while
+//! `tests/bench/src/bin/workload.rs` runs; `tests/bench/instructions.json` has the recorded counts. Only our own code
+//! is compared, because ring and the C library select their code by the processor. A count that fell by more than the
+//! tolerance fails too: without a new record, a later rise to the old count would pass.
 
 mod callgrind;
 
@@ -15,38 +15,38 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::commands::Answer;
+use crate::command::Answer;
 use crate::process::{self, Collected};
 use crate::program::VALGRIND;
 use crate::project::Project;
 use callgrind::Instructions;
 
-/// How far a count may be from the recorded one, in per cent.
+/// The tolerance of a count, in per cent of the recorded one.
 const TOLERANCE: f64 = 3.0;
 
 const RECORD: &str = "tests/bench/instructions.json";
 const PROGRAM: &str = "workload";
 
-/// Building it from nothing and counting all of it takes a fraction of this.
+/// The time limit of the build and of each count.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// What one workload does, on average.
+/// The average of one workload.
 struct Count {
     name: String,
     instructions: Instructions,
     recorded: Option<u64>,
 }
 
-/// All of them, as text.
-pub(crate) struct Verdict {
-    pub(crate) passed: bool,
-    pub(crate) line: String,
-    pub(crate) table: String,
+/// The outcome of all workloads, as text.
+struct Verdict {
+    passed: bool,
+    line: String,
+    table: String,
 }
 
-/// Counts and compares, or writes down what was counted.
+/// Counts, and compares the counts with the recorded ones, or records them.
 pub(crate) fn run(project: &Project, record: bool) -> Answer {
-    let counts = count(project, &|_| {})?;
+    let counts = count(project)?;
     let verdict = judge(&counts);
     print!("{}", verdict.table);
     if record {
@@ -62,24 +62,18 @@ pub(crate) fn run(project: &Project, record: bool) -> Answer {
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The same as a step of `ci`.
-pub(crate) fn check(project: &Project, progress: &dyn Fn(&str)) -> Result<Verdict, String> {
-    count(project, progress).map(|counts| judge(&counts))
-}
-
-fn count(project: &Project, progress: &dyn Fn(&str)) -> Result<Vec<Count>, String> {
+fn count(project: &Project) -> Result<Vec<Count>, String> {
     VALGRIND.provide(false)?;
     let target = project.target_directory()?;
     let mut build = project.cargo(&["build", "--release", "--locked", "--no-default-features"]);
     build.args(["--manifest-path", "tests/bench/Cargo.toml", "--bin", PROGRAM, "--target-dir"]).arg(&target);
-    succeeded(process::collected(&mut build, LIMIT, progress)?)?;
+    succeeded(process::collected(&mut build, LIMIT, |_| {})?)?;
     let program = target.join("release").join(PROGRAM);
     let recorded = recorded(project)?;
     let listing = process::stdout(&mut process::clean(&program))?;
     let workloads = listing.lines().filter_map(|line| line.split_once(' '));
     workloads
         .map(|(name, times)| {
-            progress(name);
             let times = times.parse().map_err(|error| format!("{PROGRAM}: {times}: {error}"))?;
             let sum = under_callgrind(&program, name, &target)?;
             let each = |sum: u64| sum / u64::max(times, 1);
@@ -131,14 +125,14 @@ fn judge(counts: &[Count]) -> Verdict {
         }
     }
     let line = if off.is_empty() {
-        format!("{} counts within {TOLERANCE} % of what is recorded", counts.len())
+        format!("{} counts within {TOLERANCE} % of the recorded ones", counts.len())
     } else {
-        format!("{}; what is meant is recorded by: cargo xtask bench --instructions --record", off.join(", "))
+        format!("{}; to record an intended change: cargo xtask bench --instructions --record", off.join(", "))
     };
     Verdict { passed: off.is_empty() && !counts.is_empty(), line, table }
 }
 
-/// By how many per cent it grew.
+/// Returns the growth in per cent.
 fn change(now: u64, recorded: u64) -> Option<f64> {
     let exact = |number: u64| u32::try_from(number).ok().map(f64::from);
     Some((exact(now)? - exact(recorded)?) * 100.0 / exact(recorded)?)
@@ -154,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn three_per_cent_up_or_down_pass_and_four_do_not() {
+    fn three_per_cent_pass_and_four_fail() {
         for (ours, passes) in [(1_030, true), (970, true), (1_040, false), (960, false)] {
             assert_eq!(verdict(ours, Some(1_000)), passes, "{ours}");
         }
     }
 
     #[test]
-    fn what_nobody_recorded_does_not_pass() {
+    fn count_without_record_fails() {
         assert!(!verdict(1_000, None));
         assert!(!judge(&[]).passed);
     }

@@ -1,6 +1,6 @@
-//! `cargo xtask interop`: builds `tests/interop` and what it talks to, and runs it against real peers.
+//! `cargo xtask interop`: builds `tests/interop` and its peers, and runs it against them.
 //!
-//! Knows the peers and the programs that they need. The scenarios are in `tests/interop`.
+//! Knows the peers and the programs that they need. `tests/interop` has the scenarios.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -10,19 +10,20 @@ use std::process::{self as std_process, ExitCode};
 
 use serde_json::Value;
 
-use crate::commands::{Answer, Command, unexpected};
+use crate::command::{Answer, Command, unexpected};
+use crate::long_runs;
 use crate::process;
 use crate::program::{self, Program};
 use crate::project::Project;
 
 pub(crate) const COMMAND: Command = Command {
     name: "interop",
-    summary: "is it right, or only consistent with itself? real peers: dtls, browsers, Wireshark",
+    summary: "interoperability with other stacks: DTLS libraries, browsers, Wireshark",
     help,
     run,
 };
 
-/// Somebody else's implementation.
+/// A foreign implementation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -31,14 +32,14 @@ pub(crate) struct Peer {
     builds: &'static [Build],
 }
 
-/// What is built beside the runner.
+/// A program or package that the runner needs.
 #[derive(Debug, Clone, Copy)]
 enum Build {
     /// The arguments of `cargo build`.
     Cargo(&'static [&'static str]),
-    /// A folder with a Go module, and the program that it becomes.
+    /// A folder with a Go module, and the name of its program.
     Go { folder: &'static str, program: &'static str },
-    /// A folder with a lock file of npm's.
+    /// A folder with a lock file of npm.
     Npm { folder: &'static str },
 }
 
@@ -75,7 +76,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: BORING,
-        what: "BoringSSL: DTLS 1.2 and 1.3, both roles; only when asked for, it takes minutes to build",
+        what: "BoringSSL: DTLS 1.2 and 1.3, both roles; only by name, because it takes minutes to build",
         programs: &[program::CMAKE, program::CLANG, program::LIBCLANG, program::OPENSSL],
         builds: &[Build::Cargo(&[
             "--locked",
@@ -89,40 +90,40 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer {
         name: "chromium",
-        what: "a browser's media, ICE restarts, revoked consent",
+        what: "Chromium: media, ICE restarts, revoked consent",
         programs: &[program::CHROMIUM],
         builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
     },
     Peer {
         name: "firefox",
-        what: "the same with another browser",
+        what: "Firefox: media, ICE restarts, revoked consent",
         programs: &[program::FIREFOX],
         builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
     },
     Peer {
         name: "tshark",
-        what: "Wireshark decrypts a conversation of ours with our key log",
+        what: "Wireshark decrypts our DTLS 1.2 with our key log",
         programs: &[program::TSHARK],
         builds: &[],
     },
     Peer {
         name: WIRESHARK,
-        what: "the same, DTLS 1.3 included, with Wireshark 4.4 from npm; only when asked for, it fetches 40 MB",
+        what: "Wireshark 4.4 from npm decrypts DTLS 1.2 and 1.3; only by name, because it downloads 40 MB",
         programs: &[program::NODE, program::NPM],
         builds: &[Build::Npm { folder: "tests/interop/wireshark" }],
     },
 ];
 
-/// What `dtls` stands for. The C++ of `boring` takes minutes to build, so it is among them only when it was built, or
-/// when it is asked for.
+/// The peers behind the name `dtls`. The C++ of `boring` takes minutes to build, so `boring` is included only if it is
+/// built already or requested.
 const DTLS: &[&str] = &["openssl", "gnutls", "dimpl", "pion"];
 const BORING: &str = "boring";
-/// Whatever comes from npm is fetched only on purpose.
+/// Downloads from npm need an explicit request.
 const WIRESHARK: &str = "wireshark";
 
 fn help() -> String {
     let mut text = String::from(
-        "Usage: cargo xtask interop [PEER..] [--with-boring] [--install] [--json PATH]\n\nPeers, by default all but those that say otherwise:\n",
+        "Usage: cargo xtask interop [PEER..] [--with-boring] [--install] [--json PATH]\n\nPeers (default: all except those that say otherwise):\n",
     );
     for peer in PEERS {
         let _ = writeln!(text, "  {:<10} {}", peer.name, peer.what);
@@ -130,12 +131,12 @@ fn help() -> String {
     let _ = writeln!(text, "  {:<10} {}", "dtls", DTLS.join(", "));
     text.push_str(
         "
-  --with-boring  plays BoringSSL too where it is not built yet
-  --install      installs programs that are missing
+  --with-boring  includes BoringSSL even if it is not built yet
+  --install      installs missing programs
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}
 
-Each row is one scenario. A row that could not be tried fails, unless tests/interop/absent.toml lists it
-with the reason; then the reason is printed. docs/TESTING.md says how to read a failure.
+Each row is one scenario. A scenario that could not run fails, unless tests/interop/absent.toml lists it with
+the reason; then the reason is printed. docs/TESTING.md explains how to read a failure.
 ",
     );
     text
@@ -157,7 +158,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     }
     with_boring |= is_built(project, BORING)?;
     let peers = select(&names, with_boring)?;
-    // All that is missing is said before anything is built.
+    // Report every missing program before the first build.
     let missing: Vec<_> = peers.iter().filter_map(|peer| peer.provide(install).err()).collect();
     if !missing.is_empty() {
         return Err(missing.join("\nxtask: "));
@@ -169,12 +170,15 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
             }
         }
     }
-    let (mut short, mut rows) = (Vec::new(), Vec::new());
+    let (mut verdicts, mut failed, mut rows) = (Vec::new(), false, Vec::new());
     for peer in &peers {
         let own = json.as_deref().map(|path| beside(path, peer.name));
-        if process::passed_through(&mut peer.command(project, own.as_deref())?)? != ExitCode::SUCCESS {
-            short.push(peer.name);
+        let run = process::shown_through(&mut peer.command(project, own.as_deref())?)?;
+        failed |= !run.success;
+        if run.success {
+            long_runs::note(project, "interop", &[peer.name.into()], &run.last_line)?;
         }
+        verdicts.push(run.last_line);
         if let Some(own) = own {
             rows.extend(take_rows(&own)?);
         }
@@ -183,16 +187,11 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     if let Some(path) = json {
         write_json(&path, &Value::Array(rows))?;
     }
-    let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
-    if short.is_empty() {
-        println!("interop: {} passed", names.join(" and "));
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("interop: fell short with {}", short.join(" and "));
-    Ok(ExitCode::FAILURE)
+    println!("{}", verdicts.join("; "));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The peers behind these names, each of them once; behind none, all of them.
+/// Returns the peers of these names, each once. Without names, returns all peers that need no request.
 fn select(names: &[String], with_boring: bool) -> Result<Vec<&'static Peer>, String> {
     let boring = with_boring.then_some(BORING);
     let mut chosen: Vec<&str> = Vec::new();
@@ -224,17 +223,18 @@ fn is_built(project: &Project, name: &str) -> Result<bool, String> {
 pub(crate) fn find(name: &str) -> Result<&'static Peer, String> {
     PEERS.iter().find(|peer| peer.name == name).ok_or_else(|| {
         let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
-        format!("there is no peer `{name}`; there are {}", names.join(", "))
+        format!("unknown peer `{name}`; the peers are {}", names.join(", "))
     })
 }
 
 impl Peer {
-    /// Makes sure that the peer's programs are here.
+    /// Finds or installs the programs of the peer.
     pub(crate) fn provide(&self, install: bool) -> Result<(), String> {
         self.programs.iter().try_for_each(|program| program.provide(install))
     }
 
-    /// Builds the runner and what this peer needs beside it, all into one folder, where the runner finds it.
+    /// Returns the builds of the runner and of the programs that the peer needs. All results go to one folder, where
+    /// the runner finds them.
     pub(crate) fn builds(&self, project: &Project) -> Result<Vec<std_process::Command>, String> {
         let target = project.target_directory()?;
         let runner = Build::Cargo(&["-p", "interop", "--bin", "interop"]);
@@ -259,7 +259,7 @@ impl Peer {
         Ok([runner].iter().chain(self.builds).map(build).collect())
     }
 
-    /// Runs the scenarios; what [`Peer::builds`] names comes first.
+    /// Returns the run of the scenarios. The commands of [`Peer::builds`] must have succeeded.
     pub(crate) fn command(
         &self,
         project: &Project,
@@ -274,7 +274,7 @@ impl Peer {
     }
 }
 
-/// `rows.json` becomes `rows.json.openssl`: each peer's rows, before they are joined.
+/// Returns `rows.json.openssl` for `rows.json`: the file of one peer, before all rows are joined.
 fn beside(path: &Path, peer: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -288,12 +288,12 @@ fn take_rows(path: &Path) -> Result<Vec<Value>, String> {
     let _ = fs::remove_file(path);
     match serde_json::from_str(&text) {
         Ok(Value::Array(rows)) => Ok(rows),
-        Ok(_) => Err(format!("{shown} holds no array of rows")),
+        Ok(_) => Err(format!("{shown} does not contain an array of rows")),
         Err(error) => Err(format!("{shown}: {error}")),
     }
 }
 
-/// Writes rows where somebody asked for them.
+/// Writes the rows to a file.
 pub(crate) fn write_json(path: &Path, rows: &Value) -> Result<(), String> {
     fs::write(path, format!("{rows:#}\n")).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -303,12 +303,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_a_peer_are_written_beside_the_file_that_was_asked_for() {
+    fn rows_of_a_peer_have_their_own_file() {
         assert_eq!(beside(Path::new("out/rows.json"), "openssl"), PathBuf::from("out/rows.json.openssl"));
     }
 
     #[test]
-    fn dtls_stands_for_the_stacks_that_are_cheap_to_build() {
+    fn dtls_names_the_stacks_that_build_quickly() {
         let names = |names: &[&str], with_boring| -> Vec<&str> {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             select(&names, with_boring).unwrap().iter().map(|peer| peer.name).collect()
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_peer_is_answered_with_the_known_ones() {
+    fn unknown_peer_lists_the_known_ones() {
         assert!(find("netscape").is_err_and(|message| message.contains("chromium")));
     }
 }

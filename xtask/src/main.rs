@@ -1,14 +1,16 @@
 //! The project's tasks: `cargo xtask --help` lists them.
 //!
-//! Knows how the pieces of the workspace are checked and started. Knows nothing about protocols.
+//! Knows how the parts of the workspace are checked and started. Does not know the protocols.
 
 mod ci;
+mod command;
 mod commands;
 mod demo;
 mod deny;
 mod forward;
 mod instructions;
 mod interop;
+mod long_runs;
 mod process;
 mod program;
 mod project;

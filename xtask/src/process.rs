@@ -10,10 +10,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A command without the variables that `cargo run` sets for the program it starts.
+/// Returns a command without the variables that `cargo run` sets for the program that it starts.
 ///
-/// Build scripts (ring's among them) ask cargo to run them again when such a variable changes, so leaving
-/// them in would compile half of the dependencies again for every command that a task starts.
+/// Some build scripts (ring's is one) run again when such a variable changes. With the variables, each command of a
+/// task would compile half of the dependencies again.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -26,13 +26,37 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs with the terminal's own input and output, and returns its exit status as ours.
+/// Runs the command on the terminal, and returns its exit status.
 pub(crate) fn passed_through(command: &mut Command) -> Result<ExitCode, String> {
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
     Ok(exit_code(status))
 }
 
-/// Runs to the end and returns what was printed, or one line with the reason.
+/// The outcome of a run whose standard output was shown while it ran.
+pub(crate) struct Shown {
+    pub(crate) code: ExitCode,
+    pub(crate) success: bool,
+    /// The last line of standard output that is not empty.
+    pub(crate) last_line: String,
+}
+
+/// Runs the command, shows its standard output line by line, and keeps the last line.
+pub(crate) fn shown_through(command: &mut Command) -> Result<Shown, String> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_start(command, &error))?;
+    let mut last_line = String::new();
+    for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).split(b'\n')) {
+        let Ok(line) = line else { break };
+        let line = String::from_utf8_lossy(&line).into_owned();
+        println!("{line}");
+        if !line.trim().is_empty() {
+            line.trim().clone_into(&mut last_line);
+        }
+    }
+    let status = child.wait().map_err(|error| format!("{}: {error}", shown(command)))?;
+    Ok(Shown { code: exit_code(status), success: status.success(), last_line })
+}
+
+/// Runs the command and returns its standard output, or one line with the reason of a failure.
 pub(crate) fn stdout(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
     if !output.status.success() {
@@ -42,16 +66,21 @@ pub(crate) fn stdout(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// How a collected run went.
+/// Returns whether the command can be started and exits with 0. Its output is dropped.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
+}
+
+/// The outcome of a collected run.
 pub(crate) struct Collected {
     pub(crate) success: bool,
-    /// Standard output and standard error, in the order in which the lines came.
+    /// Standard output and standard error, line by line in the order of arrival.
     pub(crate) output: String,
-    /// The last line of standard output that is not empty: the verdict of our own programs.
+    /// The last line of standard output that is not empty. Our own programs print their verdict there.
     pub(crate) last_line: String,
 }
 
-/// Runs to the end or to `limit`, collects the output, and tells `progress` about each new line.
+/// Runs the command for at most `limit`, collects its output, and passes each new line to `progress`.
 pub(crate) fn collected(
     command: &mut Command,
     limit: Duration,
@@ -81,9 +110,9 @@ pub(crate) fn collected(
         }
         progress(&newest);
         if Instant::now() > deadline {
-            // The readers may outlive the child where it has children of its own; they end with the task.
+            // The reader threads may outlive the child if it has children. They end with this process.
             let _ = child.kill();
-            let _ = writeln!(output, "stopped after {} s without an end", limit.as_secs());
+            let _ = writeln!(output, "stopped after {} s: the time limit of a step", limit.as_secs());
             return Ok(Collected { success: false, output, last_line });
         }
     }
@@ -103,7 +132,7 @@ fn read_lines(pipe: Option<impl Read + Send + 'static>, is_stdout: bool, lines: 
     });
 }
 
-/// A line that says what runs now: redrawn on a terminal, started once elsewhere.
+/// A line that shows the running step. A terminal redraws it; other outputs get it once.
 pub(crate) struct ProgressLine {
     label: String,
     started: Instant,
@@ -121,7 +150,7 @@ impl ProgressLine {
         Self { label, started: Instant::now(), redraw }
     }
 
-    /// Shows how long it has run and what it says, where the line can be redrawn.
+    /// Shows the elapsed time and the newest line of output, on a terminal only.
     pub(crate) fn show(&self, newest: &str) {
         if self.redraw {
             let said: String = newest.trim().chars().filter(|letter| !letter.is_control()).take(60).collect();
@@ -130,7 +159,7 @@ impl ProgressLine {
         }
     }
 
-    /// Completes the line, and returns the time it took.
+    /// Completes the line, and returns the elapsed time.
     pub(crate) fn finish(self, result: &str) -> Duration {
         let took = self.started.elapsed();
         if self.redraw {
@@ -145,7 +174,7 @@ fn cannot_start(command: &Command, error: &std::io::Error) -> String {
     format!("cannot start {}: {error}", shown(command))
 }
 
-/// The command as one would type it.
+/// Returns the command as a user would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let name = program.file_stem().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
@@ -167,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_collected_run_keeps_both_streams_and_the_last_line_of_stdout() {
+    fn collected_run_keeps_both_streams_and_last_line() {
         let mut shell = Command::new("sh");
         shell.args(["-c", "echo first; echo verdict; echo aside >&2; exit 3"]);
         let run = collected(&mut shell, Duration::from_secs(20), |_| {}).unwrap();
@@ -177,7 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_does_not_end_is_stopped_at_its_limit() {
+    fn shown_run_keeps_its_last_line_and_status() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo first; echo verdict; echo; exit 3"]);
+        let run = shown_through(&mut shell).unwrap();
+        assert!(!run.success);
+        assert_eq!(run.last_line, "verdict");
+    }
+
+    #[test]
+    fn endless_run_is_stopped_at_its_limit() {
         let mut sleeper = Command::new("sleep");
         sleeper.arg("60");
         let run = collected(&mut sleeper, Duration::from_millis(100), |_| {}).unwrap();

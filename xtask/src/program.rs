@@ -1,13 +1,13 @@
-//! Foreign programs: whether they are here, and how they come here.
+//! Foreign programs: whether they are installed, and how to install them.
 //!
-//! Knows names, packages and install commands. Installs only when asked to.
+//! Knows names, packages and install commands. Installs only on request.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process;
 
-/// A program that the project uses and does not build.
+/// A program that the project uses but does not build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct Program {
 enum Source {
     /// A package of Debian and its derivatives.
     Apt(&'static str),
-    /// A package of the crate registry, built without optimisation because that is minutes faster.
+    /// A package of the crate registry, built without optimisation, which saves minutes.
     Cargo(&'static str),
 }
 
@@ -35,9 +35,10 @@ pub(crate) const FIREFOX: Program = Program { name: "firefox-esr", source: Sourc
 pub(crate) const TSHARK: Program = Program { name: "tshark", source: Source::Apt("tshark") };
 pub(crate) const VALGRIND: Program = Program { name: "valgrind", source: Source::Apt("valgrind") };
 pub(crate) const CARGO_DENY: Program = Program { name: "cargo-deny", source: Source::Cargo("cargo-deny") };
+pub(crate) const CARGO_FUZZ: Program = Program { name: "cargo-fuzz", source: Source::Cargo("cargo-fuzz") };
 
 impl Program {
-    /// Makes sure that the program is here: finds it, or installs it if `install`, or says how to.
+    /// Finds the program. If it is missing, installs it if `install` is set, or else returns the install command.
     pub(crate) fn provide(self, install: bool) -> Result<(), String> {
         if self.is_here() {
             return Ok(());
@@ -56,11 +57,11 @@ impl Program {
         if self.is_here() {
             Ok(())
         } else {
-            Err(format!("{} was installed and is still not found", self.name))
+            Err(format!("{} was installed but is not on the PATH", self.name))
         }
     }
 
-    /// The one line that says what to do.
+    /// Returns the line that names the program and its install command.
     pub(crate) fn missing(self) -> String {
         format!("{} is not installed; install it with: {}", self.name, self.install_command())
     }
@@ -93,7 +94,7 @@ impl Program {
     }
 }
 
-/// Packages that would ask questions take their defaults.
+/// Packages that ask questions take their defaults.
 const QUIET: &str = "DEBIAN_FRONTEND=noninteractive";
 
 fn privileged(program: &str, arguments: &[&str]) -> Command {
@@ -101,7 +102,7 @@ fn privileged(program: &str, arguments: &[&str]) -> Command {
     let mut command = if root {
         Command::new(program)
     } else {
-        // It keeps no environment.
+        // sudo drops the environment.
         let mut sudo = Command::new("sudo");
         sudo.args(["env", QUIET, program]);
         sudo
@@ -114,7 +115,7 @@ fn privileged(program: &str, arguments: &[&str]) -> Command {
 fn search_path() -> Vec<PathBuf> {
     let mut folders: Vec<_> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-    // `cargo install` puts programs here whether or not PATH says so.
+    // `cargo install` puts programs here even if PATH does not contain the folder.
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     folders.extend(cargo_home.or(home).map(|folder| folder.join("bin")));
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_program_is_answered_with_its_install_command() {
+    fn missing_program_names_its_install_command() {
         let absent = Program { name: "no-such-program-anywhere", source: Source::Apt("nothing") };
         assert!(!absent.is_here());
         assert_eq!(
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_on_the_path_is_found() {
+    fn program_on_the_path_is_found() {
         assert!(Program { name: "sh", source: Source::Apt("dash") }.is_here());
     }
 }

@@ -1,6 +1,6 @@
-//! Where the project is, what it consists of: root folder, tracked files, packages.
+//! The project: its root folder, tracked files and packages.
 //!
-//! Knows git and `cargo metadata`. Judges nothing.
+//! Knows git and `cargo metadata`. Checks nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The workspaces beside the main one, because they pull in other stacks or another toolchain.
+/// Separate workspaces. Their dependencies, other stacks or another toolchain, stay out of the main lock file.
 const SATELLITES: [&str; 3] = ["tests/bench", "tests/fuzz/explore", "tests/interop/dtls-peers"];
 
 /// The checkout that the tasks work on.
@@ -17,21 +17,21 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
 }
 
-/// One package of the workspace, as far as the tasks care.
+/// One package of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
     /// Its manifest, relative to the root.
     pub(crate) manifest: String,
     pub(crate) publishable: bool,
-    /// What it is compiled with outside tests: normal and build dependencies.
+    /// Normal and build dependencies, without those of tests.
     pub(crate) dependencies: Vec<String>,
 }
 
 impl Project {
-    /// The project that `cargo xtask` was called in.
+    /// Finds the project from the folder in which `cargo xtask` was called.
     pub(crate) fn locate() -> Result<Self, String> {
-        // Cargo sets this for `cargo run`, which the alias is.
+        // The alias `cargo xtask` is `cargo run`, which sets this variable.
         let here = match std::env::var_os("CARGO_MANIFEST_DIR") {
             Some(manifest) => PathBuf::from(manifest),
             None => std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?,
@@ -42,19 +42,19 @@ impl Project {
             .ok_or_else(|| format!("{} is not inside the project", here.display()))
     }
 
-    /// A cargo command in the root, free of what the outer `cargo run` put into the environment.
+    /// Returns a cargo command in the root, without the variables of the outer `cargo run`.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = process::clean(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).args(arguments);
         command
     }
 
-    /// The workspaces beside the main one that exist.
+    /// The separate workspaces that exist.
     pub(crate) fn satellites(&self) -> Vec<&'static str> {
         SATELLITES.into_iter().filter(|folder| self.root.join(folder).join("Cargo.toml").is_file()).collect()
     }
 
-    /// The files of the project: tracked, and new ones that git does not ignore.
+    /// The files of the project: tracked files, and new ones that git does not ignore.
     pub(crate) fn files(&self) -> Result<Vec<String>, String> {
         let mut git = Command::new("git");
         git.current_dir(&self.root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -76,7 +76,7 @@ impl Project {
         packages.iter().map(|package| self.package(package)).collect()
     }
 
-    /// Where cargo puts what it builds.
+    /// The folder of build results.
     pub(crate) fn target_directory(&self) -> Result<PathBuf, String> {
         let metadata = self.metadata()?;
         metadata["target_directory"].as_str().map(PathBuf::from).ok_or("cargo names no target folder".into())

@@ -1,6 +1,6 @@
-//! `cargo xtask spec`: which requirement of an RFC has no test?
+//! `cargo xtask spec`: the requirements of the RFCs, each with its test or the reason why it has none.
 //!
-//! Knows the command line and the tables. The ledgers are read in [`ledger`], the markers in [`marker`].
+//! Knows the command line and the tables. [`ledger`] reads the ledgers, [`marker`] the markers.
 
 mod count;
 mod join;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::commands::{Answer, Command, unexpected};
+use crate::command::{Answer, Command, unexpected};
 use crate::interop::write_json;
 use crate::project::Project;
 use crate::tidy::Tree;
@@ -27,7 +27,7 @@ use section::Section;
 
 pub(crate) const COMMAND: Command = Command {
     name: "spec",
-    summary: "which MUST of an RFC has no test? the ledgers of docs/rfc, joined with the tests",
+    summary: "requirements of the RFCs joined with the tests; fails for a MUST without a test",
     help,
     run,
 };
@@ -39,31 +39,31 @@ fn help() -> String {
         "Usage: cargo xtask spec [RFC..] [--rows] [--json PATH]
        cargo xtask spec count FILE [RFC]
 
-  RFC            shows only these ledgers, such as rfc9147; all of them are checked
-  --rows         also shows each requirement with what answers it
+  RFC            shows only these ledgers, such as rfc9147; the check covers all of them
+  --rows         also shows each requirement with its evidence
   --json PATH    writes the rows as {{rfc, section, id, level, text, outcome, evidence, reason}}
 
-Each file of docs/rfc lists what one RFC asks for, in our words, and how many requirements of level MUST each
-section has. A test claims a requirement by the line `//= ID` above it. The check fails for
+Each file of docs/rfc lists the requirements of one RFC in our own words, and the number of requirements of level
+MUST in each section. The line `//= ID` above a test claims a requirement. The check fails for
 
-  - a requirement without a test, without a reason (`exception`) and without types that leave no other way
-    (`by_construction`, with the marker above them in the code)
-  - an exception that a test contradicts
+  - a requirement without a test, without a reason (`exception`) and without types that rule out a violation
+    (`by_construction`, with the marker above the type)
+  - an exception although a test claims the requirement
   - a section with fewer rows of level MUST than its text has requirements
-  - a marker that names no row or stands above no test, and an id that is given twice
+  - a marker with an unknown id or without a test below it, and an id that occurs twice
 
 docs/rfc/README.md explains the files, and how to add one.
 
-`count FILE` counts the requirements in the text of an RFC (.txt, or a draft's .md), which the project does not
-hold, and fails where the ledger RFC has other numbers; without RFC the ledger of the file's name is meant, if there
-is one. The rule:
+`count FILE` counts the requirements in the text of an RFC (.txt, or .md for a draft); the project does not contain
+these texts. It fails if the ledger RFC has other numbers. Without RFC it takes the ledger with the name of the file,
+if there is one. The counting rule:
 {}
 ",
         count::RULE
     )
 }
 
-/// What was asked for on the command line.
+/// The options of the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Request {
     names: Vec<String>,
@@ -104,7 +104,7 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
         request.names.iter().find(|name| !ledgers.iter().any(|ledger| ledger.name == **name))
     {
         let names: Vec<_> = ledgers.iter().map(|ledger| ledger.name.as_str()).collect();
-        return Err(format!("there is no ledger `{unknown}`; there are {}", names.join(", ")));
+        return Err(format!("unknown ledger `{unknown}`; the ledgers are {}", names.join(", ")));
     }
     let joined = join::join(&ledgers, &marker::find(&tree));
     for ledger in &ledgers {
@@ -121,19 +121,12 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the ledgers and the tests say together.
-pub(crate) struct Verdict {
-    pub(crate) passed: bool,
-    pub(crate) line: String,
+/// The outcome of the check.
+struct Verdict {
+    passed: bool,
+    line: String,
     /// One line each.
-    pub(crate) findings: String,
-}
-
-/// Checks every ledger.
-pub(crate) fn check(project: &Project) -> Result<Verdict, String> {
-    let tree = Tree::read(project)?;
-    let ledgers = read(&tree)?;
-    Ok(Verdict::of(&ledgers, &join::join(&ledgers, &marker::find(&tree))))
+    findings: String,
 }
 
 impl Verdict {
@@ -157,15 +150,15 @@ impl Verdict {
     }
 }
 
-/// The ledgers of the tree, by name. A tree without any has lost them.
+/// Reads the ledgers of the tree, by name. A tree without ledgers is an error.
 fn read(tree: &Tree) -> Result<Vec<Ledger>, String> {
     let named = |path: &str| Some(path.strip_prefix(FOLDER)?.strip_suffix(".toml")?.to_owned());
     let texts = tree.files.iter().filter_map(|file| Some((named(&file.path)?, &file.text)));
     let ledgers: Vec<_> = texts.map(|(name, text)| Ledger::parse(&name, text)).collect::<Result<_, _>>()?;
-    if ledgers.is_empty() { Err(format!("{FOLDER} holds no ledger")) } else { Ok(ledgers) }
+    if ledgers.is_empty() { Err(format!("{FOLDER} contains no ledger")) } else { Ok(ledgers) }
 }
 
-/// One ledger, a line for each of its sections.
+/// Returns the table of one ledger, with a line for each section.
 fn table(ledger: &Ledger, joined: &Joined<'_>, with_rows: bool) -> String {
     let rows: Vec<_> = joined.rows.iter().filter(|row| row.ledger.name == ledger.name).collect();
     let sections: BTreeSet<&Section> =
@@ -221,7 +214,8 @@ fn json_row(row: &Row<'_>) -> Value {
     })
 }
 
-/// Prints the counts of a text, and where a ledger has others: the one named, or the one of the file's name.
+/// Prints the counts of a text, and the sections in which the ledger has other counts. Without a ledger's name, the
+/// ledger with the name of the file is compared.
 fn count(project: &Project, file: &Path, ledger: Option<&str>) -> Answer {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let counted = count::musts(&text);
@@ -249,7 +243,7 @@ fn count(project: &Project, file: &Path, ledger: Option<&str>) -> Answer {
 
 type Counts = BTreeMap<Section, usize>;
 
-/// The sections that two counts disagree about.
+/// Returns the sections in which two counts differ.
 fn differing<'a>(text: &'a Counts, ledger: &'a Counts) -> Vec<(&'a Section, usize, usize)> {
     let sections: BTreeSet<&Section> = text.keys().chain(ledger.keys()).collect();
     let of = |counts: &Counts, section| counts.get(section).copied().unwrap_or_default();
@@ -264,7 +258,7 @@ mod tests {
     const LEDGER: &str = "[rfc]\ntitle = \"T\"\nurl = \"U\"\n[musts]\n\"4.1\" = 1\n[[requirement]]\nid = \"rfc1-4.1-a\"\nsection = \"4.1\"\nlevel = \"MUST\"\ntext = \"it holds\"\n";
 
     #[test]
-    fn a_tree_is_judged_as_a_whole() {
+    fn verdict_covers_the_whole_tree() {
         let test = ("crates/x/tests/a.rs", "//= rfc1-4.1-a\n#[test]\nfn it_holds() {}\n");
         let judged = |files: &[(&str, &str)]| {
             let tree = Tree::of(files);
@@ -281,15 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_without_ledgers_is_an_error() {
+    fn tree_without_ledgers_is_an_error() {
         assert_eq!(
             read(&Tree::of(&[("docs/rfc/README.md", "")])).err(),
-            Some("docs/rfc/ holds no ledger".into())
+            Some("docs/rfc/ contains no ledger".into())
         );
     }
 
     #[test]
-    fn counts_are_compared_over_the_sections_of_both() {
+    fn counts_are_compared_in_all_sections() {
         let counts = |text| count::musts(text);
         let text = counts("1.  A\n\n   MUST\n\n2.  B\n\n   MUST MUST\n");
         let ledger = counts("2.  B\n\n   MUST\n\n3.  C\n\n   MUST\n");
@@ -302,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_shows_each_section_and_the_rows_on_request() {
+    fn table_shows_sections_and_rows_on_request() {
         let test = ("crates/x/tests/a.rs", "//= rfc1-4.1-a\n#[test]\nfn it_holds() {}\n");
         let tree = Tree::of(&[("docs/rfc/rfc1.toml", LEDGER), test]);
         let ledgers = read(&tree).unwrap();

@@ -1,10 +1,13 @@
-//! `cargo xtask tidy`: did a layer learn too much, and does the tree read as the project says it does?
+//! `cargo xtask tidy`: does the tree keep the rules of the project: layering, purity, names, language, links?
 //!
-//! Knows the rules' names and reasons; each group of rules has its file. Judges text, compiles nothing.
+//! Knows the rules' names and reasons; each group of rules has its file. Reads text and compiles nothing.
 
+mod commits;
 mod files;
 mod layering;
 mod marks;
+mod plain_english;
+mod prose;
 mod purity;
 mod source;
 mod threats;
@@ -14,26 +17,28 @@ use std::fmt::{self, Write as _};
 use std::fs;
 use std::process::ExitCode;
 
-use crate::commands::{Answer, Command, unexpected};
+use crate::command::{Answer, Command, unexpected};
 use crate::project::{Package, Project};
+use commits::History;
 use source::RustSource;
 
 pub(crate) const COMMAND: Command = Command {
     name: "tidy",
-    summary: "did a layer learn too much? layering, purity, names, headers, links; some seconds",
+    summary: "rules of the tree: layering, purity, names, language, links; takes seconds",
     help,
     run,
 };
 
-/// What the rules look at: packages, and text files by their path from the root.
+/// The input of the rules: packages, and text files by their path from the root.
 pub(crate) struct Tree {
     pub(crate) packages: Vec<Package>,
     pub(crate) files: Vec<TextFile>,
-    /// Every file's path, those that are not text included.
+    /// The path of every file, including files that are not text.
     pub(crate) paths: Vec<String>,
+    history: History,
 }
 
-/// One file, and its tokens where it is Rust.
+/// One file, with its code where it is Rust.
 pub(crate) struct TextFile {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -57,7 +62,7 @@ pub(crate) enum Severity {
     Warns,
 }
 
-/// A rule: its name, the reason that it exists for, and where it looks.
+/// A rule: its name, its reason, and its check.
 struct Rule {
     name: &'static str,
     reason: &'static str,
@@ -92,12 +97,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "quiet",
-        reason: "what anybody can send is logged at debug at most, so that nobody can fill a log",
+        reason: "unauthenticated input is logged at debug at most, so that no sender can fill a log",
         check: purity::quiet,
     },
     Rule {
         name: "one-backend",
-        reason: "in dtls-core one folder knows ring, so that another backend can take its place",
+        reason: "in dtls-core only one folder names ring, so that another backend can replace it",
         check: purity::backend,
     },
     Rule { name: "header", reason: "a file opens with `//!` that says what it is for", check: files::header },
@@ -129,6 +134,16 @@ const RULES: &[Rule] = &[
     },
     Rule { name: "no-stubs", reason: "no stub macros and no marks for later work", check: marks::stubs },
     Rule {
+        name: "plain-english",
+        reason: "comments, strings and documents use plain technical English; xtask/plain-english.toml",
+        check: plain_english::check,
+    },
+    Rule {
+        name: "commit-subjects",
+        reason: "a commit's subject is `crate: imperative`, at most 72 characters",
+        check: commits::check,
+    },
+    Rule {
         name: "machine-paths",
         reason: "no path of one machine in the project",
         check: marks::machine_paths,
@@ -136,7 +151,7 @@ const RULES: &[Rule] = &[
 ];
 
 fn help() -> String {
-    let mut text = String::from("Usage: cargo xtask tidy\n\nThe rules, and why they are there:\n");
+    let mut text = String::from("Usage: cargo xtask tidy\n\nThe rules and their reasons:\n");
     for rule in RULES {
         let _ = writeln!(text, "  {:<16} {}", rule.name, rule.reason);
     }
@@ -151,16 +166,19 @@ fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
     }
     let verdict = check(project)?;
     print!("{}", verdict.findings);
+    println!("language: {}", verdict.language);
     println!("tidy: {}", verdict.line);
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the rules say about the tree.
+/// The outcome of all rules.
 pub(crate) struct Verdict {
     pub(crate) passed: bool,
     pub(crate) line: String,
     /// One line each.
     pub(crate) findings: String,
+    /// The figures of the rule `plain-english`.
+    pub(crate) language: String,
 }
 
 /// Checks every rule.
@@ -186,7 +204,8 @@ pub(crate) fn check(project: &Project) -> Result<Verdict, String> {
     }
     let line =
         format!("{} rules, {} files: {failures} broken, {warnings} warnings", RULES.len(), tree.paths.len());
-    Ok(Verdict { passed: failures == 0, line, findings })
+    let language = plain_english::figures(&tree).to_string();
+    Ok(Verdict { passed: failures == 0, line, findings, language })
 }
 
 impl Tree {
@@ -196,27 +215,28 @@ impl Tree {
         let mut files = Vec::new();
         for path in &paths {
             let bytes = fs::read(project.root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-            // What is not UTF-8 is a corpus or a picture.
+            // Files that are not UTF-8 are fuzz corpora or pictures.
             if let Ok(text) = String::from_utf8(bytes) {
                 files.push(TextFile::new(path.clone(), text));
             }
         }
-        Ok(Self { packages: project.packages()?, files, paths }.with_declared_tests())
+        let history = History::read(project);
+        Ok(Self { packages: project.packages()?, files, paths, history }.with_declared_tests())
     }
 
-    /// A tree of files that exist only here, for the tests of the rules.
+    /// A tree of files in memory, for the tests of the rules.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let paths = files.iter().map(|(path, _)| (*path).to_owned()).collect();
         let files =
             files.iter().map(|(path, text)| TextFile::new((*path).to_owned(), (*text).to_owned())).collect();
-        Self { packages: Vec::new(), files, paths }.with_declared_tests()
+        Self { packages: Vec::new(), files, paths, history: History::Missing }.with_declared_tests()
     }
 
-    /// The same, of packages.
+    /// A tree of packages without files, for the tests of the rules.
     #[cfg(test)]
     pub(crate) fn of_packages(packages: Vec<Package>) -> Self {
-        Self { packages, files: Vec::new(), paths: Vec::new() }
+        Self { packages, files: Vec::new(), paths: Vec::new(), history: History::Missing }
     }
 
     /// A file that another declares by `#[cfg(test)] mod name;` is a test as a whole.

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         eprintln!("{path}: {error}");
         return ExitCode::FAILURE;
     }
-    report.verdict()
+    report.verdict(options.effort.judges_times())
 }
 
 struct Suite {

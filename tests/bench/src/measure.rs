@@ -11,6 +11,16 @@ pub(crate) struct Effort {
     pub(crate) rounds: usize,
 }
 
+impl Effort {
+    /// Returns whether the rounds suffice to compare times with their goals.
+    pub(crate) fn judges_times(self) -> bool {
+        self.rounds >= FEWEST_JUDGED_ROUNDS
+    }
+}
+
+/// With fewer rounds, one busy moment of the machine decides a median.
+const FEWEST_JUDGED_ROUNDS: usize = 100;
+
 impl Default for Effort {
     fn default() -> Self {
         Self { rounds: 600 }

@@ -1,6 +1,6 @@
-//! `cargo check` for other platforms, as far as their targets are installed.
+//! `cargo check` for other platforms whose targets are installed.
 //!
-//! Knows the targets that the project wants to hold. Installs none.
+//! Knows the targets that the project supports. Installs none.
 
 use std::process::Command;
 
@@ -10,17 +10,17 @@ use crate::process;
 use crate::project::Project;
 use std::time::Duration;
 
-/// One target, and what has to compile for it.
+/// One target, and the crates that must compile for it.
 struct Platform {
     target: &'static str,
     scope: Scope,
 }
 
-/// What has to compile.
+/// The crates that must compile.
 enum Scope {
     /// The product crates, driver included.
     Product,
-    /// The crates that know no sockets.
+    /// The crates without sockets.
     SansIo,
 }
 
@@ -35,7 +35,7 @@ const SANS_IO: [&str; 6] = ["stun", "ice-agent", "dtls-core", "srtp-keys", "srtp
 const DRIVER: &str = "peer-transport-tokio";
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// Checks what is installed and names what is not.
+/// Checks the installed targets, and names the missing ones.
 pub(super) fn step(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     let installed = installed_targets();
     let (present, absent): (Vec<_>, Vec<_>) =
@@ -56,7 +56,7 @@ pub(super) fn step(project: &Project, progress: Progress<'_>) -> Result<Outcome,
         detail.push(format!("checked: {}", names(&present)));
     }
     if !absent.is_empty() {
-        detail.push(format!("not installed here, not checked: {}", names(&absent)));
+        detail.push(format!("not installed, so not checked: {}", names(&absent)));
     }
     Ok(if !failed.is_empty() {
         Outcome::Failed { detail: format!("does not compile for {}", failed.join(", ")), output }
@@ -80,7 +80,7 @@ impl Platform {
     }
 }
 
-/// What the toolchain in use can compile for: each target has a folder in its sysroot.
+/// Returns the targets of the toolchain in use: each has a folder in its sysroot.
 fn installed_targets() -> Vec<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Ok(sysroot) = process::stdout(Command::new(rustc).args(["--print", "sysroot"])) else {

@@ -1,17 +1,17 @@
-//! The steps of `cargo xtask ci`, in the order in which they tell most for the time they take.
+//! The steps of `cargo xtask ci`: cheap checks first, then the builds, then the slow programs.
 //!
-//! Knows the commands. Knows nothing about the order of the day: which steps run is decided above.
+//! Knows the commands. Does not decide which steps run.
 
 use std::process::Command;
 use std::time::Duration;
 
 use super::Outcome;
 use super::platforms;
-use crate::program::CARGO_DENY;
+use crate::program::{CARGO_DENY, CARGO_FUZZ, VALGRIND};
 use crate::project::Project;
-use crate::{deny, instructions, interop, process, spec, tidy};
+use crate::{interop, process};
 
-/// Told the newest line of output, to show it.
+/// Receives the newest line of output, to show it.
 pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 
 /// One line of the summary.
@@ -21,62 +21,72 @@ pub(crate) struct Step {
     run: Run,
 }
 
-/// What a step does.
+/// The work of a step.
 enum Run {
     Check(fn(&Project, Progress<'_>) -> Result<Outcome, String>),
-    /// Plays with the peer of this name in [`interop::PEERS`].
+    /// `cargo xtask` with these words; its last line is the verdict.
+    Task(&'static [&'static str]),
+    /// The peer of this name in [`interop::PEERS`].
     Peer(&'static str),
 }
 
 impl Step {
-    /// Does it.
+    const fn check(
+        name: &'static str,
+        summary: &'static str,
+        check: fn(&Project, Progress<'_>) -> Result<Outcome, String>,
+    ) -> Self {
+        Self { name, summary, run: Run::Check(check) }
+    }
+
+    const fn task(name: &'static str, summary: &'static str, words: &'static [&'static str]) -> Self {
+        Self { name, summary, run: Run::Task(words) }
+    }
+
+    const fn peer(name: &'static str, summary: &'static str, peer: &'static str) -> Self {
+        Self { name, summary, run: Run::Peer(peer) }
+    }
+
+    /// Runs the step.
     pub(crate) fn run(&self, project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
         match self.run {
             Run::Check(check) => check(project, progress),
-            Run::Peer(name) => interop(project, progress, name),
+            Run::Task(words) => judged(task(project, words), progress),
+            Run::Peer(name) => {
+                interop::find(name)?.provide(false)?;
+                judged(task(project, &["interop", name]), progress)
+            }
         }
     }
 }
 
 pub(crate) const STEPS: &[Step] = &[
-    Step {
-        name: "format",
-        summary: "cargo fmt --check, also in the workspaces beside",
-        run: Run::Check(format),
-    },
-    Step { name: "tidy", summary: "cargo xtask tidy", run: Run::Check(tidy) },
-    Step {
-        name: "spec",
-        summary: "cargo xtask spec: no MUST without a test or a reason",
-        run: Run::Check(spec),
-    },
-    Step { name: "deny", summary: "cargo xtask deny: licences, duplicates, sources", run: Run::Check(deny) },
-    Step { name: "clippy", summary: "all targets, warnings denied", run: Run::Check(clippy) },
-    Step { name: "docs", summary: "cargo doc without a warning", run: Run::Check(docs) },
-    Step { name: "tests", summary: "cargo test --workspace, doctests included", run: Run::Check(tests) },
-    Step { name: "demo", summary: "cargo xtask demo", run: Run::Check(demo) },
-    Step { name: "interop-openssl", summary: "cargo xtask interop openssl", run: Run::Peer("openssl") },
-    Step { name: "interop-gnutls", summary: "cargo xtask interop gnutls", run: Run::Peer("gnutls") },
-    Step { name: "interop-dimpl", summary: "cargo xtask interop dimpl", run: Run::Peer("dimpl") },
-    Step { name: "interop-pion", summary: "cargo xtask interop pion", run: Run::Peer("pion") },
-    Step { name: "interop-chromium", summary: "cargo xtask interop chromium", run: Run::Peer("chromium") },
-    Step { name: "interop-firefox", summary: "cargo xtask interop firefox", run: Run::Peer("firefox") },
-    Step { name: "interop-tshark", summary: "cargo xtask interop tshark", run: Run::Peer("tshark") },
-    Step { name: "satellites", summary: "cargo check of the workspaces beside", run: Run::Check(satellites) },
-    Step {
-        name: "backend",
-        summary: "clippy and tests of what has cryptography, on aws-lc-rs instead of ring",
-        run: Run::Check(backend),
-    },
-    Step { name: "instructions", summary: "cargo xtask bench --instructions", run: Run::Check(instructions) },
-    Step {
-        name: "platforms",
-        summary: "cargo check for the targets that are installed",
-        run: Run::Check(platforms::step),
-    },
+    Step::check("format", "cargo fmt --check, in the separate workspaces too", format),
+    Step::task("tidy", "cargo xtask tidy", &["tidy"]),
+    Step::task("spec", "cargo xtask spec: each MUST has a test or a reason", &["spec"]),
+    Step::check("deny", "cargo xtask deny: licences, duplicates, sources", deny),
+    Step::check("help", "cargo xtask COMMAND --help for every command", help),
+    Step::check("clippy", "all targets, warnings denied", clippy),
+    Step::check("docs", "cargo doc without a warning", docs),
+    Step::check("tests", "cargo test --workspace, doctests included", tests),
+    Step::task("demo", "cargo xtask demo", &["demo"]),
+    Step::task("scenarios", "cargo xtask scenarios --seeds 2", &["scenarios", "--seeds", "2"]),
+    Step::peer("interop-openssl", "cargo xtask interop openssl", "openssl"),
+    Step::peer("interop-gnutls", "cargo xtask interop gnutls", "gnutls"),
+    Step::peer("interop-dimpl", "cargo xtask interop dimpl", "dimpl"),
+    Step::peer("interop-pion", "cargo xtask interop pion", "pion"),
+    Step::peer("interop-chromium", "cargo xtask interop chromium", "chromium"),
+    Step::peer("interop-firefox", "cargo xtask interop firefox", "firefox"),
+    Step::peer("interop-tshark", "cargo xtask interop tshark", "tshark"),
+    Step::check("satellites", "cargo check of the separate workspaces", satellites),
+    Step::check("backend", "clippy and tests of the cryptographic crates with aws-lc-rs", backend),
+    Step::check("instructions", "cargo xtask bench --instructions", instructions),
+    Step::task("bench", "cargo xtask bench --rounds 1; times are not judged", &["bench", "--rounds", "1"]),
+    Step::check("fuzz", "cargo xtask fuzz for seconds, where nightly and cargo-fuzz are installed", fuzz),
+    Step::check("platforms", "cargo check for the installed targets", platforms::step),
 ];
 
-/// No step needs longer, even from cold on two cores; one that does hangs.
+/// The time limit of one step. No step needs as much, even without a build cache on two cores.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 fn format(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
@@ -96,19 +106,46 @@ fn format(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> 
     in_turn(commands, progress, "all formatted", "cargo fmt --all would change files")
 }
 
-fn tidy(project: &Project, _: Progress<'_>) -> Result<Outcome, String> {
-    let verdict = tidy::check(project)?;
-    Ok(outcome(verdict.passed, verdict.line, verdict.findings))
-}
-
-fn spec(project: &Project, _: Progress<'_>) -> Result<Outcome, String> {
-    let verdict = spec::check(project)?;
-    Ok(outcome(verdict.passed, verdict.line, verdict.findings))
-}
-
 fn deny(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     CARGO_DENY.provide(false)?;
-    in_turn(vec![deny::check(project)], progress, "bans, licenses, sources", "deny.toml is not kept")
+    in_turn(vec![task(project, &["deny"])], progress, "bans, licenses, sources", "deny.toml is violated")
+}
+
+fn help(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let overview = process::stdout(&mut task(project, &["--help"]))?;
+    let commands: Vec<_> = listed_commands(&overview).map(|name| task(project, &[name, "--help"])).collect();
+    let good = format!("{} commands", commands.len());
+    if commands.is_empty() {
+        return Err("`cargo xtask --help` lists no command".into());
+    }
+    in_turn(commands, progress, &good, "a command without help")
+}
+
+/// The first words of the lines below `Commands:`.
+fn listed_commands(overview: &str) -> impl Iterator<Item = &str> {
+    let lines = overview.lines().skip_while(|line| *line != "Commands:").skip(1);
+    lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next())
+}
+
+fn instructions(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    VALGRIND.provide(false)?;
+    judged(task(project, &["bench", "--instructions"]), progress)
+}
+
+/// Shows that the command works; minutes of fuzzing are started by hand.
+fn fuzz(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    if !process::succeeds(Command::new("rustup").args(["run", "nightly", "rustc", "--version"])) {
+        return Ok(Outcome::NotChecked("needs a nightly toolchain".into()));
+    }
+    if !CARGO_FUZZ.is_here() {
+        return Ok(Outcome::NotChecked(CARGO_FUZZ.missing()));
+    }
+    judged(task(project, &["fuzz", "stun_message", "--minutes", "0.1"]), progress)
+}
+
+/// `cargo xtask WORDS`, as a user types it.
+fn task(project: &Project, words: &[&str]) -> Command {
+    project.cargo(&[&["xtask"], words].concat())
 }
 
 fn clippy(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
@@ -117,12 +154,12 @@ fn clippy(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> 
     in_turn(vec![command], progress, "no warnings", "warnings")
 }
 
-/// After the workspaces beside, which build aws-lc-rs for a peer.
+/// Runs after `satellites`, which builds aws-lc-rs for a peer.
 fn backend(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     const PACKAGES: [&str; 8] =
         ["-p", "dtls-core", "-p", "srtp", "-p", "peer-transport", "--features", "peer-transport/aws-lc-rs"];
     let cargo = |command: &str, rest: &[&str]| project.cargo(&[&[command][..], &PACKAGES, rest].concat());
-    // Which variant is a large one depends on the backend, and is judged on ring.
+    // The sizes of enum variants depend on the backend; the lint applies to the default backend.
     let lints = ["--all-targets", "--", "-D", "warnings", "-A", "clippy::large_enum_variant"];
     let clippy = cargo("clippy", &lints);
     let clippy = in_turn(vec![clippy], progress, "no warnings", "warnings on aws-lc-rs")?;
@@ -151,28 +188,12 @@ fn counted(mut command: Command, progress: Progress<'_>) -> Result<Outcome, Stri
     Ok(outcome(run.success, detail, run.output))
 }
 
-fn demo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    judged(project.cargo(&["run", "-p", "peer-transport-tokio", "--example", "demo"]), progress)
-}
-
-fn interop(project: &Project, progress: Progress<'_>, name: &str) -> Result<Outcome, String> {
-    let peer = interop::find(name)?;
-    peer.provide(false)?;
-    for mut build in peer.builds(project)? {
-        let run = process::collected(&mut build, LIMIT, progress)?;
-        if !run.success {
-            return Ok(outcome(false, "the interop programs do not build".into(), run.output));
-        }
-    }
-    judged(peer.command(project, None)?, progress)
-}
-
 fn satellites(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
     let folders = project.satellites();
     if folders.is_empty() {
-        return Ok(Outcome::NotChecked("there are none".into()));
+        return Ok(Outcome::NotChecked("there is no separate workspace".into()));
     }
-    // In the target folder of the main workspace, where most of what they need is built already.
+    // The target folder of the main workspace holds most of their dependencies, already built.
     let target = project.target_directory()?.to_string_lossy().into_owned();
     let check = |folder: &&str| {
         let manifest = format!("{folder}/Cargo.toml");
@@ -190,12 +211,7 @@ fn satellites(project: &Project, progress: Progress<'_>) -> Result<Outcome, Stri
     in_turn(commands, progress, &folders.join(", "), "do not compile")
 }
 
-fn instructions(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
-    let verdict = instructions::check(project, progress)?;
-    Ok(outcome(verdict.passed, verdict.line, verdict.table))
-}
-
-/// Runs one command after the other, and fails with all output where one of them fails.
+/// Runs the commands in order. If one of them fails, the step fails with the output of all.
 fn in_turn(commands: Vec<Command>, progress: Progress<'_>, good: &str, bad: &str) -> Result<Outcome, String> {
     let (mut success, mut output) = (true, String::new());
     for mut command in commands {
@@ -206,7 +222,7 @@ fn in_turn(commands: Vec<Command>, progress: Progress<'_>, good: &str, bad: &str
     Ok(outcome(success, if success { good.into() } else { bad.into() }, output))
 }
 
-/// Runs a program that ends with its own verdict in one line.
+/// Runs a program whose last line is its verdict.
 fn judged(mut command: Command, progress: Progress<'_>) -> Result<Outcome, String> {
     let run = process::collected(&mut command, LIMIT, progress)?;
     Ok(outcome(run.success, run.last_line, run.output))
@@ -216,7 +232,7 @@ fn outcome(success: bool, detail: String, output: String) -> Outcome {
     if success { Outcome::Passed(detail) } else { Outcome::Failed { detail, output } }
 }
 
-/// The sums of libtest's `test result:` lines.
+/// The sums over the `test result:` lines of libtest.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct TestCount {
     passed: usize,
@@ -250,24 +266,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_interop_step_plays_with_the_peer_that_it_names() {
+    fn interop_step_runs_the_peer_of_its_name() {
         let mut played = 0;
         for step in STEPS {
             match (step.name.strip_prefix("interop-"), &step.run) {
-                (None, Run::Check(_)) => {}
+                (None, Run::Check(_) | Run::Task(_)) => {}
                 (Some(named), Run::Peer(peer)) => {
                     assert_eq!(named, *peer);
                     assert!(interop::find(peer).is_ok(), "{peer} is no peer");
                     played += 1;
                 }
-                _ => panic!("{} does what another step's name says", step.name),
+                _ => panic!("the name of {} does not fit its work", step.name),
             }
         }
         assert!(played > 0);
     }
 
     #[test]
-    fn test_results_are_summed_over_all_programs() {
+    fn commands_are_read_from_the_overview() {
+        let overview =
+            "Tasks.\n\nUsage: x\n\nCommands:\n  demo  see it\n  ci    all\n\nExamples:\n  cargo x\n";
+        assert_eq!(listed_commands(overview).collect::<Vec<_>>(), ["demo", "ci"]);
+    }
+
+    #[test]
+    fn test_results_of_all_programs_are_summed() {
         let output = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
                       test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
         assert_eq!(TestCount::of(output), TestCount { passed: 4, failed: 2, ignored: 1 });

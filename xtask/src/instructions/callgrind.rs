@@ -1,21 +1,21 @@
-//! What callgrind wrote: whose instructions they were.
+//! The output of callgrind: instruction counts by the owner of the code.
 //!
-//! Knows the format (valgrind manual, "Callgrind Format Specification"). Knows nothing about what was measured.
+//! Knows the format (valgrind manual, "Callgrind Format Specification"). Does not know the workloads.
 
 use std::collections::HashMap;
 
-/// Instructions by whose code they are.
+/// Instruction counts by the owner of the code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Instructions {
-    /// The program without the rest: our crates, and what of others was compiled for them.
+    /// The program without ring: our crates, and generic code of others that was compiled for them.
     pub(crate) ours: u64,
-    /// ring, which chooses its code by the processor.
+    /// ring, which selects its code by the processor.
     pub(crate) ring: u64,
-    /// Other objects, which is the C library: it chooses by the processor, and each machine has its own.
+    /// Other objects, such as the C library, which selects its code by the processor and differs between machines.
     pub(crate) system: u64,
 }
 
-/// Sums up what each function did itself.
+/// Sums the instructions of each function without those of its callees.
 pub(crate) fn read(output: &str, program: &str) -> Instructions {
     let mut names = Names::default();
     let (mut object, mut file, mut owner) = (String::new(), String::new(), Owner::System);
@@ -28,11 +28,11 @@ pub(crate) fn read(output: &str, program: &str) -> Instructions {
             Some(("fn", name)) => {
                 owner = Owner::of(&object, &file, &names.resolve(Kind::Function, name), program);
             }
-            // They change nothing but may introduce a name.
+            // These lines have no cost, but may define a name.
             Some(("cob", name)) => drop(names.resolve(Kind::Object, name)),
             Some(("fi" | "fe" | "cfi" | "cfl", name)) => drop(names.resolve(Kind::File, name)),
             Some(("cfn", name)) => drop(names.resolve(Kind::Function, name)),
-            // The line after it is what the callee did.
+            // The next line has the cost of the callee.
             Some(("calls", _)) => drop(lines.next()),
             _ => {
                 let Some(cost) = self_cost(line) else { continue };
@@ -47,7 +47,7 @@ pub(crate) fn read(output: &str, program: &str) -> Instructions {
     sum
 }
 
-/// `LINE COST`, where the line may be relative to the one before.
+/// `LINE COST`; the line may be relative to the previous line.
 fn self_cost(line: &str) -> Option<u64> {
     let (position, cost) = line.split_once(' ')?;
     let is_position = position == "*" || position.trim_start_matches(['+', '-']).parse::<u64>().is_ok();
@@ -84,7 +84,7 @@ enum Kind {
     Function,
 }
 
-/// A name is written once, as `(7) name`, and is `(7)` from then on.
+/// A name is defined once as `(7) name`; later lines refer to it as `(7)`.
 #[derive(Default)]
 struct Names(HashMap<(Kind, String), String>);
 
@@ -136,7 +136,7 @@ fn=(4) ring::digest::digest
 ";
 
     #[test]
-    fn each_instruction_has_one_owner_and_a_call_is_not_counted_twice() {
+    fn instructions_of_a_callee_count_once() {
         let sum = read(OUTPUT, "workload");
         assert_eq!(sum, Instructions { ours: 11, ring: 1020, system: 100 });
     }

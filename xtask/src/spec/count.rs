@@ -1,6 +1,6 @@
 //! Counts the requirements of level MUST in the text of an RFC, section by section.
 //!
-//! Knows the text form of RFCs and the Markdown of drafts. Knows no ledger.
+//! Knows the text form of RFCs and the Markdown of drafts. Does not know the ledgers.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ Every MUST, SHALL and REQUIRED in capitals counts one for the section whose head
 and SHALL NOT count one as well, NOT REQUIRED counts none. Left out are the paragraph that explains these words
 (BCP 14), page headers and footers, the table of contents, and what stands before the first numbered section.";
 
-/// The number of requirements of level MUST in each section that has any.
+/// Returns the number of requirements of level MUST of each section that has one.
 pub(crate) fn musts(text: &str) -> BTreeMap<Section, usize> {
     let markdown = text.starts_with("---");
     let mut heading = if markdown { Heading::Markdown(Markdown::default()) } else { Heading::Plain };
@@ -25,8 +25,8 @@ pub(crate) fn musts(text: &str) -> BTreeMap<Section, usize> {
             paragraph.clear();
             here = Some(section);
         } else if line.trim().is_empty() {
-            // A page break leaves blank lines in the middle of a paragraph, which changes no count: the explanation of
-            // the words is the only paragraph that is judged as a whole, and it is short.
+            // A page break puts blank lines into a paragraph. That changes no count: only the short explanation of the
+            // requirement words is matched as a whole paragraph.
             add(&mut counts, here.as_ref(), &paragraph);
             paragraph.clear();
         } else {
@@ -62,7 +62,8 @@ fn requirements(paragraph: &str) -> usize {
     (0..words.len()).filter(|&index| is_required(index)).count()
 }
 
-/// BCP 14's paragraph, in its old and its new wording; the drafts' Markdown writes `{::boilerplate bcp14}`.
+/// Returns whether this is the paragraph of BCP 14, in its old or new wording. Drafts in Markdown have
+/// `{::boilerplate bcp14}` instead.
 fn explains_the_words(paragraph: &str) -> bool {
     let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
     line.contains("key words") && line.contains("\"must not\"") && line.contains("interpreted as described")
@@ -77,7 +78,7 @@ fn is_page_edge(line: &str) -> bool {
     footer || header
 }
 
-/// How headings look.
+/// The form of the headings.
 enum Heading {
     /// `4.2.1.  Title` and `Appendix A.  Title` at the first column; a table of contents is indented.
     Plain,
@@ -96,12 +97,12 @@ impl Heading {
 fn plain(line: &str) -> Option<Section> {
     let line = line.strip_prefix("Appendix ").unwrap_or(line);
     let (number, title) = line.split_once(' ')?;
-    // Without its dot, a number at the first column is data.
+    // A number at the first column without a dot is data.
     let section = Section::parse(number.strip_suffix('.')?)?;
     (!title.trim().is_empty()).then_some(section)
 }
 
-/// The draft's Markdown gives no numbers, so the headings are counted.
+/// The Markdown of a draft has no section numbers, so the headings are counted.
 #[derive(Default)]
 struct Markdown {
     /// `None` outside the body: in the metadata and the abstract.
@@ -150,41 +151,41 @@ mod tests {
     }
 
     #[test]
-    fn each_word_counts_for_the_section_above_it() {
+    fn each_word_counts_for_its_section() {
         let text = "1.  One\n\n   A MUST b and\n   MUST NOT c; it SHALL\n   NOT d.\n\n1.1. Two\n\n   REQUIRED, NOT REQUIRED, must, MUSTER.\n";
         expect(text, &[("1", 3), ("1.1", 1)]);
     }
 
     #[test]
-    fn an_appendix_is_a_section() {
+    fn appendix_is_a_section() {
         expect("9.  Nine\n\n   x\n\nAppendix B.  Limits\n\nB.1.  More\n\n   MUST\n", &[("B.1", 1)]);
     }
 
     #[test]
-    fn the_table_of_contents_and_the_abstract_count_nothing() {
+    fn contents_and_abstract_are_not_counted() {
         expect("   MUST\n\n   1.  One MUST\n     1.1.  Two\n\n1.  One\n\n   SHALL\n", &[("1", 1)]);
     }
 
     #[test]
-    fn the_explanation_of_the_words_counts_nothing() {
+    fn explanation_of_the_words_is_not_counted() {
         let text = "2.  Terms\n\n   The key words \"MUST\", \"MUST\n   NOT\", \"SHALL\" are to be interpreted as\n   described in RFC 2119.\n\n   One MUST stays.\n";
         expect(text, &[("2", 1)]);
     }
 
     #[test]
-    fn a_page_break_ends_no_section_and_counts_nothing() {
+    fn page_break_is_not_counted() {
         let text = "1.  One\n\n   A MUST\n\nA & B          Standards Track          [Page 7]\n\u{c}\nRFC 9999      All MUST hold      January 2012\n\n   NOT b.\n";
         expect(text, &[("1", 1)]);
     }
 
     #[test]
-    fn the_headings_of_a_draft_are_numbered_here() {
+    fn headings_of_a_draft_get_numbers() {
         let text = "---\ntitle: MUST\n--- abstract\nMUST\n--- middle\n# One\n~~~\n# MUST\n~~~\n## Two\nMUST\n# Three\nMUST\n--- back\n# Four\n## Five\nMUST\n";
         expect(text, &[("1", 1), ("1.1", 1), ("2", 1), ("A.1", 1)]);
     }
 
     #[test]
-    fn data_that_begins_with_a_number_is_no_heading() {
+    fn data_with_a_leading_number_is_no_heading() {
         expect("4.  Four\n\n   MUST\n\n0001 0002\n16 octets\n\n   MUST\n", &[("4", 2)]);
     }
 }

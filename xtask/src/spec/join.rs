@@ -1,4 +1,4 @@
-//! Joins ledgers and markers: what answers each requirement, and what is wrong with the claim.
+//! Joins ledgers and markers: the evidence of each requirement, and the errors in the claims.
 //!
 //! Knows rows and markers as values. Reads no files and prints nothing.
 
@@ -8,26 +8,26 @@ use super::ledger::{Answer, Ledger, Level, Requirement};
 use super::marker::{Marker, Place};
 use super::section::Section;
 
-/// What the ledgers and the tree say together.
+/// The ledgers joined with the markers of the tree.
 #[derive(Debug)]
 pub(crate) struct Joined<'a> {
     /// In the order of the ledgers.
     pub(crate) rows: Vec<Row<'a>>,
-    /// What makes the check fail, one line each.
+    /// The errors, one line each.
     pub(crate) findings: Vec<String>,
 }
 
-/// A requirement and what answers it.
+/// A requirement with its evidence.
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) requirement: &'a Requirement,
     pub(crate) outcome: Outcome,
-    /// `path:line name` of each marker; a row that says the same as another has that one's.
+    /// `path:line name` of each marker. A row with `same_as` has the evidence of the other row.
     pub(crate) evidence: Vec<String>,
 }
 
-/// How a requirement is answered.
+/// The kind of evidence of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Tested,
@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 }
 
 impl Row<'_> {
-    /// Why no test answers it; empty where one does.
+    /// Returns the reason why there is no test; empty if there is one.
     pub(crate) fn reason(&self) -> String {
         match &self.requirement.answer {
             Answer::Test => String::new(),
@@ -58,7 +58,7 @@ impl Outcome {
     }
 }
 
-/// The joined view, and everything that is wrong in it.
+/// Joins the ledgers with the markers.
 pub(crate) fn join<'a>(ledgers: &'a [Ledger], markers: &[Marker]) -> Joined<'a> {
     let mut findings = Vec::new();
     let known = known(ledgers, &mut findings);
@@ -66,9 +66,9 @@ pub(crate) fn join<'a>(ledgers: &'a [Ledger], markers: &[Marker]) -> Joined<'a> 
     for marker in markers {
         let place = format!("{}:{}", marker.path, marker.line);
         if !known.contains_key(marker.id.as_str()) {
-            findings.push(format!("{place}: no row of docs/rfc is called `{}`", marker.id));
+            findings.push(format!("{place}: docs/rfc has no row `{}`", marker.id));
         } else if marker.place == Place::Nothing {
-            findings.push(format!("{place}: `{}` stands above no test", marker.id));
+            findings.push(format!("{place}: there is no test below `{}`", marker.id));
         } else {
             at.entry(&marker.id).or_default().push(marker);
         }
@@ -93,13 +93,13 @@ fn place(ledger: &Ledger, requirement: &Requirement) -> String {
     format!("docs/rfc/{}.toml:{}: {}", ledger.name, requirement.line, requirement.id)
 }
 
-/// The rows by id. An id that is given twice is a finding.
+/// Returns the rows by id. An id that occurs twice is a finding.
 fn known<'a>(ledgers: &'a [Ledger], findings: &mut Vec<String>) -> BTreeMap<&'a str, &'a Requirement> {
     let mut known = BTreeMap::new();
     for ledger in ledgers {
         for requirement in &ledger.rows {
             if known.insert(requirement.id.as_str(), requirement).is_some() {
-                findings.push(format!("{}: the id is given twice", place(ledger, requirement)));
+                findings.push(format!("{}: the id occurs twice", place(ledger, requirement)));
             }
         }
     }
@@ -119,30 +119,28 @@ fn judge(
     let evidence: Vec<_> = markers.iter().map(|marker| shown(marker)).collect();
     match &requirement.answer {
         Answer::Test if tests().next().is_some() => Ok((Outcome::Tested, evidence)),
-        Answer::Test if markers.is_empty() => {
-            Err("no test carries its marker, and no exception is given".into())
-        }
-        Answer::Test => Err("only code carries its marker; give `by_construction`, or a test".into()),
+        Answer::Test if markers.is_empty() => Err("has no test with its marker, and no exception".into()),
+        Answer::Test => Err("only code has its marker; add a test or `by_construction`".into()),
         Answer::Construction { .. } if tests().next().is_some() => {
             Err("has a test, so it needs no `by_construction`".into())
         }
-        Answer::Construction { .. } if markers.is_empty() => Err("no code carries its marker".into()),
+        Answer::Construction { .. } if markers.is_empty() => Err("no code has its marker".into()),
         Answer::Construction { .. } => Ok((Outcome::Constructed, evidence)),
         Answer::Exception { .. } if markers.is_empty() => Ok((Outcome::Excepted, evidence)),
-        Answer::Exception { .. } => Err(format!("is excepted, and {} claims it", evidence.join(", "))),
+        Answer::Exception { .. } => Err(format!("is an exception, but {} claims it", evidence.join(", "))),
         Answer::Same { .. } if !markers.is_empty() => {
-            Err(format!("the marker at {} belongs to the row that it is the same as", evidence.join(", ")))
+            Err(format!("the marker at {} belongs above the row that `same_as` names", evidence.join(", ")))
         }
         Answer::Same { id } => {
             let other = known.get(id.as_str()).ok_or_else(|| format!("there is no `{id}`"))?;
             if matches!(other.answer, Answer::Same { .. }) {
-                return Err(format!("`{id}` is itself the same as another"));
+                return Err(format!("`{id}` has `same_as` itself"));
             }
             if requirement.level.is_must() && !other.level.is_must() {
                 return Err(format!("`{id}` is only a {}", other.level.word()));
             }
             let there = at.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            judge(other, there, known, at).map_err(|_| format!("`{id}` is not answered either"))
+            judge(other, there, known, at).map_err(|_| format!("`{id}` has no evidence either"))
         }
     }
 }
@@ -154,13 +152,13 @@ fn shown(marker: &Marker) -> String {
     }
 }
 
-/// The sections whose text has more requirements than the ledger.
+/// Returns the sections whose text has more requirements than the ledger.
 fn uncovered(ledger: &Ledger) -> Vec<String> {
     let short = |(section, &musts): (&Section, &usize)| {
         let rows = musts_in(ledger, section);
         (rows < musts).then(|| {
             format!(
-                "docs/rfc/{}.toml: section {section} has {musts} of level MUST, and {rows} rows",
+                "docs/rfc/{}.toml: section {section} has {musts} requirements of level MUST, but {rows} rows",
                 ledger.name
             )
         })
@@ -177,7 +175,7 @@ pub(crate) fn musts_in(ledger: &Ledger, section: &Section) -> usize {
 mod tests {
     use super::*;
 
-    /// A ledger with one MUST in section 1, and what each row adds to its table.
+    /// A ledger with one MUST in section 1, and the lines that each row adds to its table.
     fn ledger(rows: &[(&str, &str)]) -> Vec<Ledger> {
         let mut text = String::from("[rfc]\ntitle = \"T\"\nurl = \"U\"\n[musts]\n\"1\" = 1\n");
         for (id, more) in rows {
@@ -220,7 +218,7 @@ mod tests {
     const EXCEPTED: &str = "exception = \"refused\"";
 
     #[test]
-    fn each_way_of_answering_is_told_apart() {
+    fn kinds_of_evidence_are_distinguished() {
         let rows = [
             ("rfc1-1-a", ""),
             ("rfc1-1-b", CONSTRUCTED),
@@ -233,48 +231,48 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_without_evidence_is_found() {
-        assert!(refused(&[("rfc1-1-a", "")], &[]).contains("docs/rfc/rfc1.toml:6: rfc1-1-a: no test"));
-        assert!(refused(&[("rfc1-1-a", "")], &[code("rfc1-1-a")]).contains("only code"));
+    fn requirement_without_evidence_is_found() {
+        assert!(refused(&[("rfc1-1-a", "")], &[]).contains("docs/rfc/rfc1.toml:6: rfc1-1-a: has no test"));
+        assert!(refused(&[("rfc1-1-a", "")], &[code("rfc1-1-a")]).contains("only code has its marker"));
         assert!(refused(&[("rfc1-1-a", CONSTRUCTED)], &[]).contains("no code"));
     }
 
     #[test]
-    fn a_reason_that_is_not_needed_is_found() {
-        assert!(refused(&[("rfc1-1-a", EXCEPTED)], &[test("rfc1-1-a")]).contains("is excepted, and"));
+    fn needless_reason_is_found() {
+        assert!(refused(&[("rfc1-1-a", EXCEPTED)], &[test("rfc1-1-a")]).contains("is an exception, but"));
         assert!(refused(&[("rfc1-1-a", CONSTRUCTED)], &[test("rfc1-1-a")]).contains("needs no"));
     }
 
     #[test]
-    fn a_marker_that_means_nothing_is_found() {
+    fn marker_without_row_or_test_is_found() {
         let rows = [("rfc1-1-a", EXCEPTED)];
         assert_eq!(
             refused(&rows, &[test("rfc1-1-z")]),
-            "crates/x/tests/a.rs:7: no row of docs/rfc is called `rfc1-1-z`"
+            "crates/x/tests/a.rs:7: docs/rfc has no row `rfc1-1-z`"
         );
         let above_nothing = Marker { place: Place::Nothing, ..test("rfc1-1-a") };
-        assert!(refused(&rows, &[above_nothing]).contains("stands above no test"));
+        assert!(refused(&rows, &[above_nothing]).contains("there is no test below"));
     }
 
     #[test]
-    fn a_row_that_points_nowhere_is_found() {
+    fn same_as_without_target_is_found() {
         let to = |id: &str| format!("same_as = \"{id}\"");
         assert!(refused(&[("rfc1-1-a", &to("rfc1-1-b"))], &[]).contains("there is no `rfc1-1-b`"));
-        assert!(refused(&[("rfc1-1-a", &to("rfc1-1-a"))], &[]).contains("itself the same"));
+        assert!(refused(&[("rfc1-1-a", &to("rfc1-1-a"))], &[]).contains("`same_as` itself"));
         let unanswered = refused(&[("rfc1-1-a", &to("rfc1-1-b")), ("rfc1-1-b", "")], &[]);
-        assert!(unanswered.contains("`rfc1-1-b` is not answered either"));
+        assert!(unanswered.contains("`rfc1-1-b` has no evidence either"));
     }
 
     #[test]
-    fn an_id_given_twice_is_found() {
+    fn duplicate_id_is_found() {
         assert!(refused(&[("rfc1-1-a", EXCEPTED), ("rfc1-1-a", EXCEPTED)], &[]).contains("twice"));
     }
 
     #[test]
-    fn a_section_with_fewer_rows_than_its_text_is_found() {
+    fn section_with_missing_rows_is_found() {
         let mut ledgers = ledger(&[("rfc1-1-a", EXCEPTED)]);
         ledgers[0].musts.insert(Section::parse("1").unwrap(), 2);
         let findings = join(&ledgers, &[]).findings;
-        assert_eq!(findings, ["docs/rfc/rfc1.toml: section 1 has 2 of level MUST, and 1 rows"]);
+        assert_eq!(findings, ["docs/rfc/rfc1.toml: section 1 has 2 requirements of level MUST, but 1 rows"]);
     }
 }

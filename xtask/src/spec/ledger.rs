@@ -1,6 +1,6 @@
-//! A ledger: what one RFC asks for, row by row, from `docs/rfc/NAME.toml`.
+//! A ledger: the requirements of one RFC, row by row, from `docs/rfc/NAME.toml`.
 //!
-//! Knows the form of the file and refuses what is not in it. Knows nothing about tests.
+//! Knows the form of the file and rejects unknown keys. Does not know the tests.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::section::Section;
 /// One file.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// `rfc9147`, the file's name.
+    /// The name of the file without its extension, such as `rfc9147`.
     pub(crate) name: String,
     pub(crate) title: String,
-    /// How many requirements of level MUST each section's text has, as `cargo xtask spec count` counts them.
+    /// The number of requirements of level MUST in each section, as `cargo xtask spec count` counts them.
     pub(crate) musts: BTreeMap<Section, usize>,
     pub(crate) rows: Vec<Requirement>,
 }
@@ -30,20 +30,20 @@ pub(crate) struct Requirement {
     /// One line, in our words.
     pub(crate) text: String,
     pub(crate) answer: Answer,
-    /// Of `[[requirement]]` in the file.
+    /// The line of `[[requirement]]` in the file.
     pub(crate) line: usize,
 }
 
-/// How the project answers a requirement.
+/// The evidence that a row asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// By a test that carries the row's marker.
+    /// A test with the marker of the row.
     Test,
-    /// By types that leave no other way; the marker stands above them.
+    /// A type that rules out a violation, with the marker above it.
     Construction { reason: String },
-    /// Not at all, and why.
+    /// None, for this reason.
     Exception { reason: String },
-    /// As the row with this id, which says the same.
+    /// The evidence of the row with this id, which has the same meaning.
     Same { id: String },
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// RFC 2119 knows several words for each.
+    /// RFC 2119 has several words for each level.
     fn of(word: &str) -> Option<Self> {
         Some(match word {
             "MUST" | "SHALL" | "REQUIRED" => Self::Must,
@@ -80,7 +80,7 @@ impl Level {
         }
     }
 
-    /// Whether `[musts]` counts it.
+    /// Returns whether `[musts]` counts the level.
     pub(crate) const fn is_must(self) -> bool {
         matches!(self, Self::Must | Self::MustNot)
     }
@@ -122,7 +122,7 @@ impl Ledger {
                 let offset = row.span().start;
                 Requirement::parse(name, row, line(offset)).map_err(|message| at(offset, message))
             }),
-            Some(_) => return Err(at(0, "`requirement` is no list of tables".into())),
+            Some(_) => return Err(at(0, "`requirement` is not a list of tables".into())),
             None => return Err(at(0, "no `[[requirement]]`".into())),
         };
         let rows = rows.collect::<Result<_, _>>()?;
@@ -130,7 +130,7 @@ impl Ledger {
     }
 }
 
-/// What a row may have in place of a test.
+/// The keys of a row that replace a test.
 const REASONS: [&str; 3] = ["by_construction", "exception", "same_as"];
 
 impl Requirement {
@@ -146,7 +146,7 @@ impl Requirement {
         if tag.is_empty()
             || !tag.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         {
-            return Err(format!("`{id}` ends in `{tag}`: lower-case letters, digits and `-` are meant"));
+            return Err(format!("`{id}` ends in `{tag}`; use lower-case letters, digits and `-`"));
         }
         let level = string(table, "level")?;
         let given: Vec<_> = REASONS.iter().filter(|key| table.contains_key(**key)).collect();
@@ -163,8 +163,8 @@ impl Requirement {
             _ => return Err(format!("`{id}` has more than one of {}", REASONS.join(", "))),
         };
         Ok(Self {
-            section: Section::parse(&section).ok_or_else(|| format!("`{section}` is no section"))?,
-            level: Level::of(&level).ok_or_else(|| format!("`{level}` is no word of RFC 2119"))?,
+            section: Section::parse(&section).ok_or_else(|| format!("`{section}` is not a section"))?,
+            level: Level::of(&level).ok_or_else(|| format!("`{level}` is not a word of RFC 2119"))?,
             text: string(table, "text")?,
             id,
             answer,
@@ -189,7 +189,7 @@ fn string(table: &Table<'_>, key: &str) -> Result<String, String> {
     }
 }
 
-/// A misspelt key would silently mean nothing.
+/// Rejects an unknown key, because a misspelt key would have no effect.
 fn only(table: &Table<'_>, known: &[&str]) -> Result<(), (usize, String)> {
     match table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
         Some(key) => Err((key.span().start, format!("unknown key `{}`", key.get_ref()))),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_is_read() {
+    fn ledger_is_read() {
         let ledger = Ledger::parse("rfc1", &row("exception = \"because\"\n")).unwrap();
         assert_eq!(ledger.musts.values().collect::<Vec<_>>(), [&2]);
         let row = &ledger.rows[0];
@@ -223,26 +223,26 @@ mod tests {
     }
 
     #[test]
-    fn an_id_says_where_its_requirement_stands() {
+    fn id_contains_ledger_and_section() {
         let text = row("").replace("rfc1-4.1-a", "rfc1-4.2-a");
         assert_eq!(refused(&text), "docs/rfc/rfc1.toml:8: `rfc1-4.2-a` does not begin with `rfc1-4.1-`");
         assert!(refused(&row("").replace("4.1-a", "4.1-A")).contains("lower-case"));
     }
 
     #[test]
-    fn a_misspelt_key_or_level_is_refused() {
+    fn misspelt_key_or_level_is_rejected() {
         assert!(refused(&row("exeption = \"x\"\n")).contains("unknown key `exeption`"));
-        assert!(refused(&row("").replace("MUST NOT", "MUSTNT")).contains("no word of RFC 2119"));
+        assert!(refused(&row("").replace("MUST NOT", "MUSTNT")).contains("not a word of RFC 2119"));
     }
 
     #[test]
-    fn a_reason_is_given_once_and_not_empty() {
+    fn row_has_one_reason_that_is_not_empty() {
         assert!(refused(&row("exception = \" \"\n")).contains("no `exception`"));
         assert!(refused(&row("exception = \"a\"\nsame_as = \"b\"\n")).contains("more than one"));
     }
 
     #[test]
-    fn broken_toml_is_refused_with_its_line() {
+    fn invalid_toml_is_rejected_with_its_line() {
         assert!(refused("[rfc]\ntitle = \n").starts_with("docs/rfc/rfc1.toml:2: "));
     }
 }

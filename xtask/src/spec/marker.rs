@@ -1,6 +1,6 @@
-//! Markers: `//= id` on a line of its own, above a test or above the type that leaves no other way.
+//! Markers: `//= id` on a line of its own, above a test or above a type that rules out a violation.
 //!
-//! Knows lines and the items below them. Knows no ledger.
+//! Knows lines and the items below them. Does not know the ledgers.
 
 use crate::tidy::{TextFile, Tree};
 
@@ -14,20 +14,20 @@ pub(crate) struct Marker {
     pub(crate) place: Place,
 }
 
-/// What the marker stands above.
+/// The kind of item below a marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A test, or in `tests/` a function that plays a part in one.
+    /// A test, or a function in `tests/` that is part of one.
     Test { name: String },
-    /// Code that ships.
+    /// Product code.
     Code,
-    /// Nothing that could fail: test code that is no function.
+    /// Test code that is no function, and so cannot fail.
     Nothing,
 }
 
 const PREFIX: &str = "//= ";
 
-/// All markers in the product crates and in the evidence beside them.
+/// Returns all markers of `crates/` and `tests/`.
 pub(crate) fn find(tree: &Tree) -> Vec<Marker> {
     let in_scope = |path: &str| path.starts_with("crates/") || path.starts_with("tests/");
     tree.files.iter().filter(|file| file.rust.is_some() && in_scope(&file.path)).flat_map(of_file).collect()
@@ -43,7 +43,7 @@ fn of_file(file: &TextFile) -> Vec<Marker> {
                 || file.rust.as_ref().is_some_and(|rust| rust.is_test(offset));
             let place = match (is_test, function_below(&lines[index + 1..])) {
                 (false, _) => Place::Code,
-                // In `tests/`, the cells of an interop run are functions without the attribute.
+                // The cells of an interop run are functions without a test attribute.
                 (true, Some((name, marked))) if marked || file.path.starts_with("tests/") => {
                     Place::Test { name }
                 }
@@ -61,7 +61,7 @@ fn of_file(file: &TextFile) -> Vec<Marker> {
     markers
 }
 
-/// The function that these lines begin with, and whether `#[test]` or a like attribute stands above it.
+/// Returns the function that these lines begin with, and whether a test attribute stands above it.
 fn function_below(lines: &[&str]) -> Option<(String, bool)> {
     let mut is_test = false;
     for line in lines.iter().map(|line| line.trim()) {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_names_the_test_below_it() {
+    fn marker_belongs_to_the_test_below() {
         let text = "//! A.\n//= rfc1-1-a\n//= rfc1-1-b\n/// Why.\n#[test]\n#[expect(lint, reason = \"so\")]\nfn it_holds() {}\n";
         let markers = find(&Tree::of(&[("crates/x/tests/a.rs", text)]));
         assert_eq!(
@@ -113,19 +113,19 @@ mod tests {
     }
 
     #[test]
-    fn code_that_ships_is_told_from_its_tests() {
+    fn product_code_is_distinguished_from_tests() {
         let text = "//= rfc1-1-a\nstruct Proof(());\n#[cfg(test)]\nmod tests {\n    //= rfc1-1-b\n    #[test]\n    fn b() {}\n}\n";
         assert_eq!(places("crates/x/src/a.rs", text), [Place::Code, test("b")]);
     }
 
     #[test]
-    fn a_marker_above_no_test_proves_nothing() {
+    fn marker_without_test_is_no_evidence() {
         let text = "//= rfc1-1-a\nfn not_run() {}\n//= rfc1-1-b\nlet x = 1;\n//= rfc1-1-c\n";
         assert_eq!(places("crates/x/tests/a.rs", text), [Place::Nothing, Place::Nothing, Place::Nothing]);
     }
 
     #[test]
-    fn a_cell_of_an_interop_run_needs_no_attribute() {
+    fn interop_cell_needs_no_attribute() {
         assert_eq!(
             places("tests/interop/src/cells.rs", "//= rfc1-1-a\npub(crate) fn cell() {}\n"),
             [test("cell")]
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tasks_themselves_hold_no_markers() {
+    fn markers_in_xtask_are_ignored() {
         assert_eq!(places("xtask/src/a.rs", "//= rfc1-1-a\nfn a() {}\n"), []);
     }
 }

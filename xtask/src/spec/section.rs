@@ -1,6 +1,6 @@
 //! Section numbers, in the order of an RFC: `4`, `4.2`, `4.10`, and the appendices `A`, `A.1` after them.
 //!
-//! Knows numbers. Knows no titles.
+//! Knows numbers. Does not know titles.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl Section {
             let mut characters = part.chars();
             parts.push(match (characters.next()?, characters.next()) {
                 (letter @ 'A'..='Z', None) if index == 0 => Part::Letter(letter),
-                // The first digit of a number is no zero, except in section 0 of nothing.
+                // A section number has no leading zero.
                 ('1'..='9', _) => Part::Number(part.parse().ok()?),
                 _ => return None,
             });
@@ -30,7 +30,7 @@ impl Section {
         Some(Self(parts))
     }
 
-    /// The section after this one at the given depth, 1 for `4` and `A`: after `4.2.1`, `4.3` at depth 2.
+    /// Returns the section after this one at a depth, which is 1 for `4` and `A`: `4.3` after `4.2.1` at depth 2.
     pub(crate) fn next(&self, depth: usize) -> Self {
         let mut parts: Vec<_> = self.0.iter().copied().take(depth).collect();
         if parts.len() < depth {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_have_the_order_of_the_text() {
+    fn sections_sort_as_in_the_text() {
         let mut sections: Vec<_> = ["A.1", "10", "4.10", "4", "4.2.1", "A", "4.2"].map(section).into();
         sections.sort();
         let order: Vec<_> = sections.iter().map(ToString::to_string).collect();
@@ -79,14 +79,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_section_is_refused() {
+    fn invalid_section_is_rejected() {
         for text in ["", "4.", ".4", "4.A", "0", "AB", "4 1", "a"] {
             assert_eq!(Section::parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn the_next_section_stands_at_its_depth() {
+    fn next_section_has_the_given_depth() {
         let next = |text: &str, depth| section(text).next(depth).to_string();
         assert_eq!(next("4.2.1", 2), "4.3");
         assert_eq!(next("4", 2), "4.1");

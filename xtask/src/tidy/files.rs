@@ -1,18 +1,18 @@
-//! Rules about files as a whole: how they open, what they are called, how long they are, where they point.
+//! Rules about whole files: header, name, length, links, lock file.
 //!
-//! Knows paths and lines. Looks into no item.
+//! Knows paths and lines. Does not look at items.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::{Finding, Severity, Tree};
 
-/// Names that say nothing about what is inside.
+/// Names that state no concept.
 const EMPTY_NAMES: [&str; 9] =
     ["util", "utils", "helper", "helpers", "common", "commons", "misc", "v2", "stuff"];
 
-/// More lines than this are shown, so that one notices in time.
+/// A longer file is a warning.
 const LONG: usize = 450;
-/// More lines than this fail.
+/// A longer file fails.
 const TOO_LONG: usize = 700;
 
 pub(super) fn header(tree: &Tree) -> Vec<Finding> {
@@ -29,7 +29,7 @@ pub(super) fn name(tree: &Tree) -> Vec<Finding> {
             stem.split(['_', '-']).any(|word| EMPTY_NAMES.contains(&word.to_ascii_lowercase().as_str()))
         })
     };
-    tree.paths.iter().filter(empty).map(|path| Finding::whole(path, "its name names no concept")).collect()
+    tree.paths.iter().filter(empty).map(|path| Finding::whole(path, "the name states no concept")).collect()
 }
 
 pub(super) fn length(tree: &Tree) -> Vec<Finding> {
@@ -40,7 +40,7 @@ pub(super) fn length(tree: &Tree) -> Vec<Finding> {
             continue;
         }
         let severity = if lines > TOO_LONG { Severity::Fails } else { Severity::Warns };
-        let message = format!("{lines} lines without tests; {LONG} fit in the head");
+        let message = format!("{lines} lines without tests; at most {LONG} are easy to read");
         findings.push(Finding { severity, ..Finding::whole(&file.path, message) });
     }
     findings
@@ -57,7 +57,7 @@ pub(super) fn links(tree: &Tree) -> Vec<Finding> {
                 continue;
             }
             if !resolve(folder, target).is_some_and(|path| exists(tree, &path)) {
-                findings.push(file.fails_at(offset, format!("the link to `{target}` leads nowhere")));
+                findings.push(file.fails_at(offset, format!("the link to `{target}` has no target")));
             }
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn lockfile_sources(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The targets of `[text](target)`, outside fenced code.
+/// Returns the targets of `[text](target)`, outside fenced code.
 fn link_targets(text: &str) -> Vec<(usize, &str)> {
     let (mut targets, mut offset, mut fenced) = (Vec::new(), 0, false);
     for line in text.split_inclusive('\n') {
@@ -136,14 +136,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_does_not_say_what_it_is_for_is_found() {
+    fn file_without_header_is_found() {
         let found = header(&Tree::of(&[("a.rs", "use b;\n//! late\n"), ("c.rs", "//! Says it.\n")]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "a.rs");
     }
 
     #[test]
-    fn names_without_a_concept_are_found_in_every_part_of_a_path() {
+    fn empty_names_are_found_anywhere_in_a_path() {
         for path in ["src/utils.rs", "src/helpers/x.rs", "src/test_util.rs", "src/v2.rs", "docs/misc.md"] {
             assert_eq!(name(&Tree::of(&[(path, "")])).len(), 1, "{path}");
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_without_tests() {
+    fn tests_do_not_count_as_length() {
         let body = "fn a() {}\n".repeat(LONG);
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "fn b() {}\n".repeat(TOO_LONG));
         assert_eq!(length(&Tree::of(&[("a.rs", &format!("{body}{tests}"))])), []);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_found() {
+    fn link_without_target_is_found() {
         let text = "[a](docs/A.md#top) [b](docs) [c](https://example.org/x) [d](#here)\n[e](docs/gone.md)\n";
         let found =
             links(&Tree::of(&[("README.md", text), ("docs/A.md", "[up](../README.md) [out](../../x)")]));
@@ -170,19 +170,19 @@ mod tests {
         assert_eq!(
             found,
             [
-                "README.md:2: the link to `docs/gone.md` leads nowhere",
-                "docs/A.md:1: the link to `../../x` leads nowhere"
+                "README.md:2: the link to `docs/gone.md` has no target",
+                "docs/A.md:1: the link to `../../x` has no target"
             ]
         );
     }
 
     #[test]
-    fn fenced_code_holds_no_links() {
+    fn fenced_code_has_no_links() {
         assert_eq!(links(&Tree::of(&[("README.md", "```\nv[i](x)\n```\n")])), []);
     }
 
     #[test]
-    fn a_private_registry_is_found() {
+    fn private_registry_is_found() {
         let lock = (
             "Cargo.lock",
             "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nsource = \"registry+https://mirror.example/index\"\n",

@@ -1,13 +1,13 @@
-//! Rules about packages: who may depend on whom, and what every manifest says.
+//! Rules about packages: allowed dependencies, and required lines of each manifest.
 //!
-//! Knows the picture in docs/ARCHITECTURE.md. Looks at manifests only, never at source.
+//! Knows the layers of docs/ARCHITECTURE.md. Looks at manifests only, not at source.
 
 use super::{Finding, Tree};
 use crate::project::Package;
 
-/// The product crates, each with the layers below that it may name.
+/// The product crates, each with the lower layers that it may depend on.
 ///
-/// `peer-transport` names `srtp-keys` because it introduces the DTLS exporter to the SRTP contexts.
+/// `peer-transport` depends on `srtp-keys` because it derives the SRTP keys from the DTLS exporter.
 const LAYERS: &[(&str, &[&str])] = &[
     ("stun", &[]),
     ("srtp-keys", &[]),
@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (DRIVER, &["peer-transport"]),
 ];
 
-/// The one product crate that may know sockets, clocks and threads.
+/// The only product crate that may use sockets, clocks and threads.
 pub(super) const DRIVER: &str = "peer-transport-tokio";
 
 /// Crates that open sockets, run tasks, read clocks or draw entropy.
@@ -45,7 +45,7 @@ const IO_CRATES: &[&str] = &[
     "tokio-util",
 ];
 
-/// Whether a path lies in the product's source, below the driver.
+/// Returns whether a path belongs to the source of a crate below the driver.
 pub(super) fn below_the_driver(path: &str) -> bool {
     LAYERS.iter().filter(|(name, _)| *name != DRIVER).any(|(name, _)| {
         path.strip_prefix("crates/")
@@ -67,7 +67,7 @@ pub(super) fn edges(tree: &Tree) -> Vec<Finding> {
                 }
             }
             None if package.manifest.starts_with("crates/") => {
-                let message = format!("{} has no place in the layers", package.name);
+                let message = format!("{} is not in the list of layers", package.name);
                 findings.push(Finding::whole(&package.manifest, message));
             }
             None => {}
@@ -97,13 +97,13 @@ pub(super) fn shared_lints(tree: &Tree) -> Vec<Finding> {
     };
     manifests
         .filter(|file| !takes_them(&file.text))
-        .map(|file| Finding::whole(&file.path, "says nothing of `lints.workspace = true`"))
+        .map(|file| Finding::whole(&file.path, "lacks `lints.workspace = true`"))
         .collect()
 }
 
 pub(super) fn unpublished(tree: &Tree) -> Vec<Finding> {
     let open = tree.packages.iter().filter(|package| package.publishable);
-    open.map(|package| Finding::whole(&package.manifest, "says nothing of `publish = false`")).collect()
+    open.map(|package| Finding::whole(&package.manifest, "lacks `publish = false`")).collect()
 }
 
 fn allowed(package: &Package) -> Option<&'static [&'static str]> {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_layer_must_not_know_an_upper_one() {
+    fn dependency_on_an_upper_layer_is_found() {
         let tree = Tree::of_packages(vec![package("stun", &["ice-agent"]), package("ice-agent", &["stun"])]);
         let found = edges(&tree);
         assert_eq!(found.len(), 1);
@@ -141,24 +141,24 @@ mod tests {
     }
 
     #[test]
-    fn siblings_must_not_know_each_other() {
+    fn dependency_between_siblings_is_found() {
         let tree = Tree::of_packages(vec![package("dtls-core", &["srtp-keys"]), package("srtp-keys", &[])]);
         assert_eq!(edges(&tree).len(), 1);
     }
 
     #[test]
-    fn a_crate_outside_the_picture_is_found() {
+    fn crate_outside_the_layers_is_found() {
         assert_eq!(edges(&Tree::of_packages(vec![package("commons", &[])])).len(), 1);
     }
 
     #[test]
-    fn the_picture_itself_passes() {
+    fn allowed_dependencies_pass() {
         let tree = Tree::of_packages(LAYERS.iter().map(|(name, below)| package(name, below)).collect());
         assert_eq!(edges(&tree), []);
     }
 
     #[test]
-    fn only_the_driver_may_use_a_runtime() {
+    fn runtime_below_the_driver_is_found() {
         let tree = Tree::of_packages(vec![package("srtp", &["tokio"]), package(DRIVER, &["tokio"])]);
         let found = io_crates(&tree);
         assert_eq!(found.len(), 1);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_with_lints_of_its_own_is_found() {
+    fn manifest_with_own_lints_is_found() {
         let own = ("crates/stun/Cargo.toml", "[lints.rust]\nmissing_docs = \"allow\"\n");
         let shared = ("crates/srtp/Cargo.toml", "[lints]\nworkspace = true\n");
         let found = shared_lints(&Tree::of(&[own, shared]));
@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_could_be_published_is_found() {
+    fn publishable_member_is_found() {
         let open = Package { publishable: true, ..package("stun", &[]) };
         assert_eq!(unpublished(&Tree::of_packages(vec![open])).len(), 1);
     }
 
     #[test]
-    fn the_driver_and_tests_are_not_below_the_driver() {
+    fn driver_and_tests_are_not_below_the_driver() {
         assert!(below_the_driver("crates/peer-transport/src/lib.rs"));
         assert!(!below_the_driver("crates/peer-transport-tokio/src/lib.rs"));
         assert!(!below_the_driver("crates/stun/tests/vectors.rs"));

@@ -1,6 +1,6 @@
-//! Rules about single marks in the text: silenced lints, stubs, notes for later, paths of one machine.
+//! Rules about marks in the text: silenced lints, stubs, notes for later, paths of one machine.
 //!
-//! Knows the marks. The patterns are put together from pieces so that this file does not break its own rules.
+//! Knows the marks. `concat!` keeps the patterns themselves out of this file, which the rules also check.
 
 use super::source::find_words;
 use super::{Finding, Tree};
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silenced_lint_needs_a_reason() {
+    fn silenced_lint_needs_a_reason() {
         let silent = "#[allow(dead_code)]\nfn a() {}\n#[expect(\n    clippy::all,\n    reason = \"said\",\n)]\nfn b() {}\n";
         let found = lint_reasons(&Tree::of(&[("a.rs", silent), ("b.rs", "#![expect(unused)]\n")]));
         assert_eq!(
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_one_machine_is_found() {
+    fn path_of_one_machine_is_found() {
         for path in MACHINE_PATHS {
             assert_eq!(machine_paths(&Tree::of(&[("a.md", &format!("see {path}x"))])).len(), 1, "{path}");
             assert_eq!(machine_paths(&Tree::of(&[("a.md", &format!("https://example.org{path}x"))])), []);

@@ -1,11 +1,11 @@
-//! The rule that keeps the Sans-IO crates without input and output: time, sockets, threads and entropy are given.
+//! Rules of Sans-IO: no clock, socket, thread or entropy below the driver, no loud log, one crypto backend.
 //!
-//! Knows the names by which they would come in. Looks at source outside tests.
+//! Knows the names of such functions and types. Looks at source outside tests.
 
 use super::layering::below_the_driver;
 use super::{Finding, Tree};
 
-/// What is forbidden, and what to do instead.
+/// Forbidden names, each with the replacement.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("Instant::now", TIME),
     (".elapsed()", TIME),
@@ -20,24 +20,24 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("getrandom", ENTROPY),
     ("SystemRandom", ENTROPY),
     ("rand::random", ENTROPY),
-    ("thread::sleep", "waiting is the caller's, told by `poll_timeout`"),
+    ("thread::sleep", "the caller waits, until `poll_timeout`"),
     ("thread::spawn", "threads are the caller's"),
     ("std::env", "configuration is given"),
     ("std::fs", "files are the caller's"),
     ("std::process", "processes are the caller's"),
-    ("println!", "what is to be known leaves as an event, a statistic or a trace"),
-    ("eprintln!", "what is to be known leaves as an event, a statistic or a trace"),
+    ("println!", "report by an event, a statistic or a trace"),
+    ("eprintln!", "report by an event, a statistic or a trace"),
 ];
 
 const TIME: &str = "`now` is a parameter";
 const SOCKET: &str = "sockets belong to the driver";
 const ENTROPY: &str = "randomness comes from the injected `Seed`";
 
-/// DTLS keys come from the generator of the crypto backend, so this crate may name it, and none beside it.
+/// Only dtls-core may name the generator of the crypto backend, because DTLS keys come from it.
 const WITH_BACKEND: &str = "crates/dtls-core/src/";
 const GENERATOR: &str = "SystemRandom";
 
-/// The one folder there that names the backend's crate: what replaces it replaces this folder's imports.
+/// The only folder that imports the crate of the backend, so that a new backend changes one folder.
 const BACKEND: &str = "crates/dtls-core/src/crypto/";
 const BACKEND_CRATE: &str = "ring::";
 
@@ -56,7 +56,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Levels that are on in production, in every way to write them.
+/// The macros of the levels above debug, which are on in production.
 const LOUD: [&str; 6] = ["tracing::info", "tracing::warn", "tracing::error", "info!(", "warn!(", "error!("];
 
 pub(super) fn quiet(tree: &Tree) -> Vec<Finding> {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_below_the_driver_is_found_with_its_line() {
+    fn clock_below_the_driver_is_found() {
         let found =
             findings("crates/ice-agent/src/agent.rs", "//! x\nfn f() {\n    let now = Instant::now();\n}\n");
         assert_eq!(found.len(), 1);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_forbidden_name_is_found() {
+    fn each_forbidden_name_is_found() {
         for (pattern, _) in FORBIDDEN {
             assert_eq!(
                 findings("crates/srtp/src/lib.rs", &format!("fn f() {{ {pattern}; }}")).len(),
@@ -110,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_in_a_comment_or_a_test_is_not_one() {
+    fn clock_in_comment_or_test_is_allowed() {
         let text = "//! Never `Instant::now`.\n#[cfg(test)]\nmod tests { fn f() { Instant::now(); } }\n";
         assert_eq!(findings("crates/ice-agent/src/agent.rs", text), [""; 0]);
     }
 
     #[test]
-    fn only_dtls_may_name_the_generator() {
+    fn generator_outside_dtls_is_found() {
         let text = "use crate::crypto::backend::SystemRandom;";
         assert_eq!(findings("crates/dtls-core/src/connection.rs", text), [""; 0]);
         assert_eq!(findings("crates/ice-agent/src/agent.rs", text).len(), 1);
     }
 
     #[test]
-    fn only_the_crypto_folder_may_name_the_backend() {
+    fn backend_outside_its_folder_is_found() {
         let found = |path| backend(&Tree::of(&[(path, "use ring::rand;")])).len();
         assert_eq!(found("crates/dtls-core/src/connection.rs"), 1);
         assert_eq!(found("crates/dtls-core/src/crypto/backend.rs"), 0);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_louder_than_debug_below_the_driver_is_found() {
+    fn log_above_debug_below_the_driver_is_found() {
         let found = |path: &str, text: &str| quiet(&Tree::of(&[(path, text)])).len();
         for loud in LOUD {
             assert!(found("crates/stun/src/message.rs", &format!("fn f() {{ {loud} }}")) > 0, "{loud}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_may_do_all_of_it() {
+    fn driver_may_use_clocks_and_sockets() {
         assert_eq!(findings("crates/peer-transport-tokio/src/lib.rs", "Instant::now(); UdpSocket;"), [""; 0]);
     }
 }

@@ -1,6 +1,6 @@
-//! Rust text as the rules need it: code without comments and literals, and which part of it is tests.
+//! Rust source for the rules: code without comments and literals, and the ranges of tests.
 //!
-//! Knows just enough of the lexical grammar to tell the three apart. Parses no syntax.
+//! Knows the lexical grammar of comments and literals. Does not parse syntax.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ impl RustSource {
         Self { code, tests }
     }
 
-    /// Comments and literals are blank in it.
+    /// Returns the code, with comments and literals blank.
     pub(crate) fn code(&self) -> &str {
         &self.code
     }
@@ -37,7 +37,7 @@ impl RustSource {
         self.tests = vec![whole];
     }
 
-    /// Lines outside tests.
+    /// Returns the number of lines outside tests.
     pub(crate) fn lines_without_tests(&self) -> usize {
         let mut offset = 0;
         let mut lines = 0;
@@ -50,12 +50,12 @@ impl RustSource {
         lines
     }
 
-    /// Where `pattern` stands as whole words, outside tests.
+    /// Returns the offsets of `pattern` as whole words, outside tests.
     pub(crate) fn find<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
         find_words(&self.code, pattern).filter(|&offset| !self.is_test(offset))
     }
 
-    /// The modules that this file declares by `#[cfg(test)] mod name;`, as paths without `.rs`.
+    /// Returns the modules that this file declares by `#[cfg(test)] mod name;`, as paths without `.rs`.
     pub(crate) fn test_modules(&self, path: &str) -> Vec<String> {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         let stem = file.trim_end_matches(".rs");
@@ -72,7 +72,7 @@ impl RustSource {
     }
 }
 
-/// Where `pattern` stands in `text` with no letter, digit or underscore beside it.
+/// Returns the offsets of `pattern` in `text` with no letter, digit or underscore next to it.
 pub(crate) fn find_words<'a>(text: &'a str, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let bytes = text.as_bytes();
@@ -86,7 +86,7 @@ pub(crate) fn find_words<'a>(text: &'a str, pattern: &'a str) -> impl Iterator<I
     })
 }
 
-/// The items behind `#[cfg(test)]`, from the attribute to the closing brace or semicolon.
+/// Returns the items behind `#[cfg(test)]`, from the attribute to the closing brace or semicolon.
 fn test_items(code: &str) -> Vec<Range<usize>> {
     let mut items: Vec<Range<usize>> = Vec::new();
     for pattern in ["#[cfg(test", "#[cfg(all(test", "#[cfg(any(test"] {
@@ -116,13 +116,13 @@ fn end_of_item(code: &str, start: usize) -> usize {
     code.len()
 }
 
-/// Replaces comments and the insides of literals by spaces; newlines stay, so offsets and lines do too.
+/// Replaces comments and the contents of literals by spaces. Newlines stay, so offsets and lines do not change.
 fn blank(text: &str) -> String {
     let mut lexer = Lexer { bytes: text.as_bytes(), at: 0, out: Vec::with_capacity(text.len()) };
     while lexer.at < lexer.bytes.len() {
         lexer.step();
     }
-    // Blanking works on whole bytes of literals and comments; what is left is the text's own characters.
+    // Only whole literals and comments are blanked, so the rest is still valid UTF-8.
     String::from_utf8_lossy(&lexer.out).into_owned()
 }
 
@@ -178,7 +178,7 @@ impl Lexer<'_> {
     }
 }
 
-/// The length of a block comment, which may hold others.
+/// Returns the length of a block comment, nested ones included.
 fn block_comment(rest: &[u8]) -> usize {
     let (mut at, mut depth) = (2, 1);
     while at < rest.len() && depth > 0 {
@@ -195,7 +195,7 @@ fn block_comment(rest: &[u8]) -> usize {
     at
 }
 
-/// The lengths of a raw string's opening (`r#"`, `br"`) and of all of it.
+/// Returns the length of the opening of a raw string (`r#"`, `br"`) and its whole length.
 fn raw_string(rest: &[u8]) -> Option<(usize, usize)> {
     let prefix = [&b"br"[..], b"cr", b"r"].into_iter().find(|prefix| rest.starts_with(prefix))?.len();
     let hashes = rest[prefix..].iter().take_while(|&&byte| byte == b'#').count();
@@ -210,7 +210,7 @@ fn raw_string(rest: &[u8]) -> Option<(usize, usize)> {
     Some((opening, (opening + end + closing.len()).min(rest.len())))
 }
 
-/// The length of a literal that starts and ends with `quote` and escapes by backslash.
+/// Returns the length of a literal that starts and ends with `quote` and escapes by backslash.
 fn quoted(rest: &[u8], quote: u8) -> usize {
     let mut at = 1;
     while at < rest.len() {
@@ -223,7 +223,7 @@ fn quoted(rest: &[u8], quote: u8) -> usize {
     rest.len()
 }
 
-/// The length of a character literal; a lifetime is none.
+/// Returns the length of a character literal, or `None` for a lifetime.
 fn character(rest: &[u8]) -> Option<usize> {
     if rest[0] != b'\'' {
         return None;
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_literals_are_blank_and_keep_their_length() {
+    fn comments_and_literals_become_blank() {
         let text = "let a = \"Instant::now\"; // Instant::now\n/* b /* c */ d */ let q = '\"'; let l: &'a str = r#\"x\"y\"#;";
         let code = blank(text);
         assert_eq!(code.len(), text.len());
@@ -256,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_quote_does_not_end_a_literal() {
+    fn escaped_quote_does_not_end_a_literal() {
         let code = blank(r#"a("x\"y"); b('\''); c"#);
         assert!(!code.contains('y') && code.contains("b(") && code.ends_with("; c"), "{code}");
     }
 
     #[test]
-    fn a_test_module_ends_at_its_own_brace() {
+    fn test_module_ends_at_its_brace() {
         let source = RustSource::new(
             "crates/x/src/a.rs",
             "fn a() {}\n#[cfg(test)]\nmod tests {\n fn b() { c() }\n}\nfn d() {}\n",
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_test_module_is_found_where_it_lies() {
+    fn declared_test_module_has_its_path() {
         let source = RustSource::new("crates/x/src/a.rs", "#[cfg(test)]\nmod stories;\n");
         assert_eq!(source.test_modules("crates/x/src/a.rs"), ["crates/x/src/a/stories"]);
         assert_eq!(source.test_modules("crates/x/src/lib.rs"), ["crates/x/src/stories"]);
