@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::command::{Answer, Command};
 use crate::project::Project;
-use crate::{ci, demo, deny, forward, interop, spec, tidy};
+use crate::{api, ci, demo, deny, forward, interop, package, spec, tidy};
 
 const COMMANDS: &[Command] = &[
     demo::COMMAND,
@@ -16,6 +16,8 @@ const COMMANDS: &[Command] = &[
     tidy::COMMAND,
     spec::COMMAND,
     deny::COMMAND,
+    api::COMMAND,
+    package::COMMAND,
     interop::COMMAND,
     forward::SCENARIOS,
     forward::BENCH,

@@ -2,6 +2,7 @@
 //!
 //! Knows how the parts of the workspace are checked and started. Does not know the protocols.
 
+mod api;
 mod ci;
 mod command;
 mod commands;
@@ -11,6 +12,7 @@ mod forward;
 mod instructions;
 mod interop;
 mod long_runs;
+mod package;
 mod process;
 mod program;
 mod project;

@@ -76,6 +76,12 @@ impl Project {
         packages.iter().map(|package| self.package(package)).collect()
     }
 
+    /// The members of the workspace in `crates/`.
+    pub(crate) fn product_crates(&self) -> Result<Vec<Package>, String> {
+        let packages = self.packages()?;
+        Ok(packages.into_iter().filter(|package| package.manifest.starts_with("crates/")).collect())
+    }
+
     /// The folder of build results.
     pub(crate) fn target_directory(&self) -> Result<PathBuf, String> {
         let metadata = self.metadata()?;

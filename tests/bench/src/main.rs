@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             (suite.run)(options.effort, &mut report);
         }
     }
-    report.print();
+    report.print(options.effort.judges_times());
     if let Some(path) = options.json
         && let Err(error) = std::fs::write(&path, report.to_json())
     {

@@ -90,11 +90,13 @@ impl Report {
         self.rows.push(Row { figure, subject, value, unit, goal });
     }
 
-    pub(crate) fn print(&self) {
+    /// Prints the table. The column `met` is empty for ratios of times unless `times` is set.
+    pub(crate) fn print(&self, times: bool) {
         println!("{:<60} {:<9} {:>12} {:<9} {:>8}  met", "figure", "subject", "value", "unit", "at most");
         for row in &self.rows {
             let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| shown(goal, row.unit));
-            let met = row.met().map_or("", |met| if met { "yes" } else { "NO" });
+            let judged = times || row.unit != RATIO;
+            let met = row.met().filter(|_| judged).map_or("", |met| if met { "yes" } else { "NO" });
             let value = shown(row.value, row.unit);
             println!("{:<60} {:<9} {value:>12} {:<9} {goal:>8}  {met}", row.figure, row.subject, row.unit);
         }
@@ -106,7 +108,8 @@ impl Report {
             let separator = if i == 0 { "" } else { "," };
             let value = rounded(row.value, row.unit);
             let goal = row.goal.map_or_else(|| "null".to_owned(), |goal| goal.to_string());
-            let met = row.met().map_or_else(|| "null".to_owned(), |met| met.to_string());
+            let judged = times || row.unit != RATIO;
+            let met = row.met().filter(|_| judged).map_or_else(|| "null".to_owned(), |met| met.to_string());
             // Figures, subjects and units are our own words, without quotes or backslashes.
             let _ = write!(
                 json,

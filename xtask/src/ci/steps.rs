@@ -68,6 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step::check("help", "cargo xtask COMMAND --help for every command", help),
     Step::check("clippy", "all targets, warnings denied", clippy),
     Step::check("docs", "cargo doc without a warning", docs),
+    Step::task("api", "cargo xtask api", &["api"]),
     Step::check("tests", "cargo test --workspace, doctests included", tests),
     Step::task("demo", "cargo xtask demo", &["demo"]),
     Step::task("scenarios", "cargo xtask scenarios --seeds 2", &["scenarios", "--seeds", "2"]),
@@ -83,6 +84,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step::check("instructions", "cargo xtask bench --instructions", instructions),
     Step::task("bench", "cargo xtask bench --rounds 1; times are not judged", &["bench", "--rounds", "1"]),
     Step::check("fuzz", "cargo xtask fuzz for seconds, where nightly and cargo-fuzz are installed", fuzz),
+    Step::task("package", "cargo xtask package", &["package"]),
     Step::check("platforms", "cargo check for the installed targets", platforms::step),
 ];
 
