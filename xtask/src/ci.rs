@@ -27,6 +27,9 @@ pub(crate) const COMMAND: Command = Command {
     run,
 };
 
+/// Receives the newest line of output, to show it.
+type Progress<'a> = &'a dyn Fn(&str);
+
 /// The outcome of a step.
 pub(crate) enum Outcome {
     Passed(String),

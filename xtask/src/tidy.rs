@@ -2,8 +2,10 @@
 //!
 //! Knows the rules' names and reasons; each group of rules has its file. Reads text and compiles nothing.
 
+mod circles;
 mod commits;
 mod files;
+mod identifiers;
 mod layering;
 mod marks;
 mod plain_english;
@@ -81,6 +83,11 @@ const RULES: &[Rule] = &[
         check: layering::io_crates,
     },
     Rule {
+        name: "no-circles",
+        reason: "the files of a crate do not import each other in a circle",
+        check: circles::check,
+    },
+    Rule {
         name: "shared-lints",
         reason: "product crates take the workspace's lints, so none is silently softer",
         check: layering::shared_lints,
@@ -137,6 +144,11 @@ const RULES: &[Rule] = &[
         name: "plain-english",
         reason: "comments, strings and documents use plain technical English; xtask/plain-english.toml",
         check: plain_english::check,
+    },
+    Rule {
+        name: "retired-identifiers",
+        reason: "a name that a standard term replaced does not return; xtask/retired-identifiers.toml",
+        check: identifiers::check,
     },
     Rule {
         name: "commit-subjects",

@@ -4,8 +4,7 @@
 
 use std::process::Command;
 
-use super::Outcome;
-use super::steps::Progress;
+use super::{Outcome, Progress};
 use crate::process;
 use crate::project::Project;
 use std::time::Duration;

@@ -5,14 +5,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::Outcome;
 use super::platforms;
+use super::{Outcome, Progress};
 use crate::program::{CARGO_DENY, CARGO_FUZZ, VALGRIND};
 use crate::project::Project;
 use crate::{interop, process};
-
-/// Receives the newest line of output, to show it.
-pub(crate) type Progress<'a> = &'a dyn Fn(&str);
 
 /// One line of the summary.
 pub(crate) struct Step {
