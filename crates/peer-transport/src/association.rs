@@ -1,7 +1,7 @@
 //! One DTLS association: a connection and the SRTP contexts made from its keys.
 //!
-//! While it shakes hands it is a [`Handshaking`]; only its own connection's word makes it an
-//! [`Established`]. Knows nothing about ICE, about other associations, or about when to move.
+//! It is a [`Handshaking`] until its own connection reports that it is connected, then an [`Established`]. Does
+//! not know ICE, other associations, or when sending moves.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,10 +16,12 @@ use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
-use crate::verdict::Ends;
+use crate::verdict::SignalledParameters;
 
-/// Numbers the DTLS associations of a transport from 1 on. It changes with every fresh handshake and
-/// stays when an ICE restart retains the association, so what runs above (SCTP) can go on.
+/// The number of a DTLS association of a transport, counted from 1.
+///
+/// It changes with every fresh handshake and stays when an ICE restart retains the association, so that SCTP
+/// above can continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Association(u32);
 
@@ -30,7 +32,7 @@ impl Association {
         Self(self.0.saturating_add(1))
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
@@ -43,13 +45,13 @@ impl fmt::Display for Association {
     }
 }
 
-/// What an association is from its first to its last moment.
+/// The constant properties of an association.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) number: Association,
     pub(crate) generation: Generation,
     pub(crate) role: DtlsRole,
-    pub(crate) ends: Ends,
+    pub(crate) signalled: SignalledParameters,
 }
 
 /// An association whose peer is not authenticated yet: no keys, no media.
@@ -57,55 +59,55 @@ pub(crate) struct Handshaking {
     pub(crate) identity: Identity,
     pub(crate) connection: Connection,
     config: Arc<dtls_core::Config>,
-    /// Since when flights may leave: the moment that ICE found a pair.
-    begun: Option<Instant>,
-    /// Whether anything of the peer's handshake was of use.
-    heard: bool,
-    /// How often content failed and the handshake began anew.
+    /// When ICE found a pair, from which on flights may be sent.
+    started_at: Option<Instant>,
+    /// Whether any usable handshake message of the peer arrived.
+    received: bool,
+    /// How often the handshake restarted after a failure of content.
     retries: u8,
 }
 
 impl Handshaking {
-    /// Prepares the connection; nothing leaves before [`begin`](Self::begin).
+    /// Prepares the connection. It sends nothing before [`start`](Self::start).
     pub(crate) fn new(
         now: Instant,
         identity: Identity,
         config: Arc<dtls_core::Config>,
     ) -> Result<Self, dtls_core::Error> {
         let connection = connect(now, identity.role, &config)?;
-        Ok(Self { identity, connection, config, begun: None, heard: false, retries: 0 })
+        Ok(Self { identity, connection, config, started_at: None, received: false, retries: 0 })
     }
 
-    /// A pair works: flights may leave. Later pairs change nothing.
-    pub(crate) fn begin(&mut self, now: Instant, round_trip_time: Option<Duration>) {
-        if self.begun.is_none() && self.connection.start(now, round_trip_time).is_ok() {
-            self.begun = Some(now);
+    /// Allows flights to be sent, because a pair is usable. Later calls change nothing.
+    pub(crate) fn start(&mut self, now: Instant, round_trip_time: Option<Duration>) {
+        if self.started_at.is_none() && self.connection.start(now, round_trip_time).is_ok() {
+            self.started_at = Some(now);
         }
     }
 
-    pub(crate) const fn begun(&self) -> Option<Instant> {
-        self.begun
+    pub(crate) const fn started_at(&self) -> Option<Instant> {
+        self.started_at
     }
 
-    pub(crate) const fn heard(&self) -> bool {
-        self.heard
+    pub(crate) const fn received(&self) -> bool {
+        self.received
     }
 
-    pub(crate) const fn note_heard(&mut self) {
-        self.heard = true;
+    pub(crate) const fn on_record_authenticated(&mut self) {
+        self.received = true;
     }
 
-    /// How often the first flight of a client left.
+    /// How often a client's first flight was sent.
     pub(crate) fn transmissions(&self) -> u32 {
         let repeated = u32::try_from(self.connection.stats().flights_repeated).unwrap_or(u32::MAX);
-        if self.begun.is_some() { repeated.saturating_add(1) } else { 0 }
+        if self.started_at.is_some() { repeated.saturating_add(1) } else { 0 }
     }
 
-    /// Begins anew after a failure of content that nobody authenticated: a packet of an earlier
-    /// generation may have come between. A few times per handshake; `false` when it is not granted.
+    /// Restarts the handshake after a failure of unauthenticated content, which a packet of an earlier
+    /// generation may have caused. Returns `false` after a few restarts of one handshake.
     pub(crate) fn retry(&mut self, now: Instant, round_trip_time: Option<Duration>) -> bool {
-        /// One late packet can cost both sides an attempt each: the side that it hits begins anew, and so what the
-        /// other has in the air belongs to no attempt any more.
+        /// One late packet can cost each side an attempt: the side that receives it restarts, and the flights
+        /// that the other side has sent match no attempt any more.
         const MAX_RETRIES: u8 = 3;
         if self.retries >= MAX_RETRIES {
             return false;
@@ -113,13 +115,13 @@ impl Handshaking {
         let Ok(connection) = connect(now, self.identity.role, &self.config) else { return false };
         self.connection = connection;
         self.retries += 1;
-        self.heard = false;
-        self.begun = None;
-        self.begin(now, round_trip_time);
+        self.received = false;
+        self.started_at = None;
+        self.start(now, round_trip_time);
         true
     }
 
-    /// The connection says that it is connected: exports the keys and makes the SRTP contexts.
+    /// Exports the keys of the connected connection and creates the SRTP contexts.
     pub(crate) fn establish(
         self,
         now: Instant,
@@ -136,7 +138,7 @@ impl Handshaking {
             negotiated,
             media,
             since: now,
-            heard_at: None,
+            authenticated_at: None,
             final_flight: FinalFlight::Kept,
         })
     }
@@ -153,7 +155,7 @@ fn connect(
     }
 }
 
-/// Whether DTLS still keeps the last flight for a peer that may have lost it.
+/// Whether DTLS keeps the final flight for a peer that may have lost it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FinalFlight {
     Kept,
@@ -167,16 +169,16 @@ pub(crate) struct Established {
     pub(crate) negotiated: Negotiated,
     media: Option<MediaContexts>,
     since: Instant,
-    heard_at: Option<Instant>,
+    authenticated_at: Option<Instant>,
     final_flight: FinalFlight,
 }
 
-/// The SRTP contexts of one association. Their packet indexes never begin anew.
+/// The SRTP contexts of one association. Their packet indexes never start again.
 struct MediaContexts {
     profile: Profile,
-    /// `None`: it was moved out to where media is sent.
+    /// `None` after it was moved to a [`MediaSender`](crate::MediaSender).
     outbound: Option<Outbound>,
-    /// `None`: it was moved out to where media is read.
+    /// `None` after it was moved to a [`MediaReceiver`](crate::MediaReceiver).
     inbound: Option<Inbound>,
 }
 
@@ -213,12 +215,12 @@ impl Established {
         self.media.as_mut()?.outbound.as_mut()
     }
 
-    /// Moves the context out; packets can only be sealed with it from now on.
+    /// Moves the context out. From then on only its owner can protect packets.
     pub(crate) fn take_outbound(&mut self) -> Option<Outbound> {
         self.media.as_mut()?.outbound.take()
     }
 
-    /// Moves the context out; packets can only be opened with it from now on.
+    /// Moves the context out. From then on only its owner can open packets.
     pub(crate) fn take_inbound(&mut self) -> Option<Inbound> {
         self.media.as_mut()?.inbound.take()
     }
@@ -232,12 +234,12 @@ impl Established {
         self.inbound().is_some()
     }
 
-    /// Whether this stream was read under these keys before.
+    /// Whether these keys have opened packets of this stream before.
     pub(crate) fn knows_stream(&self, ssrc: u32) -> bool {
         self.inbound().is_some_and(|inbound| inbound.knows_stream(ssrc))
     }
 
-    /// Opens a packet; on failure it may be destroyed, which is no loss if no other keys could open it.
+    /// Opens a packet. A failure may destroy it, so only the last candidate may do this.
     pub(crate) fn unprotect(
         &mut self,
         packet: Protected,
@@ -272,46 +274,46 @@ impl Established {
         self.media.as_mut()?.inbound.as_mut()
     }
 
-    /// Something authenticated under these keys.
-    pub(crate) const fn note_heard(&mut self, now: Instant) {
-        self.heard_at = Some(now);
+    /// Records that a DTLS record or packet authenticated under these keys.
+    pub(crate) const fn on_record_authenticated(&mut self, now: Instant) {
+        self.authenticated_at = Some(now);
     }
 
-    /// Media or data authenticated, which proves that the peer is connected: its final flight arrived.
-    pub(crate) fn note_proven(&mut self, now: Instant) {
-        self.note_heard(now);
+    /// Records that media or data authenticated, which proves that the final flight arrived at the peer.
+    pub(crate) fn on_traffic_authenticated(&mut self, now: Instant) {
+        self.on_record_authenticated(now);
         if self.final_flight == FinalFlight::Kept {
             self.final_flight = FinalFlight::Released;
             self.connection.release_final_flight(now);
         }
     }
 
-    /// The last moment at which the peer was known to use these keys, its handshake included.
-    pub(crate) fn last_heard(&self) -> Instant {
-        self.heard_at.unwrap_or(self.since).max(self.since)
+    /// The last time at which the peer is known to have used these keys, including its handshake.
+    pub(crate) fn last_authenticated(&self) -> Instant {
+        self.authenticated_at.unwrap_or(self.since).max(self.since)
     }
 
     /// Whether traffic under these keys arrived since `earliest`.
-    pub(crate) fn was_heard_since(&self, earliest: Instant) -> bool {
-        self.heard_at.is_some_and(|at| at >= earliest)
+    pub(crate) fn authenticated_since(&self, earliest: Instant) -> bool {
+        self.authenticated_at.is_some_and(|at| at >= earliest)
     }
 
-    /// Whether the peer may have lost our last flight: the server of DTLS 1.2, the client of 1.3.
-    /// The other side knows that both have everything.
-    pub(crate) fn peer_may_miss_our_last_flight(&self) -> bool {
-        self.identity.role == last_flight_sender(self.negotiated.version)
+    /// Whether the peer may have lost the local final flight: for the server of DTLS 1.2 and the client of 1.3.
+    /// The other role knows that both sides have all flights.
+    pub(crate) fn peer_may_miss_final_flight(&self) -> bool {
+        self.identity.role == final_flight_sender(self.negotiated.version)
     }
 }
 
-/// Who sends the last flight of a handshake (RFC 6347 section 4.2.4, RFC 9147 section 5.8.1).
-fn last_flight_sender(version: ProtocolVersion) -> DtlsRole {
+/// The sender of a handshake's final flight (RFC 6347 section 4.2.4, RFC 9147 section 5.8.1).
+fn final_flight_sender(version: ProtocolVersion) -> DtlsRole {
     if version == ProtocolVersion::DTLS12 { DtlsRole::Server } else { DtlsRole::Client }
 }
 
-/// A packet to open, as far as its clear bytes tell.
+/// A protected packet, classified by its clear bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Protected {
-    /// RTP with its header parsed once.
+    /// An RTP packet with its parsed header.
     Rtp(RtpHeader),
     /// A compound RTCP packet.
     Rtcp,

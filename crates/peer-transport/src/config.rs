@@ -1,6 +1,6 @@
-//! What an application decides about its peers, once, and what it may decide anew at a restart.
+//! The configuration of a transport, and the options of a restart.
 //!
-//! Knows defaults and their reasons. Knows nothing about a particular peer.
+//! Knows defaults and their reasons. Does not know a particular peer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,45 +12,44 @@ use srtp_keys::Profile;
 use crate::expiry;
 use crate::wall_clock::WallClock;
 
-/// How a [`PeerTransport`](crate::PeerTransport) behaves. Shared between peers: give it as an
-/// `Arc<Config>` where there are many.
+/// The configuration of a [`PeerTransport`](crate::PeerTransport). Many peers can share one `Arc<Config>`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// ICE: candidates, checks, consent, the binding hook.
+    /// The ICE configuration: candidates, checks, consent, the binding hook.
     pub ice: Arc<ice_agent::Config>,
-    /// Whether to nominate. `None` follows RFC 8445 section 6.1.1 from offer and answer: the offerer
-    /// controls unless it is lite and the answerer is not.
+    /// The ICE role. `None` follows RFC 8445 section 6.1.1 with offer and answer: the offerer controls unless
+    /// it is lite and the answerer is not.
     pub ice_role: Option<IceRole>,
-    /// Which DTLS role to take. [`Role::Auto`] follows the peer (RFC 8842 section 5).
+    /// The requested DTLS role. [`Role::Auto`] follows the peer (RFC 8842 section 5).
     pub dtls_role: Role,
-    /// Which DTLS versions to negotiate.
+    /// The DTLS versions to negotiate.
     pub dtls_versions: Versions,
-    /// SRTP protection profiles in order of preference. None at all: no media, only data.
+    /// The SRTP protection profiles in order of preference. An empty list disables media; data still works.
     pub srtp_profiles: Vec<Profile>,
-    /// How SRTP contexts behave: replay window, streams, rollover.
+    /// The options of SRTP contexts: replay window, streams, rollover.
     pub srtp: srtp::Options,
-    /// The largest datagram that a DTLS handshake or a data record may fill, in bytes of UDP
-    /// payload. 1200 passes wherever QUIC does (RFC 9000 section 14).
+    /// The largest datagram for DTLS handshakes and data records, in bytes of UDP payload. QUIC requires that
+    /// 1200 bytes pass (RFC 9000 section 14).
     pub mtu: usize,
-    /// When DTLS flights are repeated and when a handshake is given up.
+    /// When DTLS flights are retransmitted, and when a handshake times out.
     pub handshake: Schedule,
-    /// What the calendar says. It dates a generated certificate and brings
-    /// [`Event::CertificateExpiring`](crate::Event::CertificateExpiring); no layer reads a clock.
+    /// The calendar date. It dates a generated certificate and enables
+    /// [`Event::CertificateExpiring`](crate::Event::CertificateExpiring). No layer reads a clock.
     pub wall_clock: Option<WallClock>,
-    /// How long before the end of its validity an own certificate is spoken of. One day by default.
+    /// How long before its expiry a local certificate is reported. One day by default.
     pub expiry_notice: Duration,
-    /// Emit [`Event::KeyLog`](crate::Event::KeyLog) lines for Wireshark. They are secrets.
+    /// Whether to emit [`Event::KeyLog`](crate::Event::KeyLog) lines for Wireshark. They contain secrets.
     pub key_log: bool,
-    /// How many bytes of received application data may wait for `poll_event`. What comes on top is
-    /// dropped and counted, because a peer decides how much it sends. 1 MiB by default, which is
-    /// the receive window that SCTP stacks announce.
+    /// The limit of received application data that waits for `poll_event`, in bytes. Data beyond it is dropped
+    /// and counted, because the peer decides how much it sends. 1 MiB by default, the receive window that SCTP
+    /// stacks announce.
     pub max_queued_data: usize,
-    /// How a restart of the peer's is answered, and what a restart does that says nothing else.
+    /// The options for answering the peer's restarts.
     pub restart: RestartOptions,
-    /// When a restart with an unchanged certificate is judged (see [`RetainedVerdict`]).
+    /// When a restart with an unchanged certificate is decided (see [`RetainedVerdict`]).
     pub retained_verdict: RetainedVerdict,
-    /// For how long the keys of the generation before go on reading once traffic of the new one has
-    /// arrived. Covers what the network reorders. 1 s by default.
+    /// For how long the previous generation's keys still read after traffic of the new generation arrived, to
+    /// allow for reordering. 1 s by default.
     pub drain: Duration,
 }
 
@@ -61,7 +60,7 @@ impl Default for Config {
             ice_role: None,
             dtls_role: Role::Auto,
             dtls_versions: Versions::default(),
-            // Tags of 32 bits are for those who ask for them (RFC 3711 section 7.5).
+            // Tags of 32 bits must be requested explicitly (RFC 3711 section 7.5).
             srtp_profiles: vec![Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::Aes128CmSha1_80],
             srtp: srtp::Options::default(),
             mtu: 1200,
@@ -77,58 +76,58 @@ impl Default for Config {
     }
 }
 
-/// The DTLS role that an application asks for.
+/// The DTLS role that an application requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// `actpass` in an offer; in an answer the role of the association before, else client
-    /// (RFC 8842 section 5.3 recommends it, because it saves a round trip).
+    /// `actpass` in an offer. In an answer the role of the previous association, otherwise client (RFC 8842
+    /// section 5.3 recommends it, because it saves a round trip).
     #[default]
     Auto,
-    /// Always `active`: we send the ClientHello.
+    /// Always `active`: the local side sends the ClientHello.
     Client,
     /// Always `passive`: the peer sends the ClientHello.
     Server,
 }
 
-/// What a restart does beside minting new ICE credentials.
+/// The options of a restart, in addition to new ICE credentials.
 #[derive(Clone, Debug, Default)]
 pub struct RestartOptions {
     /// The certificates of the new generation.
     pub certificates: RestartCertificates,
-    /// The DTLS role to ask for, derived anew from this and from the peer's `setup`.
+    /// The DTLS role to request. The role is derived again from it and the peer's `setup`.
     pub role: Role,
     /// Whether a fresh DTLS handshake is attempted.
     pub dtls: DtlsRestart,
 }
 
-/// Whose certificates the new generation shows.
+/// The choice of certificates for a new generation.
 #[derive(Clone, Debug, Default)]
 pub enum RestartCertificates {
-    /// The identity stays.
+    /// Keeps the current certificates.
     #[default]
     Keep,
-    /// These from now on. An empty list is an error.
+    /// Replaces them. An empty list is an error.
     Rotate(Vec<Certificate>),
 }
 
-/// When an ICE restart brings a DTLS handshake.
+/// The ICE restarts that include a DTLS handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DtlsRestart {
-    /// At every ICE restart. A new tls-id says so to the peer.
+    /// Every ICE restart, announced to the peer by a new tls-id.
     #[default]
     Always,
-    /// Only where certificate, role or tls-id changed (RFC 8842 section 3.1).
+    /// Only a restart that changes certificate, role or tls-id (RFC 8842 section 3.1).
     OnChange,
 }
 
-/// When silence is taken for an answer: a peer with an unchanged certificate that ignores a fresh
-/// handshake has kept its association, as both large browsers do.
+/// When the peer's silence decides a restart. A peer with an unchanged certificate that ignores a fresh
+/// handshake has retained its association, as Chromium and Firefox do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetainedVerdict {
-    /// Transmissions of our ClientHello that stayed without any answer. 8 by default: at 30% loss
-    /// fewer than one attempt in 500 loses that many round trips in a row.
+    /// The number of unanswered transmissions of the ClientHello. 8 by default: at 30% loss fewer than one
+    /// attempt in 500 loses that many round trips in a row.
     pub transmissions: u32,
-    /// For how long nothing of the new association arrived. 4 s by default.
+    /// The time without any byte of the new association. 4 s by default.
     pub silence: Duration,
 }
 

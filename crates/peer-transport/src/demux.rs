@@ -1,9 +1,9 @@
-//! Which protocol does a datagram belong to? (RFC 7983 section 7, RFC 5761 section 4)
+//! Classifies datagrams by protocol (RFC 7983 section 7, RFC 5761 section 4).
 //!
-//! Knows the first two bytes of a datagram. Knows nothing about addresses, keys or whether the
-//! rest of the bytes is well formed: that is for the layer that gets them.
+//! Knows the first two bytes of a datagram. Does not know addresses or keys, or whether the other bytes are
+//! well formed.
 
-/// The protocol of a datagram, as far as its first two bytes tell.
+/// The protocol of a datagram, by its first two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// First byte 0..=3: a STUN message (RFC 8489).
@@ -14,9 +14,9 @@ pub enum Class {
     Rtp,
     /// First byte 128..=191 and second byte 192..=223: an SRTCP packet (RFC 5761 section 4).
     Rtcp,
-    /// Any other first byte: ZRTP, TURN channels and QUIC among them, none of which is spoken here.
+    /// Any other first byte. It includes ZRTP, TURN channels and QUIC, which are not supported.
     Unknown,
-    /// No bytes at all.
+    /// No bytes.
     Empty,
 }
 
@@ -41,7 +41,7 @@ pub fn classify(payload: &[u8]) -> Class {
 mod tests {
     use super::{Class, classify};
 
-    /// The ranges of RFC 7983 section 7, figure 3, as the RFC draws them.
+    /// The ranges of RFC 7983 section 7, figure 3.
     const FIRST_BYTES: [(std::ops::RangeInclusive<u8>, Class); 8] = [
         (0..=3, Class::Stun),
         (4..=15, Class::Unknown),
@@ -54,7 +54,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_first_byte_has_the_class_of_rfc_7983() {
+    fn first_byte_classes_match_rfc_7983() {
         let mut seen = 0;
         for (range, class) in FIRST_BYTES {
             for first in range {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn rtcp_is_the_second_byte_192_to_223_and_nothing_beside_it() {
+    fn second_byte_192_to_223_is_rtcp() {
         for second in 0..=255 {
             let expected = if (192..224).contains(&second) { Class::Rtcp } else { Class::Rtp };
             for first in [128, 160, 191] {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_byte_matters_for_rtp_only() {
+    fn second_byte_matters_only_for_rtp() {
         for second in 0..=255 {
             assert_eq!(classify(&[0, second]), Class::Stun);
             assert_eq!(classify(&[22, second]), Class::Dtls);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_without_bytes_is_empty() {
+    fn datagram_without_bytes_is_empty() {
         assert_eq!(classify(&[]), Class::Empty);
     }
 }

@@ -1,7 +1,8 @@
-//! The transport's end of detached media: what it tells the halves, and what it hears from them.
+//! The transport's side of detached media: the state that it publishes to the halves, and the evidence that it
+//! receives.
 //!
-//! Compares what is true now with what was told last, after everything that happened, so it does
-//! not matter which event it was that changed it.
+//! After every input it compares the current state with the published one, so it need not know which event
+//! changed it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,44 +12,44 @@ use ice_agent::Permission;
 use crate::association::Association;
 use crate::error::{Error, SendError};
 use crate::event::Event;
-use crate::mailbox::Mailbox;
-use crate::media_receiver::{Evidence, MediaReceiver, ReceiverFacts};
-use crate::media_sender::{Keys, MediaSender, SenderFacts};
+use crate::media_receiver::{Evidence, MediaReceiver, ReceiverSnapshot};
+use crate::media_sender::{Keys, MediaSender, SenderSnapshot};
 use crate::reception::Slot;
+use crate::shared_snapshot::SharedSnapshot;
 use crate::transport::PeerTransport;
 
-/// The halves that were detached.
+/// The detached halves.
 #[derive(Default)]
 pub(crate) struct Detached {
     sender: Option<SenderEnd>,
     receiver: Option<ReceiverEnd>,
-    /// The newest association whose keys were said to wear out.
-    worn_out: Option<Association>,
+    /// The newest association whose key usage limit was reported.
+    key_limit_reported: Option<Association>,
 }
 
 struct SenderEnd {
-    mailbox: Arc<Mailbox<SenderFacts>>,
+    shared: Arc<SharedSnapshot<SenderSnapshot>>,
     permission: Option<Permission>,
     sending: Option<Association>,
     live: Live,
 }
 
 struct ReceiverEnd {
-    mailbox: Arc<Mailbox<ReceiverFacts>>,
+    shared: Arc<SharedSnapshot<ReceiverSnapshot>>,
     live: Live,
 }
 
-/// The associations that have SRTP keys, by their slots.
+/// The associations that have SRTP keys, by slot.
 type Live = [Option<Association>; 3];
 
 impl Detached {
-    /// Whether received media belongs to somebody else.
+    /// Whether received media goes to a detached receiver.
     pub(crate) const fn has_receiver(&self) -> bool {
         self.receiver.is_some()
     }
 
-    /// Why media cannot be sent by the transport itself when it holds no keys for it.
-    pub(crate) const fn without_keys(&self) -> SendError {
+    /// The error for media that the transport has no keys to send.
+    pub(crate) const fn missing_keys_error(&self) -> SendError {
         match self.sender {
             Some(_) => SendError::Detached,
             None => SendError::NotConnected,
@@ -57,10 +58,10 @@ impl Detached {
 }
 
 impl PeerTransport {
-    /// Moves the sending of media out of the transport, to another thread for example. From now on
-    /// and for good [`send_rtp`](Self::send_rtp) and [`send_rtcp`](Self::send_rtcp) are refused here.
+    /// Moves the sending of media out of the transport, for example to another thread. From then on
+    /// [`send_rtp`](Self::send_rtp) and [`send_rtcp`](Self::send_rtcp) are refused permanently.
     ///
-    /// It may be done in every state; the sender refuses packets until there is a connection.
+    /// Works in every state. The sender refuses packets until the transport is connected.
     ///
     /// ```
     /// # use std::{net::UdpSocket, sync::mpsc, thread, time::Instant};
@@ -83,72 +84,72 @@ impl PeerTransport {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Detached`] where it was done before.
+    /// [`Error::Detached`] if it was detached before.
     pub fn detach_outbound(&mut self, now: Instant) -> Result<MediaSender, Error> {
         let now = self.advance(now);
         if self.detached.sender.is_some() {
             return Err(Error::Detached);
         }
-        let mailbox = Arc::new(Mailbox::default());
-        let sender = MediaSender::new(now, Arc::clone(&mailbox));
-        let end = SenderEnd { mailbox, permission: None, sending: None, live: [None; 3] };
+        let shared = Arc::new(SharedSnapshot::default());
+        let sender = MediaSender::new(now, Arc::clone(&shared));
+        let end = SenderEnd { shared, permission: None, sending: None, live: [None; 3] };
         self.detached.sender = Some(end);
         self.route(now);
         Ok(sender)
     }
 
-    /// Moves the opening of received media out of the transport, to another thread for example. From
-    /// now on and for good [`handle_input`](Self::handle_input) hands it out as
+    /// Moves the opening of received media out of the transport, for example to another thread. From then on
+    /// [`handle_input`](Self::handle_input) permanently returns media as
     /// [`Media::Protected`](crate::Media::Protected).
     ///
-    /// It may be done in every state.
+    /// Works in every state.
     ///
     /// # Errors
-    /// [`Error::Detached`] where it was done before.
+    /// [`Error::Detached`] if it was detached before.
     pub fn detach_inbound(&mut self, now: Instant) -> Result<MediaReceiver, Error> {
         let now = self.advance(now);
         if self.detached.receiver.is_some() {
             return Err(Error::Detached);
         }
-        let mailbox = Arc::new(Mailbox::default());
-        let receiver = MediaReceiver::new(now, Arc::clone(&mailbox));
-        self.detached.receiver = Some(ReceiverEnd { mailbox, live: [None; 3] });
+        let shared = Arc::new(SharedSnapshot::default());
+        let receiver = MediaReceiver::new(now, Arc::clone(&shared));
+        self.detached.receiver = Some(ReceiverEnd { shared, live: [None; 3] });
         self.route(now);
         Ok(receiver)
     }
 
-    /// A detached receiver saw the peer's media. Evidence about an association that is over changes
-    /// nothing.
+    /// Processes a detached receiver's evidence of authenticated media. Evidence for an association that has
+    /// ended changes nothing.
     pub fn note_authenticated(&mut self, now: Instant, evidence: Evidence) {
         let now = self.advance(now);
         let number = evidence.association();
-        let is_meant = |slot: &Slot| {
+        let has_number = |slot: &Slot| {
             self.established(*slot).is_some_and(|association| association.identity.number == number)
         };
-        let Some(slot) = Slot::ALL.into_iter().find(is_meant) else { return };
+        let Some(slot) = Slot::ALL.into_iter().find(has_number) else { return };
         if let Some(association) = self.established_mut(slot) {
-            association.note_proven(now);
+            association.on_traffic_authenticated(now);
         }
         self.ice.note_authenticated(now, evidence.path());
-        self.heard_under(now, slot);
-        if evidence.key_wears_out() && self.detached.worn_out < Some(number) {
-            self.detached.worn_out = Some(number);
+        self.on_authenticated(now, slot);
+        if evidence.key_wears_out() && self.detached.key_limit_reported < Some(number) {
+            self.detached.key_limit_reported = Some(number);
             self.events.push(Event::RestartNeeded);
         }
         self.route(now);
     }
 
-    /// Tells the detached halves what they do not know yet.
-    pub(crate) fn tell_detached(&mut self, now: Instant) {
+    /// Publishes changes to the detached halves.
+    pub(crate) fn publish_to_detached(&mut self, now: Instant) {
         if self.detached.sender.is_some() {
-            self.tell_sender(now);
+            self.publish_sender(now);
         }
         if self.detached.receiver.is_some() {
-            self.tell_receiver();
+            self.publish_receiver();
         }
     }
 
-    fn tell_sender(&mut self, now: Instant) {
+    fn publish_sender(&mut self, now: Instant) {
         let (permission, live) = (self.ice.permission(now), self.live());
         let sending = self.current.established().filter(|association| association.carries_media());
         let sending = sending.map(|association| association.identity.number);
@@ -165,16 +166,16 @@ impl PeerTransport {
         let new: Vec<_> = new.collect();
         let Some(end) = &mut self.detached.sender else { return };
         (end.permission, end.sending, end.live) = (permission, sending, live);
-        end.mailbox.post(|facts| {
-            facts.permission = permission;
-            facts.sending = sending;
-            facts.live = live.into_iter().flatten().collect();
-            facts.new.extend(new);
-            facts.new.retain(|keys| facts.live.contains(&keys.association));
+        end.shared.publish(|snapshot| {
+            snapshot.permission = permission;
+            snapshot.sending = sending;
+            snapshot.live = live.into_iter().flatten().collect();
+            snapshot.new.extend(new);
+            snapshot.new.retain(|keys| snapshot.live.contains(&keys.association));
         });
     }
 
-    fn tell_receiver(&mut self) {
+    fn publish_receiver(&mut self) {
         let live = self.live();
         if self.detached.receiver.as_ref().is_some_and(|end| end.live == live) {
             return;
@@ -186,10 +187,10 @@ impl PeerTransport {
         let new: Vec<_> = new.collect();
         let Some(end) = &mut self.detached.receiver else { return };
         end.live = live;
-        end.mailbox.post(|facts| {
-            facts.live = live.into_iter().flatten().collect();
-            facts.new.extend(new);
-            facts.new.retain(|(association, _)| facts.live.contains(association));
+        end.shared.publish(|snapshot| {
+            snapshot.live = live.into_iter().flatten().collect();
+            snapshot.new.extend(new);
+            snapshot.new.retain(|(association, _)| snapshot.live.contains(association));
         });
     }
 

@@ -1,7 +1,7 @@
-//! Many peers on shared sockets: whose is a datagram, who has something to send, who is due when.
+//! Many peers on shared sockets: assigns datagrams to peers, and finds the peers that are ready or due.
 //!
-//! Three questions with one index each, so that a datagram costs the same among ten peers and ten
-//! thousand. What a peer is and does is in [`PeerTransport`]; nothing here looks into it.
+//! One index for each of these questions, so that the cost of a datagram does not depend on the number of
+//! peers. Does not know the state of a peer: that is in [`PeerTransport`].
 
 mod config;
 mod deadlines;
@@ -39,13 +39,12 @@ use slots::Slots;
 
 /// Many [`PeerTransport`]s behind any number of local addresses.
 ///
-/// The same five verbs as a single transport, with the peer's id in front of what comes out.
-/// Datagrams find their peer without being tried on all of them: a STUN request by the username
-/// fragment that it asks for, a STUN response by the transaction that it answers, and everything
-/// else by its path, which only authenticated STUN binds to a peer. A path leads to the peer that
-/// sends on it, and before anybody does to the first that was authenticated there: a peer that
-/// forges source addresses takes over no path of another, nor keeps one from it. (A lite agent
-/// selects without an answer, so behind it the first keeps the path.)
+/// It has the five verbs of a single transport; the outputs carry the peer's id. Datagrams find their peer by
+/// index: a STUN request by its username fragment, a STUN response by its transaction, and everything else by
+/// its path, which only authenticated STUN binds to a peer. If several peers are bound to a path, it leads to
+/// the peer that sends on it, otherwise to the first that was authenticated there. So a peer that forges source
+/// addresses can neither take over another peer's path nor keep it from that peer. (A lite agent selects pairs
+/// without a response, so with lite agents the first peer keeps the path.)
 ///
 /// ```
 /// use std::time::Instant;
@@ -83,23 +82,23 @@ use slots::Slots;
 pub struct Endpoint {
     config: EndpointConfig,
     seed: Seed,
-    /// How many peers there were so far; each has a stream of randomness of its own.
+    /// The number of peers added so far. Each has its own stream of random numbers.
     added: u64,
     now: Instant,
     peers: Slots<Peer>,
     indexes: Indexes,
     discarded: Discarded,
-    /// Kept for its capacity.
+    /// Reused for its capacity.
     due: Vec<PeerId>,
-    /// Kept for its capacity.
+    /// Reused for its capacity.
     header: Vec<u8>,
 }
 
 impl Endpoint {
-    /// An endpoint without peers.
+    /// Creates an endpoint without peers.
     ///
-    /// The seed has to come from a cryptographic generator: all randomness of ICE follows from it,
-    /// in an independent stream for each peer.
+    /// The seed must come from a cryptographic generator: all random numbers of ICE derive from it, in an
+    /// independent stream for each peer.
     #[must_use]
     pub fn new(now: Instant, config: EndpointConfig, seed: Seed) -> Self {
         let indexes = Indexes::new(&Keyed::from_seed(&seed.derive(0)), config.max_paths_per_peer);
@@ -116,11 +115,10 @@ impl Endpoint {
         }
     }
 
-    /// Adds a peer; [`PeerTransport::new`] says what the arguments are.
+    /// Adds a peer. For the arguments see [`PeerTransport::new`].
     ///
     /// # Errors
-    /// [`Error::TooManyPeers`] where the endpoint is full, and the errors of
-    /// [`PeerTransport::new`].
+    /// [`Error::TooManyPeers`] if the endpoint is full, and the errors of [`PeerTransport::new`].
     pub fn add_peer(
         &mut self,
         now: Instant,
@@ -132,20 +130,19 @@ impl Endpoint {
         if self.peers.len() >= self.config.max_peers {
             return Err(full);
         }
-        // Stream 0 keys the indexes.
+        // Stream 0 is the key of the indexes.
         let stream = self.added.saturating_add(1);
         let transport = PeerTransport::new(now, config, certificates, self.seed.derive(stream))?;
         let id = self.peers.insert(Peer::new(transport)).ok_or(full)?;
         self.added = stream;
         if let Some(peer) = self.peers.get_mut(id) {
-            self.indexes.settle_after_command(id, peer);
+            self.indexes.update_after_command(id, peer);
         }
         Ok(id)
     }
 
-    /// Drops a peer at once, whatever state it is in. What it still had to send or to tell is
-    /// dropped with it: [`close`](PeerMut::close) it first and drain it where the other side
-    /// should hear of the end.
+    /// Removes a peer immediately in any state, with its pending datagrams and events. To notify the other
+    /// side, [`close`](PeerMut::close) the peer first and drain it.
     ///
     /// # Errors
     /// [`Error::UnknownPeer`].
@@ -155,30 +152,30 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The peers, in an order that does not depend on what they do.
+    /// Returns the peers in an order that does not depend on their activity.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.peers.ids()
     }
 
-    /// How many peers there are.
+    /// The number of peers.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether there is no peer.
+    /// Whether there are no peers.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A peer, to look at. `None` for the id of a peer that was removed.
+    /// Returns a peer, read-only, or `None` for the id of a removed peer.
     #[must_use]
     pub fn peer(&self, id: PeerId) -> Option<&PeerTransport> {
         self.peers.get(id).map(|peer| &peer.transport)
     }
 
-    /// A peer, to command.
+    /// Returns a peer for commands.
     ///
     /// # Errors
     /// [`Error::UnknownPeer`].
@@ -187,32 +184,32 @@ impl Endpoint {
         Ok(PeerMut::new(id, peer, &mut self.indexes))
     }
 
-    /// Gives a path away: what arrives on it is [`Route::Forward`] from now on, except where a
-    /// peer here is meant by name. `None` takes the path back.
+    /// Forwards a path: its datagrams are [`Route::Forward`] from now on, except STUN for the ufrag or
+    /// transaction of a local peer. `None` removes the entry.
     ///
-    /// Which paths are no longer used is for the application to find out; nothing here expires.
+    /// Entries never expire; the application must remove those of unused paths.
     ///
     /// # Errors
-    /// [`Error::PathTaken`] where a peer here was authenticated on the path,
-    /// [`Error::TooManyForwards`] where [`EndpointConfig::max_forwards`] is reached.
+    /// [`Error::PathTaken`] if a local peer was authenticated on the path, [`Error::TooManyForwards`] if
+    /// [`EndpointConfig::max_forwards`] is reached.
     pub fn set_forward(&mut self, now: Instant, path: Path, tag: Option<ForwardTag>) -> Result<(), Error> {
         self.advance(now);
-        let names = &mut self.indexes.names;
+        let index = &mut self.indexes.index;
         if tag.is_some() {
-            if names.by_path(&path).is_some() {
+            if index.by_path(&path).is_some() {
                 return Err(Error::PathTaken);
             }
             let max = self.config.max_forwards;
-            if names.forward(&path).is_none() && names.forwards() >= max {
+            if index.forward(&path).is_none() && index.forwards() >= max {
                 return Err(Error::TooManyForwards { max });
             }
         }
-        names.set_forward(path, tag);
+        index.set_forward(path, tag);
         Ok(())
     }
 
-    /// Where a datagram belongs. Looks only; [`handle_input`](Self::handle_input) asks the same
-    /// for itself, so this is for those who forward.
+    /// Returns where a datagram belongs, without processing it. For applications that forward datagrams;
+    /// [`handle_input`](Self::handle_input) does the same lookup itself.
     #[must_use]
     pub fn route<'r>(&self, datagram: &'r Datagram<'_>) -> Route<'r> {
         let (path, payload) = (&datagram.meta.path, &*datagram.payload);
@@ -224,14 +221,14 @@ impl Endpoint {
         }
     }
 
-    /// A received datagram. Media comes back at once, decrypted in the datagram's own bytes.
+    /// Processes a received datagram and returns its media, decrypted in the datagram's own bytes.
     ///
-    /// What is due at `now` is done first, for all peers, so a socket that is never idle still
-    /// sees every deadline. A datagram for no peer here is counted by its reason.
+    /// First runs the timers of all peers that are due at `now`, so deadlines fire even on a socket that is
+    /// never idle. A datagram for no local peer is counted by its reason.
     pub fn handle_input<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
         self.handle_timeout(now);
         let reason = match self.route(&datagram) {
-            Route::Peer(id) => return self.give(id, datagram),
+            Route::Peer(id) => return self.deliver(id, datagram),
             Route::Foreign { .. } => Discard::Ice(ice_agent::Discard::UnknownUfrag),
             Route::Forward(_) => Discard::UnknownPath,
             Route::Unknown(reason) => reason,
@@ -240,7 +237,7 @@ impl Endpoint {
         None
     }
 
-    /// Does what is due at `now`, for every peer whose deadline has come.
+    /// Runs the timers that are due at `now`, for every peer.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         if self.poll_timeout().is_none_or(|deadline| deadline > now) {
@@ -252,55 +249,53 @@ impl Endpoint {
             if let Some(peer) = self.peers.get_mut(id) {
                 Indexes::deadline_taken(peer);
                 peer.transport.handle_timeout(now);
-                self.indexes.settle(id, peer);
+                self.indexes.update_after_input(id, peer);
             }
         }
         self.due = due;
     }
 
-    /// Appends the next datagram to send to `buf`: the last [`Transmit::len`] bytes of it, see
-    /// [`Transmit::bytes`]. Peers take turns in the order in which they became ready, and each
-    /// says all that it has to say before the next, so that datagrams on one path can be joined.
+    /// Appends the next datagram to send to `buf`: its last [`Transmit::len`] bytes, see [`Transmit::bytes`].
+    /// Peers take turns in the order in which they became ready. Each one is drained before the next, so that
+    /// datagrams on one path can be sent in one batch.
     pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
-        while let Some(id) = self.indexes.sending.first() {
+        while let Some(id) = self.indexes.transmits.first() {
             if let Some(peer) = self.peers.get_mut(id) {
                 if let Some(transmit) = peer.transport.poll_transmit(buf) {
                     self.indexes.note_sent(self.now, id, peer, transmit.bytes(buf));
                     return Some(transmit);
                 }
-                peer.sending = Mark::Absent;
+                peer.transmits = Mark::Absent;
             }
-            self.indexes.sending.pop();
+            self.indexes.transmits.pop();
         }
         None
     }
 
-    /// The next thing that happened, and to whom. In order for each peer.
+    /// Returns the next event and its peer. The events of one peer are in order.
     pub fn poll_event(&mut self) -> Option<(PeerId, Event)> {
-        while let Some(id) = self.indexes.telling.first() {
+        while let Some(id) = self.indexes.events.first() {
             if let Some(peer) = self.peers.get_mut(id) {
                 if let Some(event) = peer.transport.poll_event() {
                     return Some((id, event));
                 }
-                peer.telling = Mark::Absent;
+                peer.events = Mark::Absent;
             }
-            self.indexes.telling.pop();
+            self.indexes.events.pop();
         }
         None
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called; `None` when nothing is
-    /// due ever.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), or `None` if no timer is set.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.indexes.deadlines.next()
     }
 
-    /// Protects one RTP packet for a peer and appends it to `out`: see
-    /// [`PeerTransport::send_rtp`].
+    /// Protects one RTP packet for a peer and appends it to `out`: see [`PeerTransport::send_rtp`].
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn send_rtp(
         &mut self,
         now: Instant,
@@ -314,11 +309,10 @@ impl Endpoint {
         peer.transport.send_rtp(now, header, payload, out)
     }
 
-    /// Protects one compound RTCP packet for a peer and appends it to `out`: see
-    /// [`PeerTransport::send_rtcp`].
+    /// Protects one compound RTCP packet for a peer and appends it to `out`: see [`PeerTransport::send_rtcp`].
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn send_rtcp(
         &mut self,
         now: Instant,
@@ -332,7 +326,7 @@ impl Endpoint {
     }
 
     /// Sends application data to a peer in one DTLS record: see [`PeerTransport::send_data`].
-    /// [`poll_transmit`](Self::poll_transmit) hands it out.
+    /// [`poll_transmit`](Self::poll_transmit) returns the datagram.
     ///
     /// # Errors
     /// [`SendError`].
@@ -340,15 +334,15 @@ impl Endpoint {
         let now = self.advance(now);
         let peer = self.peers.get_mut(to).ok_or(SendError::UnknownPeer)?;
         let sent = peer.transport.send_data(now, data);
-        self.indexes.settle(to, peer);
+        self.indexes.update_after_input(to, peer);
         sent
     }
 
-    /// Sends one payload to many peers, each under a header of its own, as a forwarding unit does.
+    /// Sends one payload to many peers, each with its own header, for a forwarding unit.
     ///
-    /// `header` is asked once for each peer and appends the header to the buffer that it is given.
-    /// The protected packets are appended to `out`, one behind the other, and `sent` gets one
-    /// entry for each peer, in order; an entry that is an error has no bytes in `out`.
+    /// `header` is called once per peer and appends the header to its buffer. The protected packets are
+    /// appended to `out` in sequence, and `sent` gets one entry per peer, in order. An entry with an error has
+    /// no bytes in `out`.
     ///
     /// ```
     /// # use std::time::Instant;
@@ -387,34 +381,34 @@ impl Endpoint {
         self.header = own_header;
     }
 
-    /// How many datagrams for no peer here were dropped for this reason. What peers drop is in
-    /// their own [`stats`](PeerTransport::stats).
+    /// Returns how many datagrams for no local peer were dropped for this reason. Drops of a peer are in its
+    /// own [`stats`](PeerTransport::stats).
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
         self.discarded.get(reason)
     }
 
-    /// Every reason for which datagrams for no peer here were dropped, in the order of first
+    /// Returns every reason for which datagrams for no local peer were dropped, in the order of first
     /// occurrence.
     pub fn discards(&self) -> impl Iterator<Item = (Discard, u64)> + '_ {
         self.discarded.iter()
     }
 
-    fn give<'d>(&mut self, id: PeerId, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
+    fn deliver<'d>(&mut self, id: PeerId, datagram: Datagram<'d>) -> Option<(PeerId, Media<'d>)> {
         let peer = self.peers.get_mut(id)?;
         let media = peer.transport.handle_input(self.now, datagram);
-        self.indexes.settle(id, peer);
+        self.indexes.update_after_input(id, peer);
         media.map(|media| (id, media))
     }
 
     fn route_stun<'r>(&self, path: &Path, payload: &'r [u8]) -> Route<'r> {
         match ice_agent::peek(payload) {
-            Ok(Peek::Request { local_ufrag, .. }) => match self.indexes.names.by_ufrag(local_ufrag) {
+            Ok(Peek::Request { local_ufrag, .. }) => match self.indexes.index.by_ufrag(local_ufrag) {
                 Some(id) => Route::Peer(id),
                 None => Route::Foreign { ufrag: local_ufrag },
             },
             Ok(Peek::Response { transaction_id }) => {
-                match self.indexes.names.by_transaction(&transaction_id) {
+                match self.indexes.index.by_transaction(&transaction_id) {
                     Some(id) => Route::Peer(id),
                     None => self.forwarded(path, Discard::Ice(ice_agent::Discard::UnknownTransaction)),
                 }
@@ -424,18 +418,18 @@ impl Endpoint {
         }
     }
 
-    fn route_by_path<'r>(&self, path: &Path, otherwise: Discard) -> Route<'r> {
-        match self.indexes.names.by_path(path) {
+    fn route_by_path<'r>(&self, path: &Path, fallback: Discard) -> Route<'r> {
+        match self.indexes.index.by_path(path) {
             Some(id) => Route::Peer(id),
-            None => self.forwarded(path, otherwise),
+            None => self.forwarded(path, fallback),
         }
     }
 
-    fn forwarded<'r>(&self, path: &Path, otherwise: Discard) -> Route<'r> {
-        self.indexes.names.forward(path).map_or(Route::Unknown(otherwise), Route::Forward)
+    fn forwarded<'r>(&self, path: &Path, fallback: Discard) -> Route<'r> {
+        self.indexes.index.forward(path).map_or(Route::Unknown(fallback), Route::Forward)
     }
 
-    /// A `now` that goes back is treated as the latest one.
+    /// A time earlier than the latest one counts as the latest one.
     fn advance(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now

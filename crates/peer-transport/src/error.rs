@@ -1,101 +1,102 @@
-//! Why something died ([`Failure`]), why a command was refused ([`Error`], [`SendError`]).
+//! Why a transport failed ([`Failure`]), and why a command was refused ([`Error`], [`SendError`]).
 //!
-//! All of them small facts without text of their own, comparable in tests.
+//! All are small values without text of their own, comparable in tests.
 
 use std::time::Duration;
 
 use crate::association::Association;
 
-/// Why a transport or a restart died. Reported once, as an event.
+/// Why a transport or a restart failed. Reported once, by an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// ICE found no way to the peer, or lost it.
+    /// ICE found no working path, or lost it.
     #[error("ICE: {0}")]
     Ice(ice_agent::Failure),
-    /// The DTLS handshake or association ended.
+    /// The DTLS handshake or association failed.
     #[error("DTLS of association {association}: {failure}")]
     Dtls {
-        /// Which association.
+        /// The failed association.
         association: Association,
-        /// Why.
+        /// Why it failed.
         failure: dtls_core::Failure,
     },
-    /// No DTLS handshake of the new generation within its deadline.
+    /// No DTLS handshake of the new generation completed in time.
     #[error("no DTLS handshake within {within:?}")]
     HandshakeTimeout {
-        /// The deadline that passed.
+        /// The time limit, counted from the new remote parameters.
         within: Duration,
     },
-    /// The handshake completed, but its SRTP keys could not be used.
+    /// The handshake completed, but its SRTP keys were unusable.
     #[error("no SRTP keys from association {association}")]
     Keys {
-        /// Which association.
+        /// The association of the keys.
         association: Association,
     },
 }
 
-/// Why a command was refused. A refused command leaves no trace.
+/// Why a command was refused. A refused command changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no association to do this with: wait for `StateChanged(Connected)`.
+    /// The command needs an association: wait for `StateChanged(Connected)`.
     #[error("not connected: wait for the connected state")]
     NotConnected,
-    /// The transport is closed: restart it, or make a new one.
-    #[error("closed: restart the transport or make a new one")]
+    /// The transport is closed: restart it, or create a new one.
+    #[error("closed: restart the transport or create a new one")]
     Closed,
     /// There are no remote parameters yet: set them first.
     #[error("not started: set the remote parameters first")]
     NotStarted,
-    /// No restart is under way.
-    #[error("no restart is under way")]
+    /// No restart is in progress.
+    #[error("no restart is in progress")]
     NoRestart,
-    /// An offer arrived while our own restart offer is out: roll one of them back
+    /// An offer arrived while the local restart offer is outstanding. Roll one of them back
     /// ([`abandon_restart`](crate::PeerTransport::abandon_restart)).
-    #[error("both sides offer a restart: abandon ours or refuse theirs")]
+    #[error("both sides offered a restart: roll one of the offers back")]
     Glare,
-    /// Fingerprints, role or tls-id changed while the ICE credentials stayed: a new association
-    /// needs an ICE restart to be told apart from the old one.
+    /// Fingerprints, role or tls-id changed without new ICE credentials. A new association needs an ICE
+    /// restart, which distinguishes it from the old one.
     #[error("DTLS parameters changed without an ICE restart: ask the peer for one")]
     ParametersChanged,
-    /// Both sides insist on the same DTLS role, or `setup:holdconn` was given.
+    /// Both sides insist on the same DTLS role.
     #[error("both sides insist on the same DTLS role")]
     RoleConflict,
-    /// Parameters without a fingerprint of a known hash would authenticate nobody.
-    #[error("no certificate fingerprint with a known hash in the remote parameters")]
+    /// The parameters have no fingerprint with a supported hash, so no peer could be authenticated.
+    #[error("the remote parameters have no certificate fingerprint with a supported hash")]
     NoFingerprint,
     /// The peer was removed, or the id is of another endpoint.
     #[error("no such peer at this endpoint")]
     UnknownPeer,
-    /// This direction of media was detached: use the detached half.
-    #[error("this direction of media is detached: use its own handle")]
+    /// This direction of media is detached: use the detached half.
+    #[error("this direction of media is detached: use the detached half")]
     Detached,
     /// The path is bound to a peer.
-    #[error("the path belongs to a peer")]
+    #[error("the path is bound to a peer")]
     PathTaken,
-    /// The endpoint holds as many peers as its configuration allows.
+    /// The endpoint has the maximum number of peers.
     #[error("the endpoint is full: {max} peers")]
     TooManyPeers {
-        /// The bound.
+        /// The maximum.
         max: usize,
     },
-    /// The endpoint gives as many paths away as its configuration allows.
-    #[error("the endpoint forwards {max} paths already")]
+    /// The endpoint forwards the maximum number of paths.
+    #[error("the endpoint forwards the maximum of {max} paths")]
     TooManyForwards {
-        /// The bound.
+        /// The maximum.
         max: usize,
     },
-    /// ICE refused.
+    /// ICE refused the command.
     #[error("ICE: {0}")]
     Ice(#[from] ice_agent::Error),
-    /// DTLS refused.
+    /// DTLS refused the command.
     #[error("DTLS: {0}")]
     Dtls(#[from] dtls_core::Error),
-    /// No certificate was given and none could be generated without [`Config::wall_clock`](crate::Config::wall_clock).
-    #[error("no certificate: give one, or Config::wall_clock to generate one")]
+    /// The certificate list is empty, and generating one requires
+    /// [`Config::wall_clock`](crate::Config::wall_clock).
+    #[error("no certificate: provide one, or set Config::wall_clock to generate one")]
     NoCertificate,
-    /// The certificate could not be made.
+    /// Generating the certificate failed.
     #[error("certificate: {0}")]
     Certificate(#[from] dtls_core::InvalidCertificate),
 }
@@ -103,7 +104,7 @@ pub enum Error {
 /// Why a packet was not sent. Small, because it is on the media path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// No association yet, or none any more.
+    /// There is no established association.
     #[error("not connected")]
     NotConnected,
     /// The peer does not consent to receive (RFC 7675): stop sending until a restart.
@@ -112,19 +113,19 @@ pub enum SendError {
     /// A queue is full: try again after the next `poll_transmit`.
     #[error("would block: drain the transport first")]
     WouldBlock,
-    /// Larger than fits.
+    /// The data exceeds the limit.
     #[error("too large: at most {max} bytes")]
     TooLarge {
-        /// The bound, in bytes.
+        /// The limit, in bytes.
         max: usize,
     },
-    /// This direction of media was detached: use the detached half.
-    #[error("outbound media is detached: use its own handle")]
+    /// This direction of media is detached: use the detached half.
+    #[error("outbound media is detached: use the detached half")]
     Detached,
     /// The peer was removed, or the id is of another endpoint.
     #[error("no such peer at this endpoint")]
     UnknownPeer,
-    /// The packet is no packet, or its index was used before, or the key is used up.
+    /// The packet is malformed, its index was used before, or the key usage limit is reached.
     #[error("SRTP: {0}")]
     Srtp(#[from] srtp::Error),
 }

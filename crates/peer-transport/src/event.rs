@@ -1,4 +1,4 @@
-//! What happened, for the application. Events are facts: nothing breaks if nobody reads them.
+//! Events for the application. An application may ignore any of them.
 
 use std::time::SystemTime;
 
@@ -13,15 +13,15 @@ use crate::error::Failure;
 /// The W3C states of a transport; `Display` prints their W3C names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// No remote parameters yet.
+    /// No remote parameters were set yet.
     New,
-    /// ICE or DTLS is on its way, or a restart is. During a restart media goes on.
+    /// ICE, DTLS or a restart is in progress. During a restart media continues.
     Connecting,
-    /// A pair has consent and DTLS is verified.
+    /// A pair has consent and the DTLS peer is verified.
     Connected,
-    /// Closed by us or by the peer. A restart opens it again.
+    /// Closed by either side. A restart reopens it.
     Closed,
-    /// Nothing works any more. A restart opens it again.
+    /// No association is usable. A restart reopens it.
     Failed,
 }
 
@@ -37,117 +37,118 @@ impl std::fmt::Display for State {
     }
 }
 
-/// Who ended something.
+/// The side that ended an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// We did.
+    /// The local side.
     Local,
-    /// The peer did, and it was authenticated.
+    /// The peer, authenticated.
     Peer,
 }
 
-/// How a restart ended well.
+/// The outcome of a completed restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RestartOutcome {
-    /// The fresh handshake is complete. [`Event::KeysChanged`] follows when sending moves to it.
+    /// The fresh handshake completed. [`Event::KeysChanged`] follows when sending moves to its keys.
     FreshHandshake {
         /// The new association.
         association: Association,
     },
-    /// The peer kept the association, and so did we: same keys, new ICE generation.
+    /// Both sides kept the previous association: same keys, new ICE generation.
     AssociationRetained {
-        /// The association that lives on.
+        /// The retained association.
         association: Association,
-        /// Whether traffic under its keys arrived in the last two round trips. A muted peer proves
-        /// nothing and may still be there.
+        /// Whether traffic under its keys arrived within the last two round trips, at least 1 s. `false` proves
+        /// nothing: a muted peer may still be connected.
         proven: bool,
     },
 }
 
-/// What happened to a peer. Read with [`PeerTransport::poll_event`](crate::PeerTransport::poll_event).
+/// An event of a peer, returned by [`PeerTransport::poll_event`](crate::PeerTransport::poll_event).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The state is another one. [`Event::Failed`] stands in for a change to [`State::Failed`].
+    /// The state changed. [`Event::Failed`] replaces this event for [`State::Failed`].
     StateChanged(State),
-    /// ICE is in another state.
+    /// The ICE state changed.
     IceStateChanged(ice_agent::State),
-    /// Everything we send takes this pair from now on.
+    /// All outgoing traffic uses this pair from now on.
     PairSelected {
-        /// The pair.
+        /// The selected pair.
         pair: Box<Pair>,
-        /// Why this one.
+        /// Why it was selected.
         reason: SelectionReason,
     },
-    /// The peer's consent to receive on a path has ended (RFC 7675).
+    /// The peer's consent to receive on a path ended (RFC 7675).
     ConsentLost {
         /// The path.
         path: Path,
-        /// Whose credentials the consent was for.
+        /// The generation of the consent.
         generation: Generation,
-        /// How it ended.
+        /// Why it ended.
         failure: ice_agent::Failure,
     },
-    /// What we send is protected with the keys of this association from now on.
+    /// All outgoing traffic is protected with this association's keys from now on.
     KeysChanged {
         /// The association.
         association: Association,
-        /// The ICE generation that it was made in.
+        /// The ICE generation of its handshake.
         generation: Generation,
-        /// The SRTP profile, `None` where the peers agreed on data only.
+        /// The SRTP profile, or `None` if the peers negotiated data only.
         profile: Option<Profile>,
     },
     /// Application data arrived.
     Data {
-        /// Under this association.
+        /// The association that received it.
         association: Association,
-        /// One record.
+        /// The content of one record.
         bytes: Bytes,
     },
-    /// A DTLS association is over. The transport is too, unless another association carries on: that of a restart,
-    /// or the one before where the peer refused what [`Event::RestartCompleted`] had announced.
+    /// A DTLS association ended. The transport ends with it unless another association continues: that of a
+    /// restart, or the previous one if the peer refused the handshake that [`Event::RestartCompleted`]
+    /// reported.
     AssociationClosed {
-        /// Which.
+        /// The association that ended.
         association: Association,
-        /// By whom.
+        /// The side that ended it.
         by: Side,
     },
-    /// A certificate of our own is valid for no more than [`Config::expiry_notice`](crate::Config::expiry_notice).
-    /// The association lives on, and the next handshake should have another one: restart with
-    /// [`RestartCertificates::Rotate`](crate::RestartCertificates::Rotate). Once for each end of validity, where
-    /// [`Config::wall_clock`](crate::Config::wall_clock) tells the date.
+    /// A local certificate expires within [`Config::expiry_notice`](crate::Config::expiry_notice). The
+    /// association continues, but the next handshake should use another certificate: restart with
+    /// [`RestartCertificates::Rotate`](crate::RestartCertificates::Rotate). Reported once per expiry date, if
+    /// [`Config::wall_clock`](crate::Config::wall_clock) is set.
     CertificateExpiring {
-        /// The end of its validity.
+        /// The expiry date.
         not_after: SystemTime,
     },
-    /// Keys wear out or consent is about to end: a restart would help.
+    /// A restart is recommended, because a key usage limit is near or consent is about to end.
     RestartNeeded,
-    /// A restart ended well.
+    /// A restart completed.
     RestartCompleted {
         /// The new ICE generation.
         generation: Generation,
-        /// With new keys, or with the old ones.
+        /// Whether the keys are new.
         outcome: RestartOutcome,
     },
-    /// A restart failed and left the generation before as it was; media goes on.
+    /// A restart failed. The previous generation is unchanged and media continues.
     RestartFailed {
-        /// The generation that came to nothing.
+        /// The generation that failed.
         generation: Generation,
-        /// Why.
+        /// Why it failed.
         failure: Failure,
     },
-    /// The peer began a handshake without a restart in signalling. The application decides:
-    /// ignore it, or restart. Rate-limited.
+    /// The peer started a handshake without signalling a restart. The application decides whether to restart.
+    /// Rate-limited.
     FreshClientHello {
-        /// Where it came from.
+        /// The path of the ClientHello.
         path: Path,
     },
-    /// An authenticated peer is reachable on this path: 5-tuple routing may point here.
+    /// An authenticated peer is reachable on this path, so 5-tuple routing may use it.
     PathBound(Path),
-    /// And no longer.
+    /// The path no longer belongs to the peer.
     PathReleased(Path),
     /// A line for Wireshark, if [`Config::key_log`](crate::Config::key_log) asks for it. `Debug` hides it.
     KeyLog(KeyLogLine),
-    /// Nothing works any more; once per life. A restart opens the transport again.
+    /// The transport failed: no association is usable. Reported once until a restart reopens the transport.
     Failed(Failure),
 }

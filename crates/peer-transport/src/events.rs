@@ -1,6 +1,6 @@
-//! Events that wait for `poll_event`: a queue in the order in which things happened.
+//! The queue of events for `poll_event`, in the order of occurrence.
 //!
-//! Knows bounds. Knows nothing about when something happens.
+//! Knows the limits. Does not know when events occur.
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,7 @@ use ice_agent::Path;
 use crate::association::Association;
 use crate::event::Event;
 
-/// Events that wait to be fetched. Received data is bounded; what the transport itself has to say is not,
-/// because a peer cannot make it say much.
+/// Received data is limited. The transport's own events are not, because a peer cannot cause many.
 pub(crate) struct Events {
     queue: VecDeque<Event>,
     data: usize,
@@ -26,14 +25,14 @@ impl Events {
         self.queue.push_back(event);
     }
 
-    /// For what anybody can bring about: it is there once, however long nobody fetches it.
+    /// Queues an event that any sender can cause: at most one of them waits in the queue.
     pub(crate) fn push_fresh_hello(&mut self, path: Path) {
         if !self.queue.iter().any(|event| matches!(event, Event::FreshClientHello { .. })) {
             self.push(Event::FreshClientHello { path });
         }
     }
 
-    /// `false` when the bound is reached; the data is dropped then.
+    /// Returns `false` at the limit; the data is then dropped.
     pub(crate) fn push_data(&mut self, association: Association, bytes: bytes::Bytes) -> bool {
         let total = self.data.saturating_add(Self::cost(&bytes));
         if total > self.max_data {
@@ -52,7 +51,7 @@ impl Events {
         Some(event)
     }
 
-    /// Empty records take a place too.
+    /// Empty records use memory too.
     fn cost(bytes: &bytes::Bytes) -> usize {
         bytes.len().saturating_add(size_of::<Event>())
     }

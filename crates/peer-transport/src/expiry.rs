@@ -1,6 +1,7 @@
-//! When the application is told that a certificate of its own runs out, so that it can restart with another one.
+//! When to report that a local certificate expires, so that the application can restart with another one.
 //!
-//! Peers that follow RFC 8122 judge fingerprints and no dates. Those that do judge dates refuse the next handshake.
+//! Peers that follow RFC 8122 verify fingerprints and ignore dates. A peer that verifies dates would refuse the
+//! next handshake.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,19 +9,19 @@ use dtls_core::Certificate;
 
 use crate::config::Config;
 
-/// How long before the end of its validity a certificate is spoken of, unless the configuration says otherwise.
+/// How long before its expiry a certificate is reported, by default.
 pub(crate) const NOTICE: Duration = Duration::from_secs(24 * 3600);
 
-/// The end of the first certificate to end, of several that the peer may be shown any of.
+/// The earliest expiry among the local certificates, any of which may be presented to the peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expiry {
     pub(crate) not_after: SystemTime,
-    /// When to speak of it.
+    /// When to report it.
     pub(crate) due: Instant,
 }
 
 impl Expiry {
-    /// `None` where nobody told the date.
+    /// Returns `None` without a wall clock.
     pub(crate) fn of(certificates: &[Certificate], config: &Config) -> Option<Self> {
         let not_after = certificates.iter().map(Certificate::not_after).min()?;
         let notice = not_after.checked_sub(config.expiry_notice).unwrap_or(SystemTime::UNIX_EPOCH);

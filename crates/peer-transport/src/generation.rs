@@ -1,6 +1,6 @@
-//! Generations of a transport: what was signalled for one, and the restart that brings the next.
+//! Generations of a transport: the signalled parameters of each, and the restart that opens the next one.
 //!
-//! At most one generation is sending, one handshaking, one draining. Knows nothing of packets.
+//! At most one generation is sending, one handshaking, one draining. Does not know packets.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,24 +13,24 @@ use crate::config::Role;
 use crate::error::Failure;
 use crate::expiry::Expiry;
 use crate::parameters::{Parameters, Setup, TlsId};
-use crate::verdict::{Ends, Signalled};
+use crate::verdict::{SignalledParameters, SignalledSide};
 
-/// Our side of the DTLS parameters of a generation.
+/// The local DTLS parameters of a generation.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalDtls {
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) expiry: Option<Expiry>,
-    /// The role that the application asked for.
-    pub(crate) wish: Role,
-    /// What our description says about it.
+    /// The role that the application requested.
+    pub(crate) requested_role: Role,
+    /// The `setup` value of the local description.
     pub(crate) setup: Setup,
-    /// Omitted from an answer to an offer that had none (RFC 8842 section 5.3).
+    /// Omitted from an answer if the offer had none (RFC 8842 section 5.3).
     pub(crate) tls_id: Option<TlsId>,
 }
 
 impl LocalDtls {
-    pub(crate) fn signalled(&self, role: DtlsRole) -> Signalled {
-        Signalled {
+    pub(crate) fn signalled(&self, role: DtlsRole) -> SignalledSide {
+        SignalledSide {
             tls_id: self.tls_id.clone(),
             fingerprints: self
                 .certificates
@@ -42,20 +42,20 @@ impl LocalDtls {
     }
 }
 
-/// What both sides have said about a generation.
+/// The signalled parameters of both sides for a generation.
 #[derive(Clone, Debug)]
 pub(crate) struct Signalling {
     pub(crate) local: LocalDtls,
     pub(crate) remote: Option<Parameters>,
 }
 
-/// The association that sends, or the first one on its way.
+/// The association that sends, or the initial handshake.
 pub(crate) enum Current {
-    /// Nothing to send with: before the first handshake, after a close, after a failure.
+    /// No association: before the first handshake, after a close, or after a failure.
     Absent,
-    /// The first handshake.
+    /// The initial handshake.
     Handshaking(Box<Handshaking>),
-    /// It carries media and data.
+    /// Carries media and data.
     Established(Box<Established>),
 }
 
@@ -75,124 +75,124 @@ impl Current {
     }
 }
 
-/// The next generation on its way, and what to go back to.
+/// The next generation in progress, and the state that a rollback restores.
 pub(crate) struct Restart {
     pub(crate) generation: Generation,
-    /// For an abandoned or a failed restart.
-    pub(crate) before: Before,
-    pub(crate) stage: Stage,
+    /// Restored by a rollback or a failed restart.
+    pub(crate) rollback: RollbackState,
+    pub(crate) state: RestartState,
 }
 
-/// What a restart that comes to nothing goes back to.
+/// The state that a rolled back or failed restart returns to.
 #[derive(Clone, Debug)]
-pub(crate) struct Before {
-    /// What was signalled for the generation before.
+pub(crate) struct RollbackState {
+    /// The signalled parameters of the previous generation.
     pub(crate) signalling: Signalling,
-    pub(crate) otherwise: Otherwise,
+    pub(crate) fallback: Fallback,
 }
 
-/// What there is without the restart.
+/// The remainder of the previous generation after a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Otherwise {
-    /// The generation before, at work or on its way.
-    Call,
-    /// Nothing: it was closed, by either side.
+pub(crate) enum Fallback {
+    /// The previous generation, connected or connecting.
+    PreviousGeneration,
+    /// Nothing: either side closed it.
     Closed,
-    /// Nothing that works.
+    /// Nothing usable: it failed.
     Failed(Failure),
 }
 
-/// How far a restart has come.
-pub(crate) enum Stage {
-    /// We offered it; the peer's parameters are awaited, without a deadline of ours.
+/// The progress of a restart.
+pub(crate) enum RestartState {
+    /// Offered by the local side. Waits for the peer's parameters, without a local deadline.
     Offered,
-    /// Signalling says that the association stays; only the new pair is awaited.
+    /// Signalling retains the association. Waits for the new pair only.
     Retained {
-        /// What is signalled about it now.
-        ends: Box<Ends>,
-        /// When the wait for a pair is over.
+        /// The parameters now signalled for the association.
+        signalled: Box<SignalledParameters>,
+        /// When the wait for a pair fails.
         deadline: Instant,
     },
-    /// A fresh handshake is under way, while the association before goes on.
+    /// A fresh handshake is in progress, while the previous association carries media.
     Handshaking(Box<Attempt>),
-    /// The fresh handshake is complete, but the peer may miss our last flight: sending moves with the
-    /// first proof that it does not.
-    Moving(Box<Established>),
+    /// The fresh handshake is complete, but the peer may have missed the final flight. Sending moves when the
+    /// peer's traffic confirms that it has not.
+    Unconfirmed(Box<Established>),
 }
 
-/// A fresh handshake beside a living association.
+/// A fresh handshake beside an established association.
 pub(crate) struct Attempt {
     pub(crate) handshaking: Handshaking,
-    pub(crate) judgement: Judgement,
-    /// When it is given up.
+    pub(crate) decision: Decision,
+    /// When the attempt ends.
     pub(crate) deadline: Instant,
 }
 
-/// What is known about the association before while a fresh handshake is attempted.
+/// The decision about the previous association while a fresh handshake is attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
-    /// Signalling promised the fresh handshake, so silence proves nothing.
+pub(crate) enum Decision {
+    /// Signalling announced a fresh handshake, so silence proves nothing.
     Fresh,
-    /// Silence will decide, once it has lasted.
+    /// Undecided: silence of the required length will decide.
     Open,
-    /// It has lasted, but the peer was not asked often enough yet.
-    OpenInSilence,
-    /// It was judged retained. The attempt stays receptive until its deadline.
+    /// The silence has lasted, but too few ClientHellos were sent.
+    OpenAfterSilence,
+    /// The association is retained. The attempt can still complete until its deadline.
     Retained,
 }
 
-/// The association before, which only reads what is still on its way.
+/// The previous association, which only reads packets that are still in flight.
 pub(crate) struct Draining {
     pub(crate) association: Established,
-    /// When it is erased. Brought forward by the first traffic of the association after it.
+    /// When it is erased. The first traffic of the next association brings it forward.
     pub(crate) until: Instant,
 }
 
-/// ClientHellos that came before we could use them: ahead of the peer's parameters, or ahead of the
-/// first pair of ours that works. All of them are pieces of the newest one.
+/// ClientHello datagrams that arrived before they could be used: before the peer's parameters, or before the
+/// first usable pair. All are fragments of the newest ClientHello.
 #[derive(Default)]
 pub(crate) struct EarlyHello {
     random: Option<[u8; 32]>,
-    held: VecDeque<(Path, Vec<u8>)>,
+    datagrams: VecDeque<(Path, Vec<u8>)>,
     bytes: usize,
 }
 
 impl EarlyHello {
-    /// A post-quantum ClientHello takes two datagrams, and each may come twice.
+    /// A post-quantum ClientHello takes two datagrams, and each may be duplicated.
     const MAX_DATAGRAMS: usize = 4;
-    /// Four datagrams of a usual MTU do not fit, and no ClientHello needs them to.
+    /// Smaller than four datagrams of a usual MTU; no ClientHello needs more.
     const MAX_BYTES: usize = 4096;
 
-    /// A piece with this random begins or continues a ClientHello; how many pieces of another one, from
-    /// an attempt that the peer has given up, are dropped for it.
-    pub(crate) fn expect(&mut self, random: Option<[u8; 32]>) -> u64 {
+    /// Prepares for a fragment with this random. Returns how many fragments of an older ClientHello, from an
+    /// abandoned attempt, were dropped for it.
+    pub(crate) fn begin_hello(&mut self, random: Option<[u8; 32]>) -> u64 {
         if random.is_none() || random == self.random {
             return 0;
         }
         let known = self.random.is_some();
         self.random = random;
-        if known { self.drop_all() } else { 0 }
+        if known { self.clear() } else { 0 }
     }
 
-    /// Keeps a copy; `false` when the bound is reached.
-    pub(crate) fn hold(&mut self, path: Path, datagram: &[u8]) -> bool {
-        if self.held.len() >= Self::MAX_DATAGRAMS || self.bytes + datagram.len() > Self::MAX_BYTES {
+    /// Stores a copy; returns `false` at the limit.
+    pub(crate) fn push(&mut self, path: Path, datagram: &[u8]) -> bool {
+        if self.datagrams.len() >= Self::MAX_DATAGRAMS || self.bytes + datagram.len() > Self::MAX_BYTES {
             return false;
         }
         self.bytes += datagram.len();
-        self.held.push_back((path, datagram.to_vec()));
+        self.datagrams.push_back((path, datagram.to_vec()));
         true
     }
 
-    /// What is held, to be used now.
+    /// Returns the stored datagrams for processing.
     pub(crate) fn take(&mut self) -> VecDeque<(Path, Vec<u8>)> {
-        std::mem::take(self).held
+        std::mem::take(self).datagrams
     }
 
-    /// How many datagrams were held in vain.
-    pub(crate) fn drop_all(&mut self) -> u64 {
+    /// Drops the stored datagrams and returns their number.
+    pub(crate) fn clear(&mut self) -> u64 {
         self.bytes = 0;
-        u64::try_from(self.held.drain(..).count()).unwrap_or(u64::MAX)
+        u64::try_from(self.datagrams.drain(..).count()).unwrap_or(u64::MAX)
     }
 }
 
@@ -205,33 +205,33 @@ mod tests {
     }
 
     #[test]
-    fn the_fourth_early_datagram_is_held_and_the_fifth_is_not() {
+    fn fifth_early_datagram_is_dropped() {
         let mut early = EarlyHello::default();
         for _ in 0..4 {
-            assert!(early.hold(path(), &[22; 100]));
+            assert!(early.push(path(), &[22; 100]));
         }
-        assert!(!early.hold(path(), &[22; 100]));
+        assert!(!early.push(path(), &[22; 100]));
         assert_eq!(early.take().len(), 4);
-        assert!(early.hold(path(), &[22; 100]));
+        assert!(early.push(path(), &[22; 100]));
     }
 
     #[test]
-    fn four_kilobytes_are_held_and_one_byte_more_is_not() {
+    fn early_datagrams_are_limited_to_4_kib() {
         let mut early = EarlyHello::default();
-        assert!(early.hold(path(), &[22; 4000]));
-        assert!(early.hold(path(), &[22; 96]));
-        assert!(!early.hold(path(), &[22]));
+        assert!(early.push(path(), &[22; 4000]));
+        assert!(early.push(path(), &[22; 96]));
+        assert!(!early.push(path(), &[22]));
     }
 
     #[test]
-    fn a_newer_hello_takes_the_place_of_an_older_one() {
+    fn newer_hello_replaces_older() {
         let mut early = EarlyHello::default();
-        assert_eq!(early.expect(Some([1; 32])), 0);
-        assert!(early.hold(path(), &[22; 100]));
-        assert_eq!(early.expect(None), 0);
-        assert!(early.hold(path(), &[22; 100]));
-        assert_eq!(early.expect(Some([1; 32])), 0);
-        assert_eq!(early.expect(Some([2; 32])), 2);
-        assert!(early.hold(path(), &[22; 4096]));
+        assert_eq!(early.begin_hello(Some([1; 32])), 0);
+        assert!(early.push(path(), &[22; 100]));
+        assert_eq!(early.begin_hello(None), 0);
+        assert!(early.push(path(), &[22; 100]));
+        assert_eq!(early.begin_hello(Some([1; 32])), 0);
+        assert_eq!(early.begin_hello(Some([2; 32])), 2);
+        assert!(early.push(path(), &[22; 4096]));
     }
 }

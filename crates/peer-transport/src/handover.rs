@@ -1,8 +1,8 @@
-//! When sending moves to the keys of a new generation, and what silence means meanwhile.
+//! Decides when sending moves to the keys of a new generation, and what the peer's silence means until then.
 //!
-//! The side that knows that the other has everything moves at once. The side whose last flight may be lost
-//! goes on under the old keys until something authenticates under the new ones, or until nothing of the old
-//! ones is heard any more. Then the old keys read for a moment, and are erased.
+//! The side that knows that both sides have all flights moves at once. The side whose final flight may be lost
+//! sends under the old keys until something authenticates under the new keys, or until no more traffic arrives
+//! under the old ones. Then the old keys only read for a short drain, and are erased.
 
 use std::time::{Duration, Instant};
 
@@ -12,38 +12,38 @@ use crate::association::Established;
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
 use crate::expiry::Expiry;
-use crate::generation::{Before, Current, Draining, Judgement, Restart, Stage};
+use crate::generation::{Current, Decision, Draining, Restart, RestartState, RollbackState};
 use crate::reception::Slot;
 use crate::timer::Timer;
 use crate::transport::PeerTransport;
-use crate::verdict::{self, Attempted};
+use crate::verdict::{self, AttemptProgress};
 
-/// The old keys are erased this long after the move even if the new ones are never heard: a peer that is
-/// silent for so long has nothing on its way.
-const LONGEST_DRAIN: Duration = Duration::from_secs(30);
+/// The limit after which the old keys are erased even if no traffic arrives under the new ones. A peer that is
+/// silent for so long has no packets in flight.
+const MAX_DRAIN: Duration = Duration::from_secs(30);
 
-impl Stage {
-    /// Whether the restart's outcome was told.
-    pub(crate) fn is_settled(&self) -> bool {
+impl RestartState {
+    /// Whether the restart's outcome was reported.
+    pub(crate) fn has_outcome(&self) -> bool {
         match self {
             Self::Offered | Self::Retained { .. } => false,
-            Self::Handshaking(attempt) => attempt.judgement == Judgement::Retained,
-            Self::Moving(_) => true,
+            Self::Handshaking(attempt) => attempt.decision == Decision::Retained,
+            Self::Unconfirmed(_) => true,
         }
     }
 
-    /// Whether the association before is that of the new generation, too: by signalling, or judged so.
-    pub(crate) fn retains(&self) -> bool {
+    /// Whether the new generation keeps the previous association, by signalling or by the restart verdict.
+    pub(crate) fn retains_previous(&self) -> bool {
         match self {
-            Self::Offered | Self::Moving(_) => false,
+            Self::Offered | Self::Unconfirmed(_) => false,
             Self::Retained { .. } => true,
-            Self::Handshaking(attempt) => attempt.judgement == Judgement::Retained,
+            Self::Handshaking(attempt) => attempt.decision == Decision::Retained,
         }
     }
 }
 
 impl PeerTransport {
-    /// A handshake is complete.
+    /// Establishes the association of a completed handshake.
     pub(crate) fn connected(&mut self, now: Instant, slot: Slot, negotiated: Negotiated) {
         match slot {
             Slot::Current => self.first_connected(now, negotiated),
@@ -58,7 +58,7 @@ impl PeerTransport {
                 match handshaking.establish(now, negotiated, &self.config.srtp) {
                     Ok(association) => {
                         self.current = Current::Established(Box::new(association));
-                        self.announce_keys();
+                        self.report_keys_changed();
                     }
                     Err(failure) => self.fail(now, failure),
                 }
@@ -68,20 +68,23 @@ impl PeerTransport {
     }
 
     fn next_connected(&mut self, now: Instant, negotiated: Negotiated) {
-        let Some(Restart { generation, before, stage }) = self.restart.take() else { return };
-        let Stage::Handshaking(attempt) = stage else {
-            self.restart = Some(Restart { generation, before, stage });
+        let Some(Restart { generation, rollback, state }) = self.restart.take() else { return };
+        let RestartState::Handshaking(attempt) = state else {
+            self.restart = Some(Restart { generation, rollback, state });
             return;
         };
-        let told = attempt.judgement == Judgement::Retained;
+        let reported = attempt.decision == Decision::Retained;
         let association = match attempt.handshaking.establish(now, negotiated, &self.config.srtp) {
             Ok(association) => association,
-            Err(failure) => return self.settle_failed_attempt(now, generation, before, told, failure),
+            Err(failure) => {
+                return self.conclude_failed_attempt(now, generation, rollback, reported, failure);
+            }
         };
         let number = association.identity.number;
-        let waits = association.peer_may_miss_our_last_flight() && self.current.established().is_some();
-        self.restart = Some(Restart { generation, before, stage: Stage::Moving(Box::new(association)) });
-        if !told {
+        let waits = association.peer_may_miss_final_flight() && self.current.established().is_some();
+        self.restart =
+            Some(Restart { generation, rollback, state: RestartState::Unconfirmed(Box::new(association)) });
+        if !reported {
             self.events.push(Event::RestartCompleted {
                 generation,
                 outcome: RestartOutcome::FreshHandshake { association: number },
@@ -92,26 +95,29 @@ impl PeerTransport {
         }
     }
 
-    /// Something that only a connected peer can send authenticated under an association.
-    pub(crate) fn heard_under(&mut self, now: Instant, slot: Slot) {
+    /// Reacts to traffic that only a connected peer can have sent under an association.
+    pub(crate) fn on_authenticated(&mut self, now: Instant, slot: Slot) {
         match slot {
             Slot::Next => {
                 self.move_sending(now);
                 self.shorten_drain(now);
             }
-            Slot::Current if self.is_set_aside() => {}
+            Slot::Current if self.is_draining_newer() => {}
             Slot::Current => self.shorten_drain(now),
-            Slot::Draining if self.is_set_aside() => self.take_back(now),
+            Slot::Draining if self.is_draining_newer() => self.promote_draining(now),
             Slot::Draining => {}
         }
     }
 
-    /// Another restart begins while a complete association waits for the proof that the peer has it. The peer
-    /// may never get it, so the one before goes on sending, and this one only reads.
-    pub(crate) fn set_aside(&mut self, now: Instant) {
+    /// Prepares for another restart while a complete association waits for confirmation that the peer has it
+    /// too. The peer may never get it, so the previous association continues to send, and the unconfirmed one
+    /// only reads.
+    pub(crate) fn drain_unconfirmed(&mut self, now: Instant) {
         match self.restart.take() {
-            Some(Restart { stage: Stage::Moving(next), .. }) if self.current.established().is_some() => {
-                self.draining = Some(Draining { association: *next, until: now + LONGEST_DRAIN });
+            Some(Restart { state: RestartState::Unconfirmed(next), .. })
+                if self.current.established().is_some() =>
+            {
+                self.draining = Some(Draining { association: *next, until: now + MAX_DRAIN });
             }
             other => {
                 self.restart = other;
@@ -120,42 +126,41 @@ impl PeerTransport {
         }
     }
 
-    /// Whether what drains is younger than what sends.
-    fn is_set_aside(&self) -> bool {
+    /// Whether the draining association is newer than the sending one.
+    fn is_draining_newer(&self) -> bool {
         let number = |association: &Established| association.identity.number;
         let draining = self.draining.as_ref().map(|draining| number(&draining.association));
-        // Without one that sends, what drains is older: it only reads, whatever arrives.
+        // Without a sending association, the draining one is the older one and only reads.
         let current = self.current.established().map(number);
         current.is_some() && draining > current
     }
 
-    /// The peer has the association that was set aside, and sends under it: so do we.
-    fn take_back(&mut self, now: Instant) {
+    /// Returns sending to the draining newer association, because the peer sends under it.
+    fn promote_draining(&mut self, now: Instant) {
         let Some(Draining { association, .. }) = self.draining.take() else { return };
         let before = std::mem::replace(&mut self.current, Current::Established(Box::new(association)));
         if let Current::Established(before) = before {
             self.draining = Some(Draining { association: *before, until: now + self.config.drain });
         }
-        self.announce_keys();
+        self.report_keys_changed();
     }
 
-    /// From here on everything is sent under the new keys.
+    /// Moves sending to the new keys.
     pub(crate) fn move_sending(&mut self, now: Instant) {
         match self.restart.take() {
-            Some(Restart { stage: Stage::Moving(next), .. }) => {
+            Some(Restart { state: RestartState::Unconfirmed(next), .. }) => {
                 let before = std::mem::replace(&mut self.current, Current::Established(next));
                 match before {
                     Current::Established(association) => {
                         self.stale.note(association.connection.remote_random());
-                        self.draining =
-                            Some(Draining { association: *association, until: now + LONGEST_DRAIN });
+                        self.draining = Some(Draining { association: *association, until: now + MAX_DRAIN });
                     }
                     Current::Handshaking(handshaking) => {
                         self.stale.note(handshaking.connection.remote_random());
                     }
                     Current::Absent => {}
                 }
-                self.announce_keys();
+                self.report_keys_changed();
             }
             other => self.restart = other,
         }
@@ -168,7 +173,7 @@ impl PeerTransport {
         }
     }
 
-    fn announce_keys(&mut self) {
+    fn report_keys_changed(&mut self) {
         if let Some(association) = self.current.established() {
             self.events.push(Event::KeysChanged {
                 association: association.identity.number,
@@ -178,59 +183,59 @@ impl PeerTransport {
         }
     }
 
-    /// The deadlines of the transport itself, by name.
+    /// The named deadlines of the transport itself.
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Timer, Instant)> {
-        let stage = self.restart.as_ref().map(|restart| &restart.stage);
-        let restart = match stage {
-            Some(Stage::Retained { deadline, .. }) => Some(*deadline),
-            Some(Stage::Handshaking(attempt)) => Some(attempt.deadline),
-            Some(Stage::Offered | Stage::Moving(_)) | None => None,
+        let state = self.restart.as_ref().map(|restart| &restart.state);
+        let restart = match state {
+            Some(RestartState::Retained { deadline, .. }) => Some(*deadline),
+            Some(RestartState::Handshaking(attempt)) => Some(attempt.deadline),
+            Some(RestartState::Offered | RestartState::Unconfirmed(_)) | None => None,
         };
-        let silence = self
+        let silence_end = self
             .open_attempt()
-            // Once the silence has lasted, each transmission is a moment to judge, and has its own timer.
-            .filter(|(_, judgement)| *judgement == Judgement::Open)
-            .map(|(attempted, _)| attempted.silent_until(&self.config.retained_verdict));
-        let quiet = match (stage, self.current.established()) {
-            (Some(Stage::Moving(next)), Some(before)) => {
-                let heard = before.last_heard().max(next.last_heard());
-                Some(heard + verdict::quiet_time(self.round_trip_time()))
+            // After the silence, each retransmission triggers the decision, and DTLS sets that timer.
+            .filter(|(_, decision)| *decision == Decision::Open)
+            .map(|(progress, _)| progress.silence_end(&self.config.retained_verdict));
+        let quiet = match (state, self.current.established()) {
+            (Some(RestartState::Unconfirmed(next)), Some(before)) => {
+                let received = before.last_authenticated().max(next.last_authenticated());
+                Some(received + verdict::quiet_time(self.round_trip_time()))
             }
             _ => None,
         };
         let drain = self.draining.as_ref().map(|draining| draining.until);
         [
             (Timer::RestartDeadline, restart),
-            (Timer::RetainedVerdict, silence),
+            (Timer::RetainedVerdict, silence_end),
             (Timer::QuietMove, quiet),
             (Timer::DrainEnd, drain),
-            (Timer::CertificateExpiry, self.untold_expiry().map(|expiry| expiry.due)),
+            (Timer::CertificateExpiry, self.unreported_expiry().map(|expiry| expiry.due)),
         ]
         .into_iter()
         .filter_map(|(timer, at)| Some((timer, at?)))
     }
 
-    /// Does what is due; each timer that fires is gone afterwards.
-    pub(crate) fn meet_deadlines(&mut self, now: Instant) {
+    /// Runs the due timers. Each timer is cleared when it fires.
+    pub(crate) fn handle_deadlines(&mut self, now: Instant) {
         let is_due = |this: &Self, timer: Timer| this.deadlines().any(|(due, at)| due == timer && at <= now);
         if is_due(self, Timer::DrainEnd) {
             self.draining = None;
         }
         if is_due(self, Timer::CertificateExpiry)
-            && let Some(Expiry { not_after, .. }) = self.untold_expiry()
+            && let Some(Expiry { not_after, .. }) = self.unreported_expiry()
         {
-            self.expiry_told = Some(not_after);
+            self.expiry_reported = Some(not_after);
             self.events.push(Event::CertificateExpiring { not_after });
         }
         if is_due(self, Timer::QuietMove) {
             self.move_sending(now);
         }
-        let judged_at = is_due(self, Timer::RetainedVerdict);
+        let silence_elapsed = is_due(self, Timer::RetainedVerdict);
         match self.open_attempt() {
-            Some((attempted, _)) if attempted.is_retained(now, &self.config.retained_verdict) => {
-                self.judge_retained(now);
+            Some((progress, _)) if progress.is_retained(now, &self.config.retained_verdict) => {
+                self.decide_retained(now);
             }
-            Some(_) if judged_at => self.note_long_silence(),
+            Some(_) if silence_elapsed => self.set_open_after_silence(),
             Some(_) | None => {}
         }
         if is_due(self, Timer::RestartDeadline) {
@@ -238,148 +243,153 @@ impl PeerTransport {
         }
     }
 
-    /// The attempt that silence may decide.
-    fn open_attempt(&self) -> Option<(Attempted, Judgement)> {
+    /// The attempt that the peer's silence may decide.
+    fn open_attempt(&self) -> Option<(AttemptProgress, Decision)> {
         let restart = self.restart.as_ref()?;
-        let Stage::Handshaking(attempt) = &restart.stage else { return None };
+        let RestartState::Handshaking(attempt) = &restart.state else { return None };
         let handshaking = &attempt.handshaking;
-        let is_open = match attempt.judgement {
-            Judgement::Open | Judgement::OpenInSilence => !handshaking.heard(),
-            Judgement::Fresh | Judgement::Retained => false,
+        let is_open = match attempt.decision {
+            Decision::Open | Decision::OpenAfterSilence => !handshaking.received(),
+            Decision::Fresh | Decision::Retained => false,
         };
         if !is_open || self.current.established().is_none() {
             return None;
         }
-        // A peer that has not heard our answers to its checks cannot have begun: that is not silence.
-        let begun = handshaking.begun()?;
-        let attempted = Attempted {
-            since: self.ice.asked_again(restart.generation).map_or(begun, |asked| begun.max(asked)),
+        // A peer that has not received the responses to its checks cannot have started, so its silence means
+        // nothing.
+        let started_at = handshaking.started_at()?;
+        let progress = AttemptProgress {
+            since: self.ice.asked_again(restart.generation).map_or(started_at, |asked| started_at.max(asked)),
             role: handshaking.identity.role,
             transmissions: handshaking.transmissions(),
         };
-        Some((attempted, attempt.judgement))
+        Some((progress, attempt.decision))
     }
 
-    const fn note_long_silence(&mut self) {
-        if let Some(Restart { stage: Stage::Handshaking(attempt), .. }) = &mut self.restart {
-            attempt.judgement = Judgement::OpenInSilence;
+    const fn set_open_after_silence(&mut self) {
+        if let Some(Restart { state: RestartState::Handshaking(attempt), .. }) = &mut self.restart {
+            attempt.decision = Decision::OpenAfterSilence;
         }
     }
 
-    /// The peer has kept the association: so do we. The attempt stays receptive until its deadline.
-    fn judge_retained(&mut self, now: Instant) {
+    /// Decides that the peer retained the association. The attempt can still complete until its deadline.
+    fn decide_retained(&mut self, now: Instant) {
         let Some(restart) = &mut self.restart else { return };
         let generation = restart.generation;
-        if let Stage::Handshaking(attempt) = &mut restart.stage {
-            attempt.judgement = Judgement::Retained;
-            let ends = attempt.handshaking.identity.ends.clone();
-            self.report_retained(now, generation, ends);
+        if let RestartState::Handshaking(attempt) = &mut restart.state {
+            attempt.decision = Decision::Retained;
+            let signalled = attempt.handshaking.identity.signalled.clone();
+            self.report_retained(now, generation, signalled);
         }
     }
 
     fn restart_deadline_passed(&mut self, now: Instant) {
         let failure = Failure::HandshakeTimeout { within: self.config.handshake.deadline };
         let Some(restart) = &self.restart else { return };
-        if restart.stage.is_settled() {
+        if restart.state.has_outcome() {
             self.drop_restart();
-        } else if self.previous_works(now) {
+        } else if self.previous_is_usable(now) {
             self.fail_restart(now, failure);
         } else {
             self.fail(now, failure);
         }
     }
 
-    /// The handshake of a restart failed.
+    /// Handles a failed handshake of a restart.
     pub(crate) fn attempt_failed(&mut self, now: Instant, failure: Failure) {
         let round_trip_time = self.round_trip_time();
-        let Some(Restart { generation, before, stage }) = self.restart.take() else { return };
-        let mut attempt = match stage {
-            Stage::Handshaking(attempt) => attempt,
-            // It was complete for us alone: a peer that refuses our last flight goes on under the one before.
-            Stage::Moving(next) if self.previous_works(now) => {
+        let Some(Restart { generation, rollback, state }) = self.restart.take() else { return };
+        let mut attempt = match state {
+            RestartState::Handshaking(attempt) => attempt,
+            // Only the local side had completed it. A peer that refused the final flight continues under the
+            // previous association.
+            RestartState::Unconfirmed(next) if self.previous_is_usable(now) => {
                 self.stale.note(next.connection.remote_random());
-                self.signalling.local = before.signalling.local;
+                self.signalling.local = rollback.signalling.local;
                 let association = next.identity.number;
-                let by = if ended_by_alert(&failure) { Side::Peer } else { Side::Local };
+                let by = if is_peer_alert(&failure) { Side::Peer } else { Side::Local };
                 return self.events.push(Event::AssociationClosed { association, by });
             }
-            Stage::Moving(_) | Stage::Offered | Stage::Retained { .. } => return self.fail(now, failure),
+            RestartState::Unconfirmed(_) | RestartState::Offered | RestartState::Retained { .. } => {
+                return self.fail(now, failure);
+            }
         };
-        if is_content(&failure)
+        if may_be_stale_content(&failure)
             && !attempt.handshaking.connection.is_connected()
             && attempt.handshaking.retry(now, round_trip_time)
         {
-            self.restart = Some(Restart { generation, before, stage: Stage::Handshaking(attempt) });
+            self.restart = Some(Restart { generation, rollback, state: RestartState::Handshaking(attempt) });
             return;
         }
-        let told = attempt.judgement == Judgement::Retained;
-        self.settle_failed_attempt(now, generation, before, told, failure);
+        let reported = attempt.decision == Decision::Retained;
+        self.conclude_failed_attempt(now, generation, rollback, reported, failure);
     }
 
-    fn settle_failed_attempt(
+    fn conclude_failed_attempt(
         &mut self,
         now: Instant,
         generation: ice_agent::Generation,
-        before: Before,
-        told: bool,
+        rollback: RollbackState,
+        reported: bool,
         failure: Failure,
     ) {
-        if told {
+        if reported {
             return;
         }
-        if self.previous_works(now) {
-            self.signalling.local = before.signalling.local;
+        if self.previous_is_usable(now) {
+            self.signalling.local = rollback.signalling.local;
             self.events.push(Event::RestartFailed { generation, failure });
         } else {
             self.fail(now, failure);
         }
     }
 
-    /// Whether the association before carries media at this moment.
-    pub(crate) fn previous_works(&self, now: Instant) -> bool {
+    /// Whether the previous association can carry media now.
+    pub(crate) fn previous_is_usable(&self, now: Instant) -> bool {
         self.current.established().is_some() && self.ice.permission(now).is_some()
     }
 
-    /// The restart came to nothing; the generation before is as it was.
+    /// Ends a failed restart and returns to the previous generation.
     pub(crate) fn fail_restart(&mut self, now: Instant, failure: Failure) {
         let Some(restart) = self.restart.take() else { return };
-        let (generation, told) = (restart.generation, restart.stage.is_settled());
-        // Refused where the new pair is in use already, under the old keys, and where ICE gave it up itself.
+        let (generation, reported) = (restart.generation, restart.state.has_outcome());
+        // ICE refuses if the new pair already carries traffic under the old keys, or if ICE itself failed the
+        // generation.
         let _refused = self.ice.abandon_restart(now);
         if self.ice.generation() == generation {
-            self.signalling.local = restart.before.signalling.local;
+            self.signalling.local = restart.rollback.signalling.local;
         } else {
-            self.signalling = restart.before.signalling;
+            self.signalling = restart.rollback.signalling;
         }
-        // The generation before may have ended while this one was still on its way.
+        // The previous generation may have failed while the restart was in progress.
         if self.ice.permission(now).is_none() && self.ice.state() == ice_agent::State::Failed {
             return self.fail(now, failure);
         }
-        if !told {
+        if !reported {
             self.events.push(Event::RestartFailed { generation, failure });
         }
     }
 
-    /// Forgets a restart without a word to the application.
+    /// Drops a restart without an event.
     pub(crate) fn drop_restart(&mut self) {
         self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
         self.restart = None;
     }
 }
 
-/// Whether the peer was the one that gave up, and said so.
-const fn ended_by_alert(failure: &Failure) -> bool {
+/// Whether the peer ended the association with an alert.
+const fn is_peer_alert(failure: &Failure) -> bool {
     matches!(failure, Failure::Dtls { failure: dtls_core::Failure::AlertReceived(_), .. })
 }
 
-/// A failure that a packet of an earlier generation could have caused.
-const fn is_content(failure: &Failure) -> bool {
+/// Whether a packet of an earlier generation could have caused the failure.
+const fn may_be_stale_content(failure: &Failure) -> bool {
     match failure {
         Failure::Dtls { failure, .. } => match failure {
             dtls_core::Failure::Peer(_)
             | dtls_core::Failure::NoOverlap(_)
             | dtls_core::Failure::AlertReceived(_)
-            // In DTLS 1.2 a late Certificate of the association before comes in plaintext.
+            // In DTLS 1.2 a late Certificate of the previous association arrives in plaintext.
             | dtls_core::Failure::Refused(dtls_core::Refusal::FingerprintMismatch) => true,
             dtls_core::Failure::Refused(_)
             | dtls_core::Failure::Timeout(_)

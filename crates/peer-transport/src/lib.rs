@@ -1,8 +1,9 @@
-//! One WebRTC peer from UDP datagrams to decrypted media: ICE, DTLS and SRTP composed, with restart.
+//! One WebRTC peer from UDP datagrams to decrypted media: ICE, DTLS and SRTP combined, with restart.
 //!
-//! [`PeerTransport`] is one remote peer, [`Endpoint`] many of them on shared sockets. Neither owns a socket, a
-//! clock, a thread or entropy. Datagrams and time go in, datagrams, events and the next deadline come out; received
-//! media is returned by `handle_input` itself, decrypted in place, and borrows nothing but the datagram.
+//! [`PeerTransport`] is one remote peer. [`Endpoint`] holds many peers on shared sockets. Neither owns a
+//! socket, a clock, a thread or a random number generator. The caller passes in datagrams and the time, and
+//! takes out datagrams, events and the next deadline. `handle_input` returns received media itself, decrypted
+//! in place; the media borrows only the datagram.
 //!
 //! ```
 //! use std::time::{Duration, Instant, SystemTime};
@@ -58,17 +59,18 @@
 //! ```
 //!
 //! # Restart
-//! [`PeerTransport::restart`] renews the ICE credentials and begins a fresh DTLS handshake under them, from every
-//! state but new. Until it is complete the association before carries the call; a peer that ignores the handshake,
-//! as browsers do under an unchanged certificate, has kept it, and that is what
-//! [`Event::RestartCompleted`] then says.
+//! [`PeerTransport::restart`] creates new ICE credentials and starts a fresh DTLS handshake under them. It
+//! works in every state except new. The previous association carries media until the handshake completes. A
+//! peer that ignores the handshake, as browsers do while the certificate is unchanged, has kept the previous
+//! association; [`Event::RestartCompleted`] then reports that it was retained.
 //!
 //! # Cryptography
-//! DTLS and SRTP take it from ring, or with the feature `aws-lc-rs` from aws-lc-rs.
+//! DTLS and SRTP use ring, or aws-lc-rs with the feature `aws-lc-rs`.
 //!
-//! # Bad input
-//! Bytes that fit nowhere are dropped for a [`Discard`] reason and counted in [`PeerTransport::stats`]. Only commands
-//! return errors, and a refused command leaves no trace. Nothing unauthenticated ends a connected transport.
+//! # Invalid input
+//! Unusable input is dropped with a [`Discard`] reason and counted in [`PeerTransport::stats`]. Only commands
+//! return errors, and a refused command changes nothing. Unauthenticated input never ends a connected
+//! transport.
 
 mod association;
 mod config;
@@ -81,11 +83,9 @@ mod events;
 mod expiry;
 mod generation;
 mod handover;
-mod mailbox;
 mod media;
 mod media_receiver;
 mod media_sender;
-mod names;
 mod parameters;
 mod phase;
 mod reception;
@@ -93,9 +93,11 @@ mod restart;
 mod route;
 mod sending;
 mod setup;
+mod shared_snapshot;
 mod stale_hellos;
 mod stats;
 mod timer;
+mod tls_id_generator;
 mod transport;
 mod verdict;
 mod wall_clock;
@@ -117,7 +119,7 @@ pub use stats::{Count, Discard, Stats};
 pub use transport::PeerTransport;
 pub use wall_clock::WallClock;
 
-// What the signatures above are made of, so that one dependency is enough.
+// Types that appear in the signatures above, so that applications need only this dependency.
 pub use dtls_core::{
     Certificate, CipherSuite, Fingerprint, HashAlgorithm, KeyLogLine, NamedGroup, Negotiated,
     ProtocolVersion, Schedule, Versions,

@@ -1,8 +1,8 @@
-//! What crosses the boundary to the application: datagrams in, datagrams out, media.
+//! Types at the boundary to the application: received datagrams, datagrams to send, and media.
 //!
-//! Media borrows the datagram that it came in and never the transport, so that a packet can be
-//! forwarded through the same endpoint in the same receive loop. Nothing here is ever queued or
-//! copied. Knows where bytes came from and what they are; knows nothing about keys.
+//! Media borrows the datagram that it arrived in and never the transport, so that a packet can be forwarded
+//! through the same endpoint in the same receive loop. Nothing here is queued or copied. Knows the path and the
+//! kind of bytes. Does not know keys.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::association::Association;
 /// Explicit congestion notification, the two low bits of the IP traffic class (RFC 3168 section 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ecn {
-    /// `00`: not ECN-capable. Also what a socket says that cannot read the field.
+    /// `00`: not ECN-capable. Also the value for a socket that cannot read the field.
     #[default]
     NotEct,
     /// `01`: ECN-capable, used by L4S (RFC 9331).
@@ -74,21 +74,21 @@ impl Dscp {
     }
 }
 
-/// What is known about a received datagram beside its bytes.
+/// The metadata of a received datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// The local base that it arrived at and the remote address that it came from.
+    /// The local base and the remote address of the datagram.
     pub path: Path,
-    /// The congestion mark that the network left on it.
+    /// The congestion mark set by the network.
     pub ecn: Ecn,
-    /// When the kernel or the network card received it, if the socket says so.
+    /// When the kernel or the network card received it, if the socket provides that.
     ///
-    /// Carried to the media untouched, for bandwidth estimation. No timer looks at it.
+    /// Passed on to the media unchanged, for bandwidth estimation. No timer uses it.
     pub received_at: Option<Instant>,
 }
 
 impl Meta {
-    /// A datagram on `path` about which nothing else is known.
+    /// Creates metadata with a path only.
     #[must_use]
     pub const fn new(path: Path) -> Self {
         Self { path, ecn: Ecn::NotEct, received_at: None }
@@ -100,14 +100,14 @@ impl Meta {
 /// The payload is mutable because it is decrypted in place.
 #[derive(Debug)]
 pub struct Datagram<'d> {
-    /// Where it came from, and how.
+    /// The path and the socket's metadata.
     pub meta: Meta,
-    /// Its bytes, without UDP header.
+    /// The UDP payload.
     pub payload: &'d mut [u8],
 }
 
 impl<'d> Datagram<'d> {
-    /// A datagram with no more known about it than its path.
+    /// Creates a datagram with a path only.
     #[must_use]
     pub const fn new(path: Path, payload: &'d mut [u8]) -> Self {
         Self { meta: Meta::new(path), payload }
@@ -117,7 +117,7 @@ impl<'d> Datagram<'d> {
 /// A datagram to send. Its bytes are the last [`Transmit::len`] of the buffer that it was
 /// appended to: [`Transmit::bytes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "bytes that nobody sends are lost"]
+#[must_use = "the appended bytes must be sent"]
 pub struct Transmit {
     /// The local base to send from, and the remote address to send to.
     pub path: Path,
@@ -127,40 +127,39 @@ pub struct Transmit {
     pub dscp: Dscp,
     /// How many bytes were appended to the buffer.
     pub len: usize,
-    /// `Some(size)`: the bytes are several datagrams of `size` bytes, the last one possibly
-    /// shorter, for generic segmentation offload. `None`: they are one datagram.
+    /// `Some(size)`: the bytes are several datagrams of `size` bytes, the last one possibly shorter, for
+    /// generic segmentation offload. `None`: they are one datagram.
     pub segment_size: Option<usize>,
 }
 
 impl Transmit {
-    /// One datagram of `len` bytes on `path`, without marks.
+    /// Creates a transmit of one datagram of `len` bytes on `path`, without marks.
     pub const fn new(path: Path, len: usize) -> Self {
         Self { path, ecn: Ecn::NotEct, dscp: Dscp::DEFAULT, len, segment_size: None }
     }
 
-    /// The bytes to send: the last [`len`](Self::len) of the buffer that they were appended to,
-    /// or nothing where `buffer` is shorter than that and so cannot be the one.
+    /// Returns the bytes to send: the last [`len`](Self::len) bytes of the buffer that they were appended to,
+    /// or nothing if `buffer` is shorter than `len`.
     #[must_use]
     pub fn bytes<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
         buffer.len().checked_sub(self.len).and_then(|start| buffer.get(start..)).unwrap_or_default()
     }
 }
 
-/// Media out of a datagram: authenticated, not replayed, decrypted in place, and never queued.
+/// Media of a datagram: authenticated, not replayed, decrypted in place, and never queued.
 #[derive(Debug)]
-#[must_use = "media is handed out once and is not kept"]
+#[must_use = "media is returned once and not stored"]
 pub enum Media<'d> {
     /// An RTP packet.
     Rtp(RtpPacket<'d>),
     /// A compound RTCP packet.
     Rtcp(RtcpPacket<'d>),
-    /// A datagram that is still encrypted: the inbound side is detached, and this belongs to
-    /// its [`MediaReceiver`](crate::MediaReceiver).
+    /// A datagram that is still encrypted, for the detached [`MediaReceiver`](crate::MediaReceiver).
     Protected(Datagram<'d>),
 }
 
 impl Media<'_> {
-    /// Where the datagram came from, and how.
+    /// The datagram's metadata.
     #[must_use]
     pub const fn meta(&self) -> Meta {
         match self {
@@ -170,13 +169,13 @@ impl Media<'_> {
         }
     }
 
-    /// The path that the datagram took.
+    /// The path of the datagram.
     #[must_use]
     pub const fn path(&self) -> Path {
         self.meta().path
     }
 
-    /// The DTLS association whose keys it was decrypted with, or `None` while it is protected.
+    /// The DTLS association whose keys decrypted it, or `None` while it is protected.
     #[must_use]
     pub const fn association(&self) -> Option<Association> {
         match self {
@@ -196,10 +195,10 @@ impl Media<'_> {
         }
     }
 
-    /// Lets go of the datagram and keeps everything else.
+    /// Releases the datagram and keeps the metadata.
     ///
-    /// Media that is returned from inside a receive loop borrows the buffer for all of the loop;
-    /// `detach` inside and [`MediaMeta::attach`] once, after it.
+    /// Media returned from inside a receive loop borrows the buffer for the whole loop. Call `detach` inside
+    /// the loop and [`MediaMeta::attach`] once after it.
     pub fn detach(self) -> MediaMeta {
         let (kind, meta, len) = match self {
             Self::Rtp(packet) => {
@@ -226,7 +225,7 @@ impl<'d> From<RtcpPacket<'d>> for Media<'d> {
 
 /// [`Media`] without its bytes.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "without it the media in the buffer is unknown"]
+#[must_use = "the metadata is needed to attach the bytes again"]
 pub struct MediaMeta {
     kind: Kind,
     meta: Meta,
@@ -241,7 +240,7 @@ enum Kind {
 }
 
 impl MediaMeta {
-    /// Where the datagram came from, and how.
+    /// The datagram's metadata.
     #[must_use]
     pub const fn meta(&self) -> Meta {
         self.meta
@@ -254,11 +253,11 @@ impl MediaMeta {
         self.len
     }
 
-    /// Puts media and bytes together again. `datagram` is the buffer of the datagram that the
-    /// media was detached from, from the datagram's first byte on, and may be longer than it.
+    /// Combines the metadata with its bytes again. `datagram` is the buffer from the first byte of the original
+    /// datagram on, and may be longer.
     ///
-    /// A buffer of other bytes gives media that is nonsense, and one that is too short gives
-    /// media that ends early; neither panics.
+    /// With the bytes of another datagram the media is meaningless; with too short a buffer it is truncated.
+    /// Neither panics.
     pub fn attach(self, datagram: &mut [u8]) -> Media<'_> {
         let len = self.len.min(datagram.len());
         let bytes = datagram.get_mut(..len).unwrap_or_default();
@@ -272,9 +271,9 @@ impl MediaMeta {
     }
 }
 
-/// An RTP packet (RFC 3550 section 5.1), decrypted in place, its header parsed once.
+/// An RTP packet (RFC 3550 section 5.1), decrypted in place, with its parsed header.
 ///
-/// The setters rewrite the header in the datagram, as a forwarder does between two peers.
+/// The setters rewrite the header in the datagram, for a forwarder between two peers.
 #[derive(Debug)]
 pub struct RtpPacket<'d> {
     meta: Meta,
@@ -294,13 +293,13 @@ impl<'d> RtpPacket<'d> {
         Self { meta, association, header, packet }
     }
 
-    /// Where the datagram came from, and how.
+    /// The datagram's metadata.
     #[must_use]
     pub const fn meta(&self) -> Meta {
         self.meta
     }
 
-    /// The DTLS association whose keys it was decrypted with.
+    /// The DTLS association whose keys decrypted it.
     #[must_use]
     pub const fn association(&self) -> Association {
         self.association
@@ -318,14 +317,14 @@ impl<'d> RtpPacket<'d> {
         self.packet.get(..self.header.len()).unwrap_or_default()
     }
 
-    /// Everything after the header, padding included, as it goes with
-    /// [`header_bytes`](Self::header_bytes) into `send_rtp`; without it: [`RtpHeader::unpadded`].
+    /// Everything after the header, including padding, in the form that `send_rtp` takes together with
+    /// [`header_bytes`](Self::header_bytes). For the payload without padding see [`RtpHeader::unpadded`].
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.packet.get(self.header.len()..).unwrap_or_default()
     }
 
-    /// Everything after the header, padding included.
+    /// Everything after the header, including padding.
     #[must_use]
     pub fn payload_mut(&mut self) -> &mut [u8] {
         self.packet.get_mut(self.header.len()..).unwrap_or_default()
@@ -361,7 +360,7 @@ impl<'d> RtpPacket<'d> {
         self.write(1, [if marker { MARKER } else { 0 } | payload_type]);
     }
 
-    /// The whole packet, header and payload, as it is to be protected again.
+    /// The whole packet, header and payload, without protection.
     #[must_use]
     pub const fn bytes(&self) -> &[u8] {
         self.packet
@@ -397,19 +396,19 @@ impl<'d> RtcpPacket<'d> {
         Self { meta, association, compound }
     }
 
-    /// Where the datagram came from, and how.
+    /// The datagram's metadata.
     #[must_use]
     pub const fn meta(&self) -> Meta {
         self.meta
     }
 
-    /// The DTLS association whose keys it was decrypted with.
+    /// The DTLS association whose keys decrypted it.
     #[must_use]
     pub const fn association(&self) -> Association {
         self.association
     }
 
-    /// The compound packet: one or more RTCP packets behind each other.
+    /// The compound packet: one or more RTCP packets in sequence.
     #[must_use]
     pub const fn bytes(&self) -> &[u8] {
         self.compound
@@ -445,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rtp_packet_is_a_header_and_a_payload() {
+    fn rtp_packet_splits_into_header_and_payload() {
         let mut bytes = PACKET;
         let mut packet = rtp(&mut bytes);
         assert_eq!(packet.header_bytes(), &PACKET[..24]);
@@ -455,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn setters_rewrite_the_bytes_and_the_parsed_header_alike() {
+    fn setters_update_bytes_and_parsed_header() {
         let mut bytes = PACKET;
         let mut packet = rtp(&mut bytes);
         packet.set_ssrc(1);
@@ -470,16 +469,16 @@ mod tests {
         assert_eq!((packet.header().payload_type(), packet.header().marker()), (111, false));
         packet.set_payload_type(0xff);
         assert_eq!((packet.header().payload_type(), packet.header().marker()), (127, false));
-        assert_eq!(packet.header_bytes()[12..], PACKET[12..24], "the rest is as it was");
+        assert_eq!(packet.header_bytes()[12..], PACKET[12..24], "other fields are unchanged");
     }
 
     #[test]
-    fn media_comes_apart_and_together_again() {
-        // The datagram was longer: a tag stood behind the packet.
+    fn detached_media_can_be_attached_again() {
+        // The original datagram was longer: it ended with an authentication tag.
         let mut datagram = [&PACKET[..], &[0xee; 10]].concat();
         let detached = Media::from(rtp(&mut datagram[..29])).detach();
         assert_eq!((detached.len(), detached.meta()), (29, meta()));
-        let Media::Rtp(packet) = detached.attach(&mut datagram) else { panic!("it was RTP") };
+        let Media::Rtp(packet) = detached.attach(&mut datagram) else { panic!("not RTP") };
         assert_eq!((packet.payload(), packet.header().ssrc()), (&b"hello"[..], 0xcafe_babe));
 
         let mut compound = [0x80, 201, 0, 1, 0, 0, 0, 7];
@@ -493,11 +492,11 @@ mod tests {
     }
 
     #[test]
-    fn media_attached_to_a_shorter_buffer_ends_early_and_nothing_panics() {
+    fn media_attached_to_short_buffer_is_truncated() {
         for len in 0..PACKET.len() {
             let mut datagram = PACKET;
             let detached = Media::from(rtp(&mut datagram)).detach();
-            let Media::Rtp(mut packet) = detached.attach(&mut datagram[..len]) else { panic!("it was RTP") };
+            let Media::Rtp(mut packet) = detached.attach(&mut datagram[..len]) else { panic!("not RTP") };
             packet.set_ssrc(1);
             packet.set_payload_type(1);
             assert_eq!(packet.payload(), PACKET.get(24..len).unwrap_or_default());
@@ -507,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transmit_is_the_end_of_the_buffer_or_nothing() {
+    fn transmit_bytes_are_end_of_buffer() {
         let transmit = Transmit::new(meta().path, 3);
         assert_eq!(transmit.bytes(b"before123"), b"123");
         assert_eq!(transmit.bytes(b"123"), b"123");
@@ -515,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn ecn_bits_are_those_of_rfc_3168() {
+    fn ecn_bits_match_rfc_3168() {
         for bits in 0..=255 {
             assert_eq!(Ecn::from_bits(bits).bits(), bits & 3);
         }

@@ -1,7 +1,7 @@
 //! The receiving half of media, for a thread of its own.
 //!
-//! It holds the only SRTP contexts of its keys, and tells the transport what authenticated, which
-//! nothing else there can know. Knows nothing about ICE or DTLS.
+//! It holds the only inbound SRTP contexts of its keys, and reports to the transport what authenticated, which
+//! the transport cannot observe. Does not know ICE or DTLS.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -13,35 +13,35 @@ use srtp::{Inbound, RtpHeader};
 
 use crate::association::Association;
 use crate::demux::{self, Class};
-use crate::mailbox::{Mailbox, Seen};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
+use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
 use crate::stats::Discard;
 
-/// Opens RTP and RTCP of one peer, apart from its [`PeerTransport`](crate::PeerTransport):
+/// Opens RTP and RTCP of one peer outside its [`PeerTransport`](crate::PeerTransport). Created by
 /// [`detach_inbound`](crate::PeerTransport::detach_inbound).
 ///
-/// The transport goes on to see every datagram first, because it knows which paths are the peer's,
-/// and hands out what belongs here as [`Media::Protected`].
+/// The transport still receives every datagram first, because it knows which paths belong to the peer, and
+/// returns the receiver's datagrams as [`Media::Protected`].
 ///
-/// The transport has to hear what authenticated: take the [evidence](Self::take_evidence) now and
-/// then, every 100 ms while media flows is plenty, and give it to
-/// [`note_authenticated`](crate::PeerTransport::note_authenticated). Without it a restart takes
-/// longer to complete, and a DTLS server answers repeated final flights for longer.
+/// The transport must learn what authenticated: take the [evidence](Self::take_evidence) regularly (every 100
+/// ms during media is sufficient) and pass it to
+/// [`note_authenticated`](crate::PeerTransport::note_authenticated). Without it a restart takes longer to
+/// complete, and a DTLS server answers retransmitted final flights for longer.
 pub struct MediaReceiver {
-    mailbox: Arc<Mailbox<ReceiverFacts>>,
-    seen: Seen,
+    shared: Arc<SharedSnapshot<ReceiverSnapshot>>,
+    read_epoch: ReadEpoch,
     now: Instant,
     /// The newest association first.
     readers: Vec<Reader>,
     scratch: Vec<u8>,
 }
 
-/// What the transport tells its receiver.
+/// The state that the transport publishes to its receiver.
 #[derive(Default)]
-pub(crate) struct ReceiverFacts {
+pub(crate) struct ReceiverSnapshot {
     /// The associations whose packets are to be read.
     pub(crate) live: Vec<Association>,
-    /// Contexts that the receiver has not fetched yet.
+    /// Contexts that the receiver has not taken yet.
     pub(crate) new: Vec<(Association, Inbound)>,
 }
 
@@ -51,10 +51,10 @@ struct Reader {
     evidence: Option<Evidence>,
 }
 
-/// What authenticated under the keys of one association since evidence was taken before. Only a
-/// [`MediaReceiver`] makes it.
+/// The packets that authenticated under the keys of one association since the previous evidence. Only a
+/// [`MediaReceiver`] creates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the transport does not know it before note_authenticated"]
+#[must_use = "pass it to PeerTransport::note_authenticated"]
 pub struct Evidence {
     association: Association,
     path: Path,
@@ -64,38 +64,38 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Under whose keys.
+    /// The association whose keys opened the packets.
     #[must_use]
     pub const fn association(&self) -> Association {
         self.association
     }
 
-    /// On which path, the last time.
+    /// The path of the latest packet.
     #[must_use]
     pub const fn path(&self) -> Path {
         self.path
     }
 
-    /// When, the last time.
+    /// The time of the latest packet.
     #[must_use]
     pub const fn at(&self) -> Instant {
         self.at
     }
 
-    /// How many packets.
+    /// The number of packets.
     #[must_use]
     pub const fn packets(&self) -> u64 {
         self.packets
     }
 
-    /// Whether three quarters of what the peer's keys may protect are used up (RFC 3711 section 9.2).
+    /// Whether three quarters of the packet limit of the peer's keys are used (RFC 3711 section 9.2).
     #[must_use]
     pub const fn key_wears_out(&self) -> bool {
         self.key_wears_out
     }
 }
 
-/// A packet as far as its clear bytes tell.
+/// A protected packet, classified by its clear bytes.
 #[derive(Clone, Copy)]
 enum Protected {
     Rtp(RtpHeader),
@@ -103,14 +103,14 @@ enum Protected {
 }
 
 impl MediaReceiver {
-    pub(crate) fn new(now: Instant, mailbox: Arc<Mailbox<ReceiverFacts>>) -> Self {
-        Self { mailbox, seen: Seen::default(), now, readers: Vec::new(), scratch: Vec::new() }
+    pub(crate) fn new(now: Instant, shared: Arc<SharedSnapshot<ReceiverSnapshot>>) -> Self {
+        Self { shared, read_epoch: ReadEpoch::default(), now, readers: Vec::new(), scratch: Vec::new() }
     }
 
-    /// Opens what [`Media::Protected`] held, in place.
+    /// Opens the datagram of a [`Media::Protected`] in place.
     ///
     /// # Errors
-    /// Why it was dropped. Nothing else happens: the bytes may be destroyed, the contexts are as they were.
+    /// Returns the reason for dropping it. The bytes may be destroyed; the contexts are unchanged.
     pub fn unprotect<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Result<Media<'d>, Discard> {
         self.now = self.now.max(now);
         self.refresh();
@@ -123,7 +123,7 @@ impl MediaReceiver {
                 Ok(RtpPacket::new(meta, association, header, packet).into())
             }
             Class::Rtcp => {
-                // The sender's SSRC stands behind the first four bytes (RFC 3550 section 6.1).
+                // The sender's SSRC follows the first four bytes (RFC 3550 section 6.1).
                 let ssrc = payload.get(4..8).and_then(|bytes| bytes.first_chunk());
                 let ssrc = u32::from_be_bytes(*ssrc.ok_or(Discard::Srtp(srtp::Discard::Malformed))?);
                 let (association, opened) = self.open(Protected::Rtcp { ssrc }, meta.path, payload)?;
@@ -135,13 +135,13 @@ impl MediaReceiver {
         }
     }
 
-    /// What authenticated since the last time, for one association; ask until there is nothing more.
+    /// Returns the evidence since the previous call for one association. Call it until it returns `None`.
     pub fn take_evidence(&mut self) -> Option<Evidence> {
         self.readers.iter_mut().find_map(|reader| reader.evidence.take())
     }
 
-    /// Opens a packet with the keys of whichever association it belongs to: the newest one that knows
-    /// its stream before the others, because while two associations live a stream stays with one.
+    /// Opens a packet with the keys of the association that it belongs to. The newest association that knows
+    /// the stream is tried first, because a stream stays with one of two associations.
     fn open(
         &mut self,
         packet: Protected,
@@ -161,7 +161,7 @@ impl MediaReceiver {
         let mut refused = srtp::Discard::Unauthenticated;
         while let Some(index) = order.next() {
             let Some(reader) = self.readers.get_mut(index) else { continue };
-            // A failed trial may destroy the bytes, which matters while somebody else may want them.
+            // A failed trial may destroy the bytes, so only the last candidate opens in place.
             let opened = match order.peek() {
                 None => reader.open(packet, bytes),
                 Some(_) => reader.try_open(packet, bytes, &mut self.scratch),
@@ -171,7 +171,7 @@ impl MediaReceiver {
                     reader.note(self.now, path);
                     return Ok((reader.association, range));
                 }
-                // A replay opened under nobody else's keys: its reason tells more than theirs.
+                // A replay authenticates under exactly one association, so its reason is the most specific one.
                 Err(reason) if reason == srtp::Discard::Replayed || refused != srtp::Discard::Replayed => {
                     refused = reason;
                 }
@@ -182,11 +182,11 @@ impl MediaReceiver {
     }
 
     fn refresh(&mut self) {
-        let Some(mut facts) = self.mailbox.changed(&mut self.seen) else { return };
-        for (association, inbound) in facts.new.drain(..) {
+        let Some(mut snapshot) = self.shared.changed(&mut self.read_epoch) else { return };
+        for (association, inbound) in snapshot.new.drain(..) {
             self.readers.push(Reader { association, inbound, evidence: None });
         }
-        self.readers.retain(|reader| facts.live.contains(&reader.association));
+        self.readers.retain(|reader| snapshot.live.contains(&reader.association));
         self.readers.sort_by_key(|reader| Reverse(reader.association));
     }
 }

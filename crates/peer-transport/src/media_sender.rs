@@ -1,7 +1,7 @@
 //! The sending half of media, for a thread of its own.
 //!
-//! It holds the only SRTP context of its keys, so no index is ever used twice. Path, permission
-//! and new keys come from the transport. Knows nothing about ICE or DTLS.
+//! It holds the only outbound SRTP context of its keys, so no packet index is used twice. The transport
+//! publishes path, permission and new keys. Does not know ICE or DTLS.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,35 +11,35 @@ use srtp::Outbound;
 
 use crate::association::Association;
 use crate::error::SendError;
-use crate::mailbox::{Mailbox, Seen};
 use crate::media::Transmit;
+use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
 
-/// Protects RTP and RTCP for one peer, apart from its [`PeerTransport`](crate::PeerTransport):
+/// Protects RTP and RTCP for one peer outside its [`PeerTransport`](crate::PeerTransport). Created by
 /// [`detach_outbound`](crate::PeerTransport::detach_outbound).
 ///
-/// A packet costs one atomic load more than it does in the transport. What happens there is known
-/// here with the next packet: when consent ends, by its time, by a 403 or by a close, packets are
-/// refused; when sending moves to another pair or to the keys of a restart, they move too. Consent
-/// that nobody renews ends here at its time even if the transport's thread is stuck.
+/// Compared with the transport, each packet costs one additional atomic load. A change in the transport takes
+/// effect with the next packet: after consent ends, by expiry, by a 403 or by a close, packets are refused;
+/// after sending moves to another pair or to the keys of a restart, packets follow. Consent also expires here
+/// in time if the transport's thread is blocked.
 pub struct MediaSender {
-    mailbox: Arc<Mailbox<SenderFacts>>,
-    seen: Seen,
+    shared: Arc<SharedSnapshot<SenderSnapshot>>,
+    read_epoch: ReadEpoch,
     now: Instant,
     permission: Option<Permission>,
     sending: Option<Association>,
-    /// Of every association that lives, because the one before may be returned to.
+    /// The keys of every live association, because sending may return to the previous one.
     keys: Vec<Keys>,
 }
 
-/// What the transport tells its sender.
+/// The state that the transport publishes to its sender.
 #[derive(Default)]
-pub(crate) struct SenderFacts {
+pub(crate) struct SenderSnapshot {
     pub(crate) permission: Option<Permission>,
-    /// Under whose keys everything is to be protected.
+    /// The association whose keys protect outgoing packets.
     pub(crate) sending: Option<Association>,
-    /// The associations whose keys are to be kept.
+    /// The associations whose keys are kept.
     pub(crate) live: Vec<Association>,
-    /// Contexts that the sender has not fetched yet.
+    /// Contexts that the sender has not taken yet.
     pub(crate) new: Vec<Keys>,
 }
 
@@ -50,15 +50,22 @@ pub(crate) struct Keys {
 }
 
 impl MediaSender {
-    pub(crate) fn new(now: Instant, mailbox: Arc<Mailbox<SenderFacts>>) -> Self {
-        Self { mailbox, seen: Seen::default(), now, permission: None, sending: None, keys: Vec::new() }
+    pub(crate) fn new(now: Instant, shared: Arc<SharedSnapshot<SenderSnapshot>>) -> Self {
+        Self {
+            shared,
+            read_epoch: ReadEpoch::default(),
+            now,
+            permission: None,
+            sending: None,
+            keys: Vec::new(),
+        }
     }
 
-    /// Protects one RTP packet and appends it to `out`: the header as bytes, with its contributing
-    /// sources and extension, and the payload.
+    /// Protects one RTP packet and appends it to `out`. `header` is the RTP header with its contributing
+    /// sources and extension.
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn protect_rtp(
         &mut self,
         now: Instant,
@@ -74,7 +81,7 @@ impl MediaSender {
     /// Protects one compound RTCP packet and appends it to `out`.
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn protect_rtcp(
         &mut self,
         now: Instant,
@@ -86,20 +93,20 @@ impl MediaSender {
         Ok(Transmit::new(permission.path, len))
     }
 
-    /// The association whose keys protect the next packet.
+    /// Returns the association whose keys protect the next packet.
     pub fn association(&mut self) -> Option<Association> {
         self.refresh();
         self.sending
     }
 
-    /// Whether three quarters of what the keys may protect are used up (RFC 3711 section 9.2): time
-    /// for a restart.
+    /// Whether three quarters of the packet limit of the keys are used (RFC 3711 section 9.2). A restart is
+    /// then due.
     #[must_use]
     pub fn key_wears_out(&self) -> bool {
         self.keys.iter().any(|keys| Some(keys.association) == self.sending && keys.outbound.key_wears_out())
     }
 
-    /// What it takes to send: a permission that has not ended, and keys.
+    /// Returns the permission and the keys for sending, if both are valid.
     fn ready(&mut self, now: Instant) -> Result<(Permission, &mut Outbound), SendError> {
         self.now = self.now.max(now);
         self.refresh();
@@ -113,10 +120,10 @@ impl MediaSender {
     }
 
     fn refresh(&mut self) {
-        let Some(mut facts) = self.mailbox.changed(&mut self.seen) else { return };
-        self.permission = facts.permission;
-        self.sending = facts.sending;
-        self.keys.append(&mut facts.new);
-        self.keys.retain(|keys| facts.live.contains(&keys.association));
+        let Some(mut snapshot) = self.shared.changed(&mut self.read_epoch) else { return };
+        self.permission = snapshot.permission;
+        self.sending = snapshot.sending;
+        self.keys.append(&mut snapshot.new);
+        self.keys.retain(|keys| snapshot.live.contains(&keys.association));
     }
 }

@@ -1,8 +1,8 @@
-//! What two peers tell each other through signalling: ICE credentials, certificate fingerprints,
-//! the DTLS role and the name of the association, and the SDP attributes that carry them.
+//! The signalled parameters of a transport: ICE credentials, certificate fingerprints, the DTLS role and the
+//! tls-id, and the SDP attributes that carry them.
 //!
-//! Knows attribute lines (RFC 8839, RFC 8122, RFC 8842). Knows nothing of offers and answers as
-//! state, of media descriptions or of any other part of SDP.
+//! Knows attribute lines (RFC 8839, RFC 8122, RFC 8842). Does not know the offer/answer state, media
+//! descriptions or any other part of SDP.
 
 mod attribute;
 mod description;
@@ -23,35 +23,33 @@ pub use tls_id::TlsId;
 
 use dtls_core::Fingerprint;
 
-/// Everything that one side of a transport tells the other, candidates aside.
+/// The parameters that one side of a transport signals to the other, without candidates.
 ///
-/// [`PeerTransport::local_parameters`](crate::PeerTransport::local_parameters) gives ours;
-/// the peer's go into
-/// [`set_remote_parameters`](crate::PeerTransport::set_remote_parameters). Their form on the way
-/// is the application's: the lines of [`Parameters::attributes`], read by
-/// [`Description::from_lines`], or the fields one by one.
+/// [`PeerTransport::local_parameters`](crate::PeerTransport::local_parameters) returns the local ones; pass the
+/// peer's to [`set_remote_parameters`](crate::PeerTransport::set_remote_parameters). The application chooses
+/// their encoding: the lines of [`Parameters::attributes`], read by [`Description::from_lines`], or the
+/// individual fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// ICE: username fragment, password, and whether the agent is lite.
+    /// The ICE username fragment, password, and whether the agent is lite.
     pub ice: ice_agent::Parameters,
-    /// The ICE extensions that the side supports (RFC 8839 section 5.6).
+    /// The supported ICE extensions (RFC 8839 section 5.6).
     pub ice_options: IceOptions,
-    /// The certificates that the side may show (RFC 8122 section 5), at most
+    /// The fingerprints of the certificates that the side may present (RFC 8122 section 5), at most
     /// [`Parameters::MAX_FINGERPRINTS`].
     pub fingerprints: Vec<Fingerprint>,
-    /// Who begins the DTLS handshake.
+    /// The side that starts the DTLS handshake.
     pub setup: Setup,
-    /// The side's name of the DTLS association (RFC 8842 section 4). Browsers send none.
+    /// The side's half of the DTLS association's name (RFC 8842 section 4). Browsers send none.
     pub tls_id: Option<TlsId>,
 }
 
 impl Parameters {
-    /// How many fingerprints a description may carry: four certificates in each of the three
-    /// hashes that are checked, twice.
+    /// The maximum number of fingerprints: four certificates in each of the three supported hashes, twice.
     pub const MAX_FINGERPRINTS: usize = 24;
 
-    /// The attributes in the order in which they are best written. `ice-lite` comes first because
-    /// it belongs to the session level of an SDP; all others may stand in a media description.
+    /// Returns the attributes in the recommended order. `ice-lite` comes first because it belongs to the
+    /// session level of an SDP; all others may be in a media description.
     ///
     /// ```
     /// # fn write(parameters: &peer_transport::Parameters) -> String {
@@ -72,11 +70,11 @@ impl Parameters {
     }
 }
 
-/// Which half of the exchange a description is (RFC 3264).
+/// Whether a description is an offer or an answer (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DescriptionKind {
-    /// The peer proposes.
+    /// The peer's offer.
     Offer,
-    /// The peer agrees to what we proposed.
+    /// The peer's answer to the local offer.
     Answer,
 }

@@ -1,4 +1,4 @@
-//! Where a transport stands in its life, how it ends, and what the application is told of that.
+//! The life cycle of a transport: its state, how it ends, and which events report it.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::event::{Event, State};
 use crate::generation::Current;
 use crate::transport::PeerTransport;
 
-/// Whether the transport lives. Everything finer follows from what it holds.
+/// Whether the transport is usable. Finer states are derived from its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
@@ -16,9 +16,9 @@ pub(crate) enum Phase {
 }
 
 impl PeerTransport {
-    /// The state that follows from what the transport holds.
+    /// Derives the state from the fields.
     fn derive_state(&self) -> State {
-        let restarting = self.restart.as_ref().is_some_and(|restart| !restart.stage.is_settled());
+        let restarting = self.restart.as_ref().is_some_and(|restart| !restart.state.has_outcome());
         match self.phase {
             Phase::Closed => State::Closed,
             Phase::Failed(_) => State::Failed,
@@ -28,25 +28,25 @@ impl PeerTransport {
         }
     }
 
-    /// Tells the application where it has not been told. A failure was told by its own event.
-    pub(crate) fn announce_state(&mut self) {
+    /// Reports a state that was not reported yet. A failure has an event of its own.
+    pub(crate) fn report_state(&mut self) {
         let state = self.derive_state();
-        if state != self.announced {
-            self.announced = state;
+        if state != self.reported_state {
+            self.reported_state = state;
             if state != State::Failed {
                 self.events.push(Event::StateChanged(state));
             }
         }
     }
 
-    /// Nothing works any more.
+    /// Fails the transport, because no association is usable.
     pub(crate) fn fail(&mut self, now: Instant, failure: Failure) {
         if self.phase != Phase::Open {
             return;
         }
         match failure {
-            // A peer whose side still believes in the association ignores a fresh handshake, so the
-            // association stays, silent, for the restart that may find a path again.
+            // A peer that still considers the association alive ignores a fresh handshake. So the association
+            // is kept, without sending, for a restart that may find a path again.
             Failure::Ice(_) => {
                 self.drop_restart();
                 self.phase = Phase::Failed(failure);
@@ -55,16 +55,16 @@ impl PeerTransport {
                 self.end(now, Phase::Failed(failure));
             }
         }
-        self.announced = State::Failed;
+        self.reported_state = State::Failed;
         self.events.push(Event::Failed(failure));
     }
 
-    /// Lets go of every association and stops ICE.
+    /// Drops every association and stops ICE.
     pub(crate) fn end(&mut self, now: Instant, phase: Phase) {
         self.drop_restart();
         self.current = Current::Absent;
         self.draining = None;
-        self.forget_early();
+        self.clear_early_hello();
         self.phase = phase;
         self.ice.close(now);
         self.ice_changes = self.ice_changes.wrapping_add(1);

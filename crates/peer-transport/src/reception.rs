@@ -1,8 +1,9 @@
-//! Who gets a received packet? While two generations live, a datagram belongs to one of them.
+//! Assigns received packets to associations. While two generations exist, a datagram belongs to exactly one of
+//! them.
 //!
-//! Plaintext DTLS is told apart by the hello's random and by what is awaited; everything protected by
-//! whose keys open it. Trials run on a scratch copy where another candidate is left, because a failed
-//! trial destroys the bytes. Knows nothing about what the packet then causes: that is for `route`.
+//! Plaintext DTLS is assigned by the random of its hello and by the awaited message; protected packets by the
+//! keys that open them. Except for the last candidate, trials run on a scratch copy, because a failed trial
+//! destroys the bytes. Does not know the consequences of a packet: `route` handles them.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -12,20 +13,20 @@ use ice_agent::Path;
 use srtp::RtpHeader;
 
 use crate::association::{Association, Established, Protected};
-use crate::generation::{Current, EarlyHello, Stage};
+use crate::generation::{Current, EarlyHello, RestartState};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::phase::Phase;
 use crate::stats::Discard;
 use crate::transport::PeerTransport;
 
-/// Which of the associations that may exist at once.
+/// The associations that may exist at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// The one that sends, or the first one.
+    /// The sending association, or the initial handshake.
     Current,
-    /// The one of a restart.
+    /// The association of a restart.
     Next,
-    /// The one before, which only reads.
+    /// The previous association, which only reads.
     Draining,
 }
 
@@ -34,7 +35,7 @@ impl Slot {
     pub(crate) const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Draining];
 }
 
-/// A record that these keys do not open.
+/// The result for a record that these keys do not open.
 const BAD_RECORD: Admitted = Admitted::Discarded(dtls_core::Discard::BadRecord);
 
 impl PeerTransport {
@@ -65,7 +66,7 @@ impl PeerTransport {
         if self.detached.has_receiver() {
             return Some(Media::Protected(Datagram { meta, payload }));
         }
-        // The sender's SSRC stands behind the first four bytes (RFC 3550 section 6.1).
+        // The sender's SSRC follows the first four bytes (RFC 3550 section 6.1).
         let Some(ssrc) = payload.get(4..8).and_then(|bytes| bytes.first_chunk()) else {
             return self.discard(Discard::Srtp(srtp::Discard::Malformed));
         };
@@ -76,7 +77,7 @@ impl PeerTransport {
         Some(RtcpPacket::new(meta, association, compound).into())
     }
 
-    /// Opens a packet with the keys of whichever association it belongs to.
+    /// Opens a packet with the keys of the association that it belongs to.
     fn unprotect(
         &mut self,
         now: Instant,
@@ -101,13 +102,13 @@ impl PeerTransport {
             match opened {
                 Ok(range) => {
                     let association = self.established_mut(slot)?;
-                    association.note_proven(now);
+                    association.on_traffic_authenticated(now);
                     let number = association.identity.number;
                     self.ice.note_authenticated(now, path);
-                    self.heard_under(now, slot);
+                    self.on_authenticated(now, slot);
                     return Some((number, range));
                 }
-                // A replay opened under nobody else's keys: its reason tells more than theirs.
+                // A replay authenticates under exactly one association, so its reason is the most specific one.
                 Err(reason) if refused.is_none() || reason == srtp::Discard::Replayed => {
                     refused = Some(reason);
                 }
@@ -117,8 +118,8 @@ impl PeerTransport {
         self.discard(Discard::Srtp(refused.unwrap_or(srtp::Discard::Unauthenticated)))
     }
 
-    /// The associations that can read media, the most likely one for this stream first: the newest that
-    /// has read it before, then the newest.
+    /// The associations that can read media, most likely first for this stream: the newest that has read the
+    /// stream before, then the newest.
     fn media_readers(&self, ssrc: u32) -> [Option<Slot>; 3] {
         let reads = |slot: Slot| {
             self.established(slot).filter(|association| association.can_read_media()).map(|_| slot)
@@ -142,7 +143,7 @@ impl PeerTransport {
         }
     }
 
-    /// Epoch 0: nothing is authenticated, so what is awaited decides.
+    /// Assigns an epoch 0 datagram by the awaited message, because nothing in it is authenticated.
     fn receive_plaintext(&mut self, now: Instant, path: Path, hello: Option<Hello>, datagram: &mut [u8]) {
         let random = match hello {
             Some(Hello::Client(random) | Hello::Server(random)) => random,
@@ -153,45 +154,52 @@ impl PeerTransport {
         }
         match &self.restart {
             None => match &self.current {
-                Current::Absent => self.hold_early(path, hello, datagram),
-                Current::Handshaking(handshaking) if handshaking.begun().is_none() => {
-                    self.hold_early(path, hello, datagram);
+                Current::Absent => self.buffer_early_hello(path, hello, datagram),
+                Current::Handshaking(handshaking) if handshaking.started_at().is_none() => {
+                    self.buffer_early_hello(path, hello, datagram);
                 }
                 Current::Handshaking(_) | Current::Established(_) => {
-                    self.give(now, path, Slot::Current, datagram);
+                    self.deliver(now, path, Slot::Current, datagram);
                 }
             },
-            Some(restart) => match &restart.stage {
-                // The peer may have our new parameters before we have its: its ClientHello comes early.
-                Stage::Offered if self.is_fresh_hello(hello) => self.hold_early(path, hello, datagram),
-                Stage::Offered | Stage::Retained { .. } => self.give(now, path, Slot::Current, datagram),
-                Stage::Handshaking(attempt) if attempt.handshaking.begun().is_none() => {
+            Some(restart) => match &restart.state {
+                // The peer may have the new local parameters first, so its ClientHello arrives before its
+                // parameters.
+                RestartState::Offered if self.is_fresh_hello(hello) => {
+                    self.buffer_early_hello(path, hello, datagram);
+                }
+                RestartState::Offered | RestartState::Retained { .. } => {
+                    self.deliver(now, path, Slot::Current, datagram);
+                }
+                RestartState::Handshaking(attempt) if attempt.handshaking.started_at().is_none() => {
                     if self.is_fresh_hello(hello) {
-                        self.hold_early(path, hello, datagram);
+                        self.buffer_early_hello(path, hello, datagram);
                     } else {
-                        self.give(now, path, Slot::Current, datagram);
+                        self.deliver(now, path, Slot::Current, datagram);
                     }
                 }
-                // Before the hello of the new association nothing else can belong to it: it is a late
-                // part of the one before.
-                Stage::Handshaking(attempt) if !attempt.handshaking.heard() && hello.is_none() => {
-                    self.give(now, path, Slot::Current, datagram);
+                // Before its hello, the new association can receive no other message: this is a late message of
+                // the previous association.
+                RestartState::Handshaking(attempt) if !attempt.handshaking.received() && hello.is_none() => {
+                    self.deliver(now, path, Slot::Current, datagram);
                 }
-                // A server would take it for its client's wish to begin anew, and give up a handshake that the client
-                // has finished.
-                Stage::Handshaking(_) | Stage::Moving(_)
-                    if random.is_some() && random == self.answered_hello() =>
+                // A server would treat it as a restart by the client, and abandon a handshake that the client
+                // has completed.
+                RestartState::Handshaking(_) | RestartState::Unconfirmed(_)
+                    if random.is_some() && random == self.previous_hello_random() =>
                 {
-                    self.give(now, path, Slot::Current, datagram);
+                    self.deliver(now, path, Slot::Current, datagram);
                 }
-                Stage::Handshaking(_) | Stage::Moving(_) => self.give(now, path, Slot::Next, datagram),
+                RestartState::Handshaking(_) | RestartState::Unconfirmed(_) => {
+                    self.deliver(now, path, Slot::Next, datagram);
+                }
             },
         }
     }
 
-    /// A ClientHello that the association before does not recognise as its own.
+    /// Whether this is a ClientHello other than that of the previous association.
     fn is_fresh_hello(&self, hello: Option<Hello>) -> bool {
-        let own = self.answered_hello();
+        let own = self.previous_hello_random();
         match hello {
             Some(Hello::Client(Some(random))) => own != Some(random),
             Some(Hello::Client(None)) => true,
@@ -199,8 +207,8 @@ impl PeerTransport {
         }
     }
 
-    /// The random of the hello that the association before has taken.
-    fn answered_hello(&self) -> Option<[u8; 32]> {
+    /// The random of the peer's hello in the previous association.
+    fn previous_hello_random(&self) -> Option<[u8; 32]> {
         match &self.current {
             Current::Absent => None,
             Current::Handshaking(handshaking) => handshaking.connection.remote_random(),
@@ -208,32 +216,33 @@ impl PeerTransport {
         }
     }
 
-    /// Keeps a ClientHello until it can be answered. It must come from where the peer has used the newest
-    /// credentials: one that an older attempt left behind would be answered in place of the right one.
-    fn hold_early(&mut self, path: Path, hello: Option<Hello>, datagram: &[u8]) {
+    /// Stores a ClientHello until it can be answered. It must arrive on a path where the peer has used the
+    /// newest credentials, because a ClientHello of an older attempt would be answered instead of the right
+    /// one.
+    fn buffer_early_hello(&mut self, path: Path, hello: Option<Hello>, datagram: &[u8]) {
         let Some(Hello::Client(random)) = hello else {
             return self.stats.discard(Discard::NotReady);
         };
         if self.phase == Phase::Closed || !self.ice.is_bound(self.generation(), path) {
             return self.stats.discard(Discard::NotReady);
         }
-        let replaced = self.early.expect(random);
+        let replaced = self.early.begin_hello(random);
         self.stats.absorb(Discard::StaleHello, replaced);
-        if !self.early.hold(path, datagram) {
+        if !self.early.push(path, datagram) {
             self.stats.discard(Discard::EarlyBufferFull);
         }
     }
 
-    /// What was held was held for an attempt that is over.
-    pub(crate) fn forget_early(&mut self) {
-        let held = self.early.drop_all();
-        self.stats.absorb(Discard::NotReady, held);
+    /// Drops the stored fragments of an attempt that has ended.
+    pub(crate) fn clear_early_hello(&mut self) {
+        let dropped = self.early.clear();
+        self.stats.absorb(Discard::NotReady, dropped);
         self.early = EarlyHello::default();
     }
 
-    /// Protected records: whose keys open the first one, gets the datagram.
+    /// Gives protected records to the association whose keys open the first one.
     fn receive_protected(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
-        // A handshake keeps protected records that come before their keys, so it is asked last.
+        // A handshake stores protected records that arrive before their keys, so it is tried last.
         let mut candidates =
             [Slot::Current, Slot::Draining, Slot::Next].into_iter().filter(|slot| self.has(*slot));
         let [first, second, third] = [candidates.next(), candidates.next(), candidates.next()];
@@ -243,8 +252,9 @@ impl PeerTransport {
         let mut places = failed.iter_mut();
         while let Some(slot) = candidates.next() {
             if candidates.peek().is_none() {
-                if self.admit(now, path, slot, datagram) == Some(BAD_RECORD) {
-                    // Nobody could open it, so it counts against the keys that were tried before, too.
+                if self.process(now, path, slot, datagram) == Some(BAD_RECORD) {
+                    // No association could open it, so the failure also counts against the keys that were tried
+                    // before.
                     for slot in failed.into_iter().flatten() {
                         if let Some(connection) = self.connection_mut(slot) {
                             connection.note_forgery(now);
@@ -258,7 +268,7 @@ impl PeerTransport {
                 self.connection_mut(slot).map(|connection| connection.try_input(now, datagram, &mut scratch));
             self.scratch = scratch;
             if admitted == Some(Admitted::Authenticated) {
-                return self.note_admitted(now, path, slot, Admitted::Authenticated);
+                return self.on_admitted(now, path, slot, Admitted::Authenticated);
             }
             if let (Some(BAD_RECORD), Some(place)) = (admitted, places.next()) {
                 *place = Some(slot);
@@ -266,51 +276,53 @@ impl PeerTransport {
         }
     }
 
-    /// Hands a datagram to one association for good.
-    fn give(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) {
-        let _admitted = self.admit(now, path, slot, datagram);
+    /// Gives a datagram to one association without further trials.
+    fn deliver(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) {
+        let _admitted = self.process(now, path, slot, datagram);
     }
 
-    fn admit(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) -> Option<Admitted> {
+    fn process(&mut self, now: Instant, path: Path, slot: Slot, datagram: &mut [u8]) -> Option<Admitted> {
         let Some(connection) = self.connection_mut(slot) else { return self.discard(Discard::NotReady) };
         let admitted = connection.handle_input(now, datagram);
-        self.note_admitted(now, path, slot, admitted);
+        self.on_admitted(now, path, slot, admitted);
         Some(admitted)
     }
 
-    fn note_admitted(&mut self, now: Instant, path: Path, slot: Slot, admitted: Admitted) {
+    fn on_admitted(&mut self, now: Instant, path: Path, slot: Slot, admitted: Admitted) {
         self.dtls_path = Some(path);
         match admitted {
             Admitted::Discarded(reason) => self.stats.discard(Discard::Dtls(reason)),
-            Admitted::Unauthenticated => self.note_handshake_heard(slot),
+            Admitted::Unauthenticated => self.on_handshake_received(slot),
             Admitted::Authenticated => {
                 self.ice.note_authenticated(now, path);
-                self.note_handshake_heard(slot);
+                self.on_handshake_received(slot);
                 if let Some(association) = self.established_mut(slot) {
-                    association.note_heard(now);
+                    association.on_record_authenticated(now);
                 }
             }
         }
     }
 
-    fn note_handshake_heard(&mut self, slot: Slot) {
+    fn on_handshake_received(&mut self, slot: Slot) {
         let handshaking = match (slot, &mut self.current, &mut self.restart) {
             (Slot::Current, Current::Handshaking(handshaking), _) => handshaking,
-            (Slot::Next, _, Some(restart)) => match &mut restart.stage {
-                Stage::Handshaking(attempt) => &mut attempt.handshaking,
-                Stage::Offered | Stage::Retained { .. } | Stage::Moving(_) => return,
+            (Slot::Next, _, Some(restart)) => match &mut restart.state {
+                RestartState::Handshaking(attempt) => &mut attempt.handshaking,
+                RestartState::Offered | RestartState::Retained { .. } | RestartState::Unconfirmed(_) => {
+                    return;
+                }
             },
             _ => return,
         };
-        handshaking.note_heard();
+        handshaking.on_record_authenticated();
     }
 
     pub(crate) fn established(&self, slot: Slot) -> Option<&Established> {
         match slot {
             Slot::Current => self.current.established(),
-            Slot::Next => match &self.restart.as_ref()?.stage {
-                Stage::Moving(association) => Some(association),
-                Stage::Offered | Stage::Retained { .. } | Stage::Handshaking(_) => None,
+            Slot::Next => match &self.restart.as_ref()?.state {
+                RestartState::Unconfirmed(association) => Some(association),
+                RestartState::Offered | RestartState::Retained { .. } | RestartState::Handshaking(_) => None,
             },
             Slot::Draining => self.draining.as_ref().map(|draining| &draining.association),
         }
@@ -319,9 +331,9 @@ impl PeerTransport {
     pub(crate) fn established_mut(&mut self, slot: Slot) -> Option<&mut Established> {
         match slot {
             Slot::Current => self.current.established_mut(),
-            Slot::Next => match &mut self.restart.as_mut()?.stage {
-                Stage::Moving(association) => Some(association),
-                Stage::Offered | Stage::Retained { .. } | Stage::Handshaking(_) => None,
+            Slot::Next => match &mut self.restart.as_mut()?.state {
+                RestartState::Unconfirmed(association) => Some(association),
+                RestartState::Offered | RestartState::Retained { .. } | RestartState::Handshaking(_) => None,
             },
             Slot::Draining => self.draining.as_mut().map(|draining| &mut draining.association),
         }
@@ -337,9 +349,9 @@ impl PeerTransport {
         }
         match (slot, &self.current) {
             (Slot::Current, Current::Handshaking(handshaking)) => Some(&handshaking.connection),
-            (Slot::Next, _) => match &self.restart.as_ref()?.stage {
-                Stage::Handshaking(attempt) => Some(&attempt.handshaking.connection),
-                Stage::Offered | Stage::Retained { .. } | Stage::Moving(_) => None,
+            (Slot::Next, _) => match &self.restart.as_ref()?.state {
+                RestartState::Handshaking(attempt) => Some(&attempt.handshaking.connection),
+                RestartState::Offered | RestartState::Retained { .. } | RestartState::Unconfirmed(_) => None,
             },
             _ => None,
         }
@@ -352,10 +364,10 @@ impl PeerTransport {
                 Current::Handshaking(handshaking) => Some(&mut handshaking.connection),
                 Current::Established(association) => Some(&mut association.connection),
             },
-            Slot::Next => match &mut self.restart.as_mut()?.stage {
-                Stage::Handshaking(attempt) => Some(&mut attempt.handshaking.connection),
-                Stage::Moving(association) => Some(&mut association.connection),
-                Stage::Offered | Stage::Retained { .. } => None,
+            Slot::Next => match &mut self.restart.as_mut()?.state {
+                RestartState::Handshaking(attempt) => Some(&mut attempt.handshaking.connection),
+                RestartState::Unconfirmed(association) => Some(&mut association.connection),
+                RestartState::Offered | RestartState::Retained { .. } => None,
             },
             Slot::Draining => Some(&mut self.draining.as_mut()?.association.connection),
         }

@@ -1,7 +1,7 @@
-//! Remote parameters and restarts: which generation they open, and with which DTLS role and identity.
+//! Remote parameters and restarts: which generation they open, and with which DTLS role and certificates.
 //!
-//! What can fail is built first, so a refused command leaves no trace. Knows what was signalled;
-//! what then happens on the wire is in `handover`.
+//! Everything that can fail is built first, so a refused command changes nothing. Knows what was signalled.
+//! Does not know packets: `handover` reacts to them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,27 +14,27 @@ use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::generation::{
-    Attempt, Before, Current, Judgement, LocalDtls, Otherwise, Restart, Signalling, Stage,
+    Attempt, Current, Decision, Fallback, LocalDtls, Restart, RestartState, RollbackState, Signalling,
 };
 use crate::parameters::{DescriptionKind, Parameters};
 use crate::phase::Phase;
 use crate::setup;
 use crate::transport::PeerTransport;
-use crate::verdict::{self, BySignalling, Ends, Signalled};
+use crate::verdict::{self, SignalledParameters, SignalledSide, SignallingDecision};
 
 impl PeerTransport {
-    /// Tells what the peer said about itself.
+    /// Sets the peer's signalled parameters.
     ///
-    /// The first time, ICE begins. Equal parameters again change nothing. With a new ufrag and password it
-    /// is an ICE restart, the peer's own or its answer to ours, and a fresh DTLS handshake begins under them
-    /// while the association before goes on; [`local_parameters`](Self::local_parameters) are then ours for
-    /// the answer.
+    /// The first call starts ICE. Equal parameters change nothing. Parameters with a new ufrag and password are
+    /// an ICE restart: the peer's own restart, or its answer to the local one. A fresh DTLS handshake then
+    /// starts under them while the previous association continues to carry media, and
+    /// [`local_parameters`](Self::local_parameters) returns the parameters for the answer.
     ///
     /// # Errors
-    /// [`Error::Glare`] for an offer while our restart offer is out, [`Error::ParametersChanged`] where only
-    /// DTLS changed, [`Error::RoleConflict`], [`Error::NoFingerprint`], [`Error::Closed`] where the transport
-    /// is closed and these are no restart, and [`Error::Ice`], where only one of ufrag and password changed
-    /// for example.
+    /// [`Error::Glare`] for an offer while the local restart offer is outstanding, [`Error::ParametersChanged`]
+    /// if only DTLS parameters changed, [`Error::RoleConflict`], [`Error::NoFingerprint`], [`Error::Closed`] if
+    /// the transport is closed and the parameters are no restart, and [`Error::Ice`], for example if only one
+    /// of ufrag and password changed.
     pub fn set_remote_parameters(
         &mut self,
         now: Instant,
@@ -43,7 +43,7 @@ impl PeerTransport {
     ) -> Result<Applied, Error> {
         let now = self.advance(now);
         let applied = match self.relation(&parameters)? {
-            Relation::Repeated => Ok(Applied::Unchanged),
+            Relation::Unchanged => Ok(Applied::Unchanged),
             Relation::First => self.set_first(now, kind, parameters),
             Relation::AnswerToRestart if kind == DescriptionKind::Offer => Err(Error::Glare),
             Relation::AnswerToRestart => {
@@ -51,10 +51,10 @@ impl PeerTransport {
                 self.open_generation(now, kind, parameters, local)
             }
             Relation::PeerRestart => {
-                let local = self.renewed_local(self.restart_options.clone())?;
+                let local = self.next_local_dtls(self.restart_options.clone())?;
                 let applied = self.open_generation(now, kind, parameters, local)?;
-                // A peer that has not our answer yet cannot have begun this generation's handshake.
-                self.forget_early();
+                // A peer that has not received the answer cannot have started this generation's handshake.
+                self.clear_early_hello();
                 Ok(applied)
             }
         };
@@ -62,9 +62,9 @@ impl PeerTransport {
         applied
     }
 
-    /// How new parameters relate to what is known.
+    /// Compares new parameters with the known ones.
     fn relation(&self, parameters: &Parameters) -> Result<Relation, Error> {
-        if let Some(Restart { stage: Stage::Offered, .. }) = &self.restart {
+        if let Some(Restart { state: RestartState::Offered, .. }) = &self.restart {
             return Ok(Relation::AnswerToRestart);
         }
         let Some(known) = &self.signalling.remote else { return Ok(Relation::First) };
@@ -73,13 +73,13 @@ impl PeerTransport {
         }
         let same_dtls = known.fingerprints == parameters.fingerprints
             && known.tls_id == parameters.tls_id
-            // An offer says actpass where the answer before it had decided.
+            // An offer says actpass even after an answer has fixed the role.
             && (known.setup == parameters.setup
                 || parameters.setup == crate::parameters::Setup::ActPass
                 || known.setup == crate::parameters::Setup::ActPass);
         match (self.phase, same_dtls) {
             (Phase::Closed, _) => Err(Error::Closed),
-            (_, true) => Ok(Relation::Repeated),
+            (_, true) => Ok(Relation::Unchanged),
             (_, false) => Err(Error::ParametersChanged),
         }
     }
@@ -94,25 +94,26 @@ impl PeerTransport {
             return Err(Error::Closed);
         }
         let ice_role = self.config.ice_role.unwrap_or_else(|| self.ice_role(kind, &parameters));
-        let wish = self.signalling.local.wish;
-        let role = setup::derive(kind, wish, parameters.setup, None, ice_role)?;
-        let local = answering(self.signalling.local.clone(), kind, role, &parameters);
-        let ends = ends(&local, &parameters, role);
-        let identity = Identity { number: Association::FIRST, generation: self.ice.generation(), role, ends };
+        let requested_role = self.signalling.local.requested_role;
+        let role = setup::derive(kind, requested_role, parameters.setup, None, ice_role)?;
+        let local = local_for_answer(self.signalling.local.clone(), kind, role, &parameters);
+        let signalled = signalled(&local, &parameters, role);
+        let identity =
+            Identity { number: Association::FIRST, generation: self.ice.generation(), role, signalled };
         let handshaking = Handshaking::new(now, identity, self.dtls_config(&local, &parameters)?)?;
-        let role_before = self.ice.role();
+        let previous_role = self.ice.role();
         self.ice.set_role(now, ice_role);
         let applied = self
             .ice
             .set_remote_parameters(now, parameters.ice.clone())
-            .inspect_err(|_| self.ice.set_role(now, role_before))?;
+            .inspect_err(|_| self.ice.set_role(now, previous_role))?;
         let _first = self.number_association();
         self.signalling = Signalling { local, remote: Some(parameters) };
         self.current = Current::Handshaking(Box::new(handshaking));
         Ok(applied)
     }
 
-    /// RFC 8445 section 6.1.1.
+    /// The ICE role by RFC 8445 section 6.1.1.
     fn ice_role(&self, kind: DescriptionKind, parameters: &Parameters) -> IceRole {
         match (self.config.ice.lite, parameters.ice.lite, kind) {
             (false, true, _) | (_, _, DescriptionKind::Answer) if !self.config.ice.lite => {
@@ -123,7 +124,7 @@ impl PeerTransport {
         }
     }
 
-    /// Opens the next generation under the peer's new parameters.
+    /// Opens the next generation with the peer's new parameters.
     fn open_generation(
         &mut self,
         now: Instant,
@@ -131,21 +132,22 @@ impl PeerTransport {
         parameters: Parameters,
         local: LocalDtls,
     ) -> Result<Applied, Error> {
-        let before = self.current.established().map(|association| &association.identity);
-        let role_before = before.map(|identity| identity.role);
-        let role = setup::derive(kind, local.wish, parameters.setup, role_before, self.ice.role())?;
-        let local = answering(local, kind, role, &parameters);
-        let ends = ends(&local, &parameters, role);
-        let by_signalling = before.map_or(BySignalling::Fresh, |identity| {
-            verdict::by_signalling(&identity.ends, &ends, self.restart_policy())
+        let previous = self.current.established().map(|association| &association.identity);
+        let previous_role = previous.map(|identity| identity.role);
+        let role =
+            setup::derive(kind, local.requested_role, parameters.setup, previous_role, self.ice.role())?;
+        let local = local_for_answer(local, kind, role, &parameters);
+        let signalled = signalled(&local, &parameters, role);
+        let decision = previous.map_or(SignallingDecision::Fresh, |identity| {
+            verdict::decide_by_signalling(&identity.signalled, &signalled, self.restart_policy())
         });
         let identity = Identity {
             number: self.upcoming_association(),
             generation: self.generation(),
             role,
-            ends: ends.clone(),
+            signalled: signalled.clone(),
         };
-        // Built even where the association is retained: it proves that the parameters can be used.
+        // Built even if the association is retained, to verify that the parameters are usable.
         let mut handshaking = Handshaking::new(now, identity, self.dtls_config(&local, &parameters)?)?;
         let applied = self.ice.set_remote_parameters(now, parameters.ice.clone())?;
         let generation = match applied {
@@ -154,131 +156,133 @@ impl PeerTransport {
         };
         handshaking.identity.generation = generation;
         let deadline = now + self.config.handshake.deadline;
-        let judgement = match by_signalling {
-            BySignalling::Fresh => Some(Judgement::Fresh),
-            BySignalling::Open => Some(Judgement::Open),
-            BySignalling::Retained => None,
+        let decision = match decision {
+            SignallingDecision::Fresh => Some(Decision::Fresh),
+            SignallingDecision::Open => Some(Decision::Open),
+            SignallingDecision::Retained => None,
         };
-        let stage = match judgement {
-            None => Stage::Retained { ends: Box::new(ends), deadline },
-            Some(judgement) => {
+        let state = match decision {
+            None => RestartState::Retained { signalled: Box::new(signalled), deadline },
+            Some(decision) => {
                 let _number = self.number_association();
-                Stage::Handshaking(Box::new(Attempt { handshaking, judgement, deadline }))
+                RestartState::Handshaking(Box::new(Attempt { handshaking, decision, deadline }))
             }
         };
-        let before = self.give_way(now);
+        let rollback = self.prepare_rollback(now);
         self.phase = Phase::Open;
         self.signalling = Signalling { local, remote: Some(parameters) };
         if matches!(self.current, Current::Handshaking(_)) {
             self.current = Current::Absent;
         }
-        self.restart = Some(Restart { generation, before, stage });
+        self.restart = Some(Restart { generation, rollback, state });
         Ok(applied)
     }
 
-    /// Restarts ICE, and with it DTLS: new credentials, a new tls-id and, where `options` say so, new
-    /// certificates. Send [`local_parameters`](Self::local_parameters) as an offer and set the peer's answer.
-    /// Until the new generation is connected, the one before goes on.
+    /// Restarts ICE and DTLS: creates new credentials, a new tls-id and, if `options` ask for it, new
+    /// certificates.
     ///
-    /// Works from every state but [`State::New`](crate::State::New); after a close or a failure it opens the
-    /// transport anew. During a restart it replaces that restart.
+    /// Send [`local_parameters`](Self::local_parameters) as an offer and set the peer's answer. The previous
+    /// generation carries media until the new one is connected. A restart works in every state except
+    /// [`State::New`](crate::State::New). It reopens a closed or failed transport, and replaces a restart that
+    /// is in progress.
     ///
     /// # Errors
-    /// [`Error::NotStarted`] before the first remote parameters; [`Error::NoCertificate`] for a rotation to
-    /// none.
+    /// [`Error::NotStarted`] before the first remote parameters; [`Error::NoCertificate`] for a rotation to an
+    /// empty list.
     pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<Generation, Error> {
         let now = self.advance(now);
         if self.signalling.remote.is_none() {
             return Err(Error::NotStarted);
         }
         let policy = options.dtls;
-        let local = self.renewed_local(options)?;
+        let local = self.next_local_dtls(options)?;
         let generation = self.ice.restart(now)?;
-        let before = self.give_way(now);
+        let rollback = self.prepare_rollback(now);
         self.phase = Phase::Open;
         self.signalling.local = local;
         self.policy = policy;
-        self.forget_early();
-        self.restart = Some(Restart { generation, before, stage: Stage::Offered });
+        self.clear_early_hello();
+        self.restart = Some(Restart { generation, rollback, state: RestartState::Offered });
         self.route(now);
         Ok(generation)
     }
 
-    /// Goes back to the generation before: signalling rolled the restart back. Where nothing is left of that one,
-    /// because it was closed or failed before the restart or during it, the transport is closed or failed again.
+    /// Rolls a restart back to the previous generation, because signalling rolled back the offer. If the
+    /// previous generation was closed or failed, before or during the restart, the transport is closed or
+    /// failed again.
     ///
     /// # Errors
-    /// [`Error::NoRestart`] where none is under way, or where it is complete.
+    /// [`Error::NoRestart`] if no restart is in progress, or if it has completed.
     pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
         let now = self.advance(now);
-        if self.restart.as_ref().is_none_or(|restart| restart.stage.is_settled()) {
+        if self.restart.as_ref().is_none_or(|restart| restart.state.has_outcome()) {
             return Err(Error::NoRestart);
         }
         self.ice.abandon_restart(now)?;
-        self.forget_early();
-        if let Some(Restart { before: Before { signalling, otherwise }, .. }) = self.restart.take() {
+        self.clear_early_hello();
+        if let Some(Restart { rollback: RollbackState { signalling, fallback }, .. }) = self.restart.take() {
             self.signalling = signalling;
-            match otherwise {
-                Otherwise::Call if !matches!(self.current, Current::Absent) => {}
-                // A first handshake makes room for that of a restart, and is not there to go back to.
-                Otherwise::Call | Otherwise::Closed => self.end(now, Phase::Closed),
-                Otherwise::Failed(failure) => self.fail(now, failure),
+            match fallback {
+                Fallback::PreviousGeneration if !matches!(self.current, Current::Absent) => {}
+                // The restart discarded the initial handshake, so there is nothing to return to.
+                Fallback::PreviousGeneration | Fallback::Closed => self.end(now, Phase::Closed),
+                Fallback::Failed(failure) => self.fail(now, failure),
             }
         }
         self.route(now);
         Ok(())
     }
 
-    /// How the peer's next restart is answered.
+    /// Sets the options for answering the peer's next restart.
     pub fn set_restart_options(&mut self, options: RestartOptions) {
         self.restart_options = options;
     }
 
-    /// Makes room for the next generation and tells what to go back to.
-    fn give_way(&mut self, now: Instant) -> Before {
-        // A generation that is complete is not gone back behind; one that is not is forgotten.
-        let before = match &self.restart {
-            Some(restart) if !restart.stage.is_settled() => restart.before.clone(),
-            Some(_) | None => Before {
+    /// Drops a restart that is in progress, and returns the state that a rollback of the next one restores.
+    fn prepare_rollback(&mut self, now: Instant) -> RollbackState {
+        // A completed restart becomes the rollback state; an incomplete one is skipped.
+        let previous = match &self.restart {
+            Some(restart) if !restart.state.has_outcome() => restart.rollback.clone(),
+            Some(_) | None => RollbackState {
                 signalling: self.signalling.clone(),
-                otherwise: match self.phase {
-                    Phase::Open => Otherwise::Call,
-                    Phase::Closed => Otherwise::Closed,
-                    Phase::Failed(failure) => Otherwise::Failed(failure),
+                fallback: match self.phase {
+                    Phase::Open => Fallback::PreviousGeneration,
+                    Phase::Closed => Fallback::Closed,
+                    Phase::Failed(failure) => Fallback::Failed(failure),
                 },
             },
         };
-        self.set_aside(now);
+        self.drain_unconfirmed(now);
         self.drop_restart();
-        before
+        previous
     }
 
-    /// Our DTLS parameters for a generation that begins with an offer of ours.
-    fn renewed_local(&mut self, options: RestartOptions) -> Result<LocalDtls, Error> {
-        let before = &self.signalling.local;
-        let wish = match options.role {
+    /// The local DTLS parameters for a generation that starts with a local offer.
+    fn next_local_dtls(&mut self, options: RestartOptions) -> Result<LocalDtls, Error> {
+        let previous = &self.signalling.local;
+        let requested_role = match options.role {
             Role::Auto => self.config.dtls_role,
-            wish => wish,
+            requested_role => requested_role,
         };
         let (certificates, rotated) = match options.certificates {
-            RestartCertificates::Keep => (before.certificates.clone(), false),
+            RestartCertificates::Keep => (previous.certificates.clone(), false),
             RestartCertificates::Rotate(certificates) if certificates.is_empty() => {
                 return Err(Error::NoCertificate);
             }
             RestartCertificates::Rotate(certificates) => (certificates, true),
         };
-        let unchanged = !rotated && wish == before.wish;
-        let tls_id = match &before.tls_id {
+        let unchanged = !rotated && requested_role == previous.requested_role;
+        let tls_id = match &previous.tls_id {
             Some(kept) if options.dtls == DtlsRestart::OnChange && unchanged => Some(kept.clone()),
-            _ => Some(self.names.tls_id()),
+            _ => Some(self.tls_ids.generate()),
         };
         let expiry = Expiry::of(&certificates, &self.config);
-        Ok(LocalDtls { certificates, expiry, wish, setup: setup::offered(wish), tls_id })
+        Ok(LocalDtls { certificates, expiry, requested_role, setup: setup::offered(requested_role), tls_id })
     }
 
     fn restart_policy(&self) -> DtlsRestart {
         match &self.restart {
-            Some(Restart { stage: Stage::Offered, .. }) => self.policy,
+            Some(Restart { state: RestartState::Offered, .. }) => self.policy,
             _ => self.restart_options.dtls,
         }
     }
@@ -304,17 +308,22 @@ impl PeerTransport {
     }
 }
 
-/// How new remote parameters relate to what is known.
+/// How new remote parameters relate to the known ones.
 enum Relation {
     First,
-    Repeated,
-    /// Our restart offer is out.
+    Unchanged,
+    /// The local restart offer is outstanding.
     AnswerToRestart,
     PeerRestart,
 }
 
-/// What an answer says: the role that was derived, and a tls-id only where the offer had one.
-fn answering(local: LocalDtls, kind: DescriptionKind, role: DtlsRole, remote: &Parameters) -> LocalDtls {
+/// The local parameters for an answer: the derived role, and a tls-id only if the offer had one.
+fn local_for_answer(
+    local: LocalDtls,
+    kind: DescriptionKind,
+    role: DtlsRole,
+    remote: &Parameters,
+) -> LocalDtls {
     match kind {
         DescriptionKind::Answer => local,
         DescriptionKind::Offer => LocalDtls {
@@ -325,17 +334,17 @@ fn answering(local: LocalDtls, kind: DescriptionKind, role: DtlsRole, remote: &P
     }
 }
 
-fn ends(local: &LocalDtls, remote: &Parameters, role: DtlsRole) -> Ends {
-    let theirs = match role {
+fn signalled(local: &LocalDtls, remote: &Parameters, role: DtlsRole) -> SignalledParameters {
+    let remote_role = match role {
         DtlsRole::Client => DtlsRole::Server,
         DtlsRole::Server => DtlsRole::Client,
     };
-    Ends {
-        ours: local.signalled(role),
-        theirs: Signalled {
+    SignalledParameters {
+        local: local.signalled(role),
+        remote: SignalledSide {
             tls_id: remote.tls_id.clone(),
             fingerprints: remote.fingerprints.clone(),
-            role: theirs,
+            role: remote_role,
         },
     }
 }

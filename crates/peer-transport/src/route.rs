@@ -1,7 +1,7 @@
-//! Drains the layers below and translates: events go up, calls go down, in a fixed order.
+//! Drains the events of the lower layers and translates them: events go up, calls go down, in a fixed order.
 //!
-//! ICE is read first, so that DTLS sees the newest path. A DTLS event may end consent and so make an ICE
-//! event, but nothing that ICE answers makes a DTLS event, so the loop ends.
+//! ICE events are processed first, so that DTLS uses the newest path. A DTLS event may end consent and so cause
+//! an ICE event. No reaction to an ICE event causes a DTLS event, so the loop terminates.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use ice_agent::{Generation, Pair, PairState, Path};
 
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
-use crate::generation::{Current, Otherwise, Restart, Stage};
+use crate::generation::{Current, Fallback, Restart, RestartState};
 use crate::media::Transmit;
 use crate::phase::Phase;
 use crate::reception::Slot;
 use crate::stats::Discard;
 use crate::transport::PeerTransport;
-use crate::verdict::{self, Ends};
+use crate::verdict::{self, SignalledParameters};
 
-/// A connection that ends has at most an alert to say, so this many datagrams never wait.
-const MAX_LAST_WORDS: usize = 8;
+/// The limit of queued final datagrams. A closing connection needs at most one for its alert.
+const MAX_FINAL_DATAGRAMS: usize = 8;
 
 impl PeerTransport {
     pub(crate) fn route(&mut self, now: Instant) {
@@ -32,8 +32,8 @@ impl PeerTransport {
             let Some((slot, event)) = self.poll_dtls_event() else { break };
             self.on_dtls(now, slot, event);
         }
-        self.announce_state();
-        self.tell_detached(now);
+        self.report_state();
+        self.publish_to_detached(now);
     }
 
     fn poll_dtls_event(&mut self) -> Option<(Slot, dtls_core::Event)> {
@@ -45,9 +45,9 @@ impl PeerTransport {
     fn on_ice(&mut self, now: Instant, event: &ice_agent::Event) {
         match *event {
             ice_agent::Event::StateChanged(state) => self.events.push(Event::IceStateChanged(state)),
-            ice_agent::Event::PairUsable(pair) => self.pair_works(now, &pair),
+            ice_agent::Event::PairUsable(pair) => self.on_pair_usable(now, &pair),
             ice_agent::Event::PairSelected { pair, reason } => {
-                self.pair_works(now, &pair);
+                self.on_pair_usable(now, &pair);
                 self.events.push(Event::PairSelected { pair: Box::new(pair), reason });
             }
             ice_agent::Event::ConsentLost { path, generation, failure } => {
@@ -63,21 +63,21 @@ impl PeerTransport {
         }
     }
 
-    /// A pair of this generation works: its handshake may begin, or its restart is complete.
-    fn pair_works(&mut self, now: Instant, pair: &Pair) {
+    /// Starts the handshake of the pair's generation, or completes the restart that waited for a pair.
+    fn on_pair_usable(&mut self, now: Instant, pair: &Pair) {
         let generation = pair.generation;
         if let Current::Handshaking(handshaking) = &mut self.current
             && handshaking.identity.generation == generation
         {
-            handshaking.begin(now, pair.rtt);
+            handshaking.start(now, pair.rtt);
         }
         if let Some(restart) = &mut self.restart
             && restart.generation == generation
         {
-            match &mut restart.stage {
-                Stage::Handshaking(attempt) => attempt.handshaking.begin(now, pair.rtt),
-                Stage::Retained { .. } => self.complete_retained(now),
-                Stage::Offered | Stage::Moving(_) => {}
+            match &mut restart.state {
+                RestartState::Handshaking(attempt) => attempt.handshaking.start(now, pair.rtt),
+                RestartState::Retained { .. } => self.complete_retained(now),
+                RestartState::Offered | RestartState::Unconfirmed(_) => {}
             }
         }
         for (path, mut datagram) in self.early.take() {
@@ -87,14 +87,14 @@ impl PeerTransport {
 
     fn ice_failed(&mut self, now: Instant, generation: Generation, failure: ice_agent::Failure) {
         let failure = Failure::Ice(failure);
-        let previous_works = self.previous_works(now);
+        let previous_is_usable = self.previous_is_usable(now);
         match &mut self.restart {
-            Some(restart) if restart.generation == generation && previous_works => {
+            Some(restart) if restart.generation == generation && previous_is_usable => {
                 self.fail_restart(now, failure);
             }
-            // The next generation may still find a way.
+            // The next generation may still find a working pair.
             Some(restart) if restart.generation != generation => {
-                restart.before.otherwise = Otherwise::Failed(failure);
+                restart.rollback.fallback = Fallback::Failed(failure);
             }
             Some(_) | None => self.fail(now, failure),
         }
@@ -104,7 +104,7 @@ impl PeerTransport {
         match event {
             dtls_core::Event::Connected(negotiated) => self.connected(now, slot, negotiated),
             dtls_core::Event::Data(bytes) => self.data(now, slot, bytes),
-            dtls_core::Event::FinalFlightReleased => self.heard_under(now, slot),
+            dtls_core::Event::FinalFlightReleased => self.on_authenticated(now, slot),
             dtls_core::Event::RekeyNeeded => {
                 if slot == Slot::Current {
                     self.events.push(Event::RestartNeeded);
@@ -116,7 +116,7 @@ impl PeerTransport {
                 }
             }
             dtls_core::Event::KeyLog(line) => self.events.push(Event::KeyLog(line)),
-            // Whoever closes means both directions, because media knows no half of an association.
+            // A half-closed association has no meaning for media, so a close ends both directions.
             dtls_core::Event::PeerClosing => {
                 if let Some(connection) = self.connection_mut(slot) {
                     connection.close(now);
@@ -124,7 +124,8 @@ impl PeerTransport {
             }
             dtls_core::Event::Closed(by) => self.association_closed(now, slot, by),
             dtls_core::Event::Failed(failure) => self.association_failed(now, slot, failure),
-            // Certificates are judged by their fingerprints, so nobody is asked.
+            // The connection verifies certificates by their fingerprints, so the application has nothing to
+            // decide.
             dtls_core::Event::CertificateReceived { .. } | dtls_core::Event::PskRequested(_) => {}
         }
     }
@@ -133,12 +134,12 @@ impl PeerTransport {
         let Some(association) = self.established_mut(slot) else {
             return self.stats.discard(Discard::NotReady);
         };
-        association.note_proven(now);
+        association.on_traffic_authenticated(now);
         let number = association.identity.number;
         if !self.events.push_data(number, bytes) {
             self.stats.discard(Discard::DataQueueFull);
         }
-        self.heard_under(now, slot);
+        self.on_authenticated(now, slot);
     }
 
     fn association_closed(&mut self, now: Instant, slot: Slot, by: ClosedBy) {
@@ -152,8 +153,10 @@ impl PeerTransport {
         self.events.push(Event::AssociationClosed { association, by });
         match (slot, &self.restart) {
             (Slot::Draining, _) => self.draining = None,
-            // A close under the old keys ends only the old association, as long as another one may follow it.
-            (Slot::Current, Some(restart)) if !restart.stage.retains() => self.end_current(Otherwise::Closed),
+            // A close under the old keys ends only the old association while the restart may still replace it.
+            (Slot::Current, Some(restart)) if !restart.state.retains_previous() => {
+                self.end_current(Fallback::Closed);
+            }
             (Slot::Current | Slot::Next, _) => {
                 if let Some(path) = self.dtls_path {
                     self.ice.peer_ended(now, path);
@@ -163,12 +166,12 @@ impl PeerTransport {
         }
     }
 
-    /// The old association is over while a restart is under way.
-    fn end_current(&mut self, otherwise: Otherwise) {
+    /// Removes the old association while a restart is in progress.
+    fn end_current(&mut self, fallback: Fallback) {
         self.stale.note(self.connection(Slot::Current).and_then(Connection::remote_random));
         self.current = Current::Absent;
         if let Some(restart) = &mut self.restart {
-            restart.before.otherwise = otherwise;
+            restart.rollback.fallback = fallback;
         }
         self.move_sending(self.now);
     }
@@ -176,14 +179,14 @@ impl PeerTransport {
     fn association_failed(&mut self, now: Instant, slot: Slot, failure: dtls_core::Failure) {
         let Some(association) = self.number(slot) else { return };
         let path = self.path_of(slot);
-        if let Some(mut words) = self.connection_mut(slot).map(last_words) {
-            self.say(path, &mut words);
+        if let Some(mut datagrams) = self.connection_mut(slot).map(final_datagrams) {
+            self.queue_datagrams(path, &mut datagrams);
         }
         let failure = Failure::Dtls { association, failure };
         match (slot, &self.restart) {
             (Slot::Draining, _) => self.draining = None,
-            (Slot::Current, Some(restart)) if !restart.stage.retains() => {
-                self.end_current(Otherwise::Failed(failure));
+            (Slot::Current, Some(restart)) if !restart.state.retains_previous() => {
+                self.end_current(Fallback::Failed(failure));
             }
             (Slot::Current, _) => self.fail(now, failure),
             (Slot::Next, _) => self.attempt_failed(now, failure),
@@ -196,31 +199,37 @@ impl PeerTransport {
         }
         match (slot, &self.current, &self.restart) {
             (Slot::Current, Current::Handshaking(handshaking), _) => Some(handshaking.identity.number),
-            (Slot::Next, _, Some(restart)) => match &restart.stage {
-                Stage::Handshaking(attempt) => Some(attempt.handshaking.identity.number),
-                Stage::Offered | Stage::Retained { .. } | Stage::Moving(_) => None,
+            (Slot::Next, _, Some(restart)) => match &restart.state {
+                RestartState::Handshaking(attempt) => Some(attempt.handshaking.identity.number),
+                RestartState::Offered | RestartState::Retained { .. } | RestartState::Unconfirmed(_) => None,
             },
             _ => None,
         }
     }
 
-    /// The new pair works, and signalling said that the association stays.
+    /// Completes a restart for which signalling retained the association: its new pair is usable.
     fn complete_retained(&mut self, now: Instant) {
         match self.restart.take() {
-            Some(Restart { generation, stage: Stage::Retained { ends, .. }, .. }) => {
-                self.report_retained(now, generation, *ends);
+            Some(Restart { generation, state: RestartState::Retained { signalled, .. }, .. }) => {
+                self.report_retained(now, generation, *signalled);
             }
             other => self.restart = other,
         }
     }
 
-    /// Says that the association before goes on under the new ICE generation, and under the names that
-    /// were signalled with it.
-    pub(crate) fn report_retained(&mut self, now: Instant, generation: Generation, ends: Ends) {
+    /// Reports that the previous association was retained under the new ICE generation, and stores the
+    /// parameters that were signalled for it.
+    pub(crate) fn report_retained(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        signalled: SignalledParameters,
+    ) {
         let recent = verdict::proof_age(self.round_trip_time());
         let Some(association) = self.current.established_mut() else { return };
-        association.identity.ends = ends;
-        let proven = now.checked_sub(recent).is_some_and(|earliest| association.was_heard_since(earliest));
+        association.identity.signalled = signalled;
+        let proven =
+            now.checked_sub(recent).is_some_and(|earliest| association.authenticated_since(earliest));
         let association = association.identity.number;
         self.events.push(Event::RestartCompleted {
             generation,
@@ -232,8 +241,8 @@ impl PeerTransport {
         self.ice.selected_pair().and_then(|pair| pair.rtt)
     }
 
-    /// The path that an association's DTLS records take: that of everything else, or the best pair of its
-    /// own generation while that is still to be selected.
+    /// The path for an association's DTLS records: the selected path, or the best usable pair of the
+    /// association's own generation until that generation selects one.
     pub(crate) fn path_of(&self, slot: Slot) -> Option<Path> {
         let permission = self.ice.permission(self.now);
         let permitted = permission.map(|permission| permission.path);
@@ -261,31 +270,31 @@ impl PeerTransport {
         None
     }
 
-    /// Takes out what a connection that is about to be dropped still has to say.
-    pub(crate) fn keep_last_words(&mut self, path: Option<Path>, connection: &mut Connection) {
-        let mut words = last_words(connection);
-        self.say(path, &mut words);
+    /// Moves the pending datagrams of a connection that is about to be dropped into the outbox.
+    pub(crate) fn queue_final_datagrams(&mut self, path: Option<Path>, connection: &mut Connection) {
+        let mut datagrams = final_datagrams(connection);
+        self.queue_datagrams(path, &mut datagrams);
     }
 
-    fn say(&mut self, path: Option<Path>, words: &mut Vec<Vec<u8>>) {
+    fn queue_datagrams(&mut self, path: Option<Path>, datagrams: &mut Vec<Vec<u8>>) {
         let Some(path) = path else { return };
-        for datagram in words.drain(..) {
-            if self.outbox.len() < MAX_LAST_WORDS {
+        for datagram in datagrams.drain(..) {
+            if self.outbox.len() < MAX_FINAL_DATAGRAMS {
                 self.outbox.push_back((path, datagram));
             }
         }
     }
 }
 
-fn last_words(connection: &mut Connection) -> Vec<Vec<u8>> {
-    let mut words = Vec::new();
+fn final_datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
+    let mut datagrams = Vec::new();
     let mut datagram = Vec::new();
     while connection.poll_transmit(&mut datagram).is_some() {
-        words.push(std::mem::take(&mut datagram));
+        datagrams.push(std::mem::take(&mut datagram));
     }
-    // What was queued before the last datagrams is data that nobody waits for any more.
-    if words.len() > MAX_LAST_WORDS {
-        words.drain(..words.len() - MAX_LAST_WORDS);
+    // Anything queued before the last datagrams is application data that is no longer useful.
+    if datagrams.len() > MAX_FINAL_DATAGRAMS {
+        datagrams.drain(..datagrams.len() - MAX_FINAL_DATAGRAMS);
     }
-    words
+    datagrams
 }

@@ -1,6 +1,6 @@
-//! What the application sends: media, which is handed back protected, and data, which is queued.
+//! Sends media, which is returned protected, and data, which is queued.
 //!
-//! Knows keys and permission. Knows nothing of how either came about.
+//! Knows keys and permission. Does not know how they were established.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::media::Transmit;
 use crate::transport::PeerTransport;
 
 impl PeerTransport {
-    /// Protects one RTP packet and appends it to `out`: the header as bytes, with its contributing sources
-    /// and extension, and the payload.
+    /// Protects one RTP packet and appends it to `out`. `header` is the RTP header with its contributing
+    /// sources and extension.
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn send_rtp(
         &mut self,
         now: Instant,
@@ -26,8 +26,8 @@ impl PeerTransport {
     ) -> Result<Transmit, SendError> {
         let now = self.advance(now);
         let path = self.sending_path(now)?;
-        let without_keys = self.detached.without_keys();
-        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
+        let missing_keys_error = self.detached.missing_keys_error();
+        let outbound = self.sending()?.outbound().ok_or(missing_keys_error)?;
         let len = outbound.protect_rtp(header, payload, out)?;
         self.stats.rtp_sent.add(len);
         Ok(Transmit::new(path, len))
@@ -36,7 +36,7 @@ impl PeerTransport {
     /// Protects one compound RTCP packet and appends it to `out`.
     ///
     /// # Errors
-    /// [`SendError`]; `out` is then as it was.
+    /// [`SendError`]; `out` is then unchanged.
     pub fn send_rtcp(
         &mut self,
         now: Instant,
@@ -45,19 +45,19 @@ impl PeerTransport {
     ) -> Result<Transmit, SendError> {
         let now = self.advance(now);
         let path = self.sending_path(now)?;
-        let without_keys = self.detached.without_keys();
-        let outbound = self.sending()?.outbound().ok_or(without_keys)?;
+        let missing_keys_error = self.detached.missing_keys_error();
+        let outbound = self.sending()?.outbound().ok_or(missing_keys_error)?;
         let len = outbound.protect_rtcp(compound, out)?;
         self.stats.rtcp_sent.add(len);
         Ok(Transmit::new(path, len))
     }
 
-    /// Sends application data, an SCTP packet for example, in one DTLS record.
-    /// [`poll_transmit`](Self::poll_transmit) hands it out.
+    /// Sends application data, for example an SCTP packet, in one DTLS record.
+    /// [`poll_transmit`](Self::poll_transmit) returns the datagram.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`] above [`max_data_len`](Self::max_data_len), [`SendError::WouldBlock`] where
-    /// the queue is full.
+    /// [`SendError::TooLarge`] above [`max_data_len`](Self::max_data_len), [`SendError::WouldBlock`] if the
+    /// queue is full.
     pub fn send_data(&mut self, now: Instant, data: &[u8]) -> Result<(), SendError> {
         let now = self.advance(now);
         self.sending_path(now)?;

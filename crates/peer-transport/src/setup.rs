@@ -1,6 +1,6 @@
-//! Who sends the ClientHello: roles derived from `setup` (RFC 8842 section 5, RFC 4145 section 4).
+//! Derives the DTLS role from `setup` (RFC 8842 section 5, RFC 4145 section 4).
 //!
-//! Pure functions of what both sides said. Knows nothing about connections.
+//! Pure functions of the signalled values. Does not know connections.
 
 use ice_agent::IceRole;
 
@@ -9,16 +9,16 @@ use crate::config::Role;
 use crate::error::Error;
 use crate::parameters::{DescriptionKind, Setup};
 
-/// What we write into an offer: the offerer leaves the choice to the answerer unless told otherwise.
-pub(crate) const fn offered(wish: Role) -> Setup {
-    match wish {
+/// The `setup` value of an offer: the answerer chooses, unless the application requested a role.
+pub(crate) const fn offered(requested_role: Role) -> Setup {
+    match requested_role {
         Role::Auto => Setup::ActPass,
         Role::Client => Setup::Active,
         Role::Server => Setup::Passive,
     }
 }
 
-/// What an answer says once the role is known.
+/// The `setup` value of an answer with the derived role.
 pub(crate) const fn answered(role: DtlsRole) -> Setup {
     match role {
         DtlsRole::Client => Setup::Active,
@@ -26,29 +26,29 @@ pub(crate) const fn answered(role: DtlsRole) -> Setup {
     }
 }
 
-/// Our DTLS role, given what the peer wrote.
+/// Derives the local DTLS role from the peer's `setup`.
 ///
-/// `before` is our role in the association before, which an answer keeps where it has the choice: a
-/// browser refuses a description that turns the roles around under an unchanged fingerprint.
+/// `previous` is the local role in the previous association. An answer keeps it if it may choose, because a
+/// browser refuses a description that swaps the roles under an unchanged fingerprint.
 ///
 /// # Errors
-/// [`Error::RoleConflict`] where both sides insist on one role.
+/// [`Error::RoleConflict`] if both sides insist on the same role.
 pub(crate) fn derive(
     kind: DescriptionKind,
-    wish: Role,
-    theirs: Setup,
-    before: Option<DtlsRole>,
+    requested_role: Role,
+    remote: Setup,
+    previous: Option<DtlsRole>,
     ice: IceRole,
 ) -> Result<DtlsRole, Error> {
-    match (theirs, wish) {
+    match (remote, requested_role) {
         (Setup::Active, Role::Auto | Role::Server) | (Setup::ActPass, Role::Server) => Ok(DtlsRole::Server),
         (Setup::Passive, Role::Auto | Role::Client) | (Setup::ActPass, Role::Client) => Ok(DtlsRole::Client),
         (Setup::Active, Role::Client) | (Setup::Passive, Role::Server) => Err(Error::RoleConflict),
-        (Setup::ActPass, Role::Auto) => Ok(match (kind, before) {
+        (Setup::ActPass, Role::Auto) => Ok(match (kind, previous) {
             (_, Some(role)) => role,
             (DescriptionKind::Offer, None) => DtlsRole::Client,
-            // Nobody chose: parameters that were exchanged without offer and answer, as ORTC does. The
-            // controlling agent is the server there.
+            // Neither side chose: the parameters were exchanged without offer and answer, as in ORTC. There the
+            // controlling agent is the server.
             (DescriptionKind::Answer, None) => match ice {
                 IceRole::Controlling => DtlsRole::Server,
                 IceRole::Controlled => DtlsRole::Client,
@@ -67,13 +67,13 @@ mod tests {
     use ice_agent::IceRole;
 
     #[test]
-    fn the_answerer_becomes_the_client_unless_told_otherwise() {
+    fn answerer_defaults_to_dtls_client() {
         assert_eq!(derive(Offer, Role::Auto, Setup::ActPass, None, IceRole::Controlled), Ok(Client));
         assert_eq!(derive(Offer, Role::Server, Setup::ActPass, None, IceRole::Controlled), Ok(Server));
     }
 
     #[test]
-    fn the_peers_choice_gives_us_the_other_role() {
+    fn peer_choice_determines_opposite_role() {
         for kind in [Offer, Answer] {
             assert_eq!(derive(kind, Role::Auto, Setup::Active, None, IceRole::Controlling), Ok(Server));
             assert_eq!(derive(kind, Role::Auto, Setup::Passive, None, IceRole::Controlling), Ok(Client));
@@ -81,19 +81,19 @@ mod tests {
     }
 
     #[test]
-    fn two_sides_that_insist_on_one_role_are_told_so() {
+    fn same_role_on_both_sides_is_conflict() {
         let conflict = Err(Error::RoleConflict);
         assert_eq!(derive(Offer, Role::Client, Setup::Active, None, IceRole::Controlled), conflict);
         assert_eq!(derive(Answer, Role::Server, Setup::Passive, None, IceRole::Controlling), conflict);
     }
 
     #[test]
-    fn a_restart_that_may_choose_keeps_the_role_of_the_association_before() {
+    fn restart_keeps_previous_role() {
         assert_eq!(derive(Offer, Role::Auto, Setup::ActPass, Some(Server), IceRole::Controlled), Ok(Server));
     }
 
     #[test]
-    fn without_offer_and_answer_the_controlling_agent_is_the_server() {
+    fn without_offer_answer_controlling_agent_is_server() {
         assert_eq!(derive(Answer, Role::Auto, Setup::ActPass, None, IceRole::Controlling), Ok(Server));
         assert_eq!(derive(Answer, Role::Auto, Setup::ActPass, None, IceRole::Controlled), Ok(Client));
     }

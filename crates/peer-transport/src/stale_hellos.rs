@@ -1,14 +1,14 @@
-//! Hellos of associations that are over.
+//! Recognises hellos of associations that have ended.
 
 use std::collections::VecDeque;
 
-/// The randoms of the peer's hellos of associations that are over, so that a late duplicate is not taken
-/// for a new handshake.
+/// The randoms of the peer's hellos in ended associations, so that a late duplicate does not start a new
+/// handshake.
 #[derive(Default)]
 pub(crate) struct StaleHellos(VecDeque<[u8; 32]>);
 
 impl StaleHellos {
-    /// A datagram that is late by more than eight restarts is not worth a place.
+    /// A datagram that is late by more than eight restarts is not expected.
     const MAX: usize = 8;
 
     pub(crate) fn note(&mut self, random: Option<[u8; 32]>) {

@@ -1,38 +1,38 @@
-//! What was counted: packets, and every input that was dropped, by its reason.
+//! Counters: packets, and every dropped input by its reason.
 
 use std::time::Duration;
 
-/// Why an input was dropped. Dropping is all that happens: no input can fail.
+/// Why an input was dropped. Dropping is the only consequence: inputs never fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Discard {
     /// A datagram without bytes.
     Empty,
-    /// A first byte that belongs to no protocol spoken here (RFC 7983 section 7).
+    /// The first byte belongs to no supported protocol (RFC 7983 section 7).
     UnknownClass,
-    /// Neither STUN nor from a path on which the peer was authenticated.
+    /// Not STUN, and from a path on which the peer was never authenticated.
     UnknownPath,
-    /// Media or data before there are keys for it, or after the transport was closed.
+    /// Media or data before its keys exist, or after the transport was closed.
     NotReady,
-    /// More early DTLS datagrams than are kept until the remote parameters are known.
+    /// More early DTLS datagrams than the buffer stores before the remote parameters are known.
     EarlyBufferFull,
-    /// A late duplicate of a hello of an earlier association.
+    /// A late duplicate of an earlier association's hello.
     StaleHello,
     /// Application data beyond [`Config::max_queued_data`](crate::Config::max_queued_data).
     DataQueueFull,
-    /// ICE dropped it.
+    /// Dropped by ICE.
     Ice(ice_agent::Discard),
-    /// DTLS dropped it.
+    /// Dropped by DTLS.
     Dtls(dtls_core::Discard),
-    /// SRTP dropped it.
+    /// Dropped by SRTP.
     Srtp(srtp::Discard),
 }
 
-/// A snapshot of a transport's counters; all of them count from its creation.
+/// A snapshot of a transport's counters, counted from its creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Datagrams given to `handle_input`, and their bytes.
+    /// Datagrams passed to `handle_input`.
     pub received: Count,
     /// RTP packets that authenticated.
     pub rtp_received: Count,
@@ -48,13 +48,13 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// How many inputs were dropped for this reason.
+    /// Returns how many inputs were dropped for this reason.
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
         self.discarded.get(reason)
     }
 
-    /// Every reason that occurred, in the order of first occurrence.
+    /// Returns every reason that occurred, in the order of first occurrence.
     pub fn discards(&self) -> impl Iterator<Item = (Discard, u64)> + '_ {
         self.discarded.iter()
     }
@@ -64,18 +64,18 @@ impl Stats {
         self.discarded.add(reason, 1);
     }
 
-    /// Adds what the layer below counted by itself.
+    /// Adds a count of the lower layer.
     pub(crate) fn absorb(&mut self, reason: Discard, times: u64) {
         self.discarded.add(reason, times);
     }
 }
 
-/// Packets and bytes.
+/// A number of packets and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How many.
+    /// The number of packets.
     pub packets: u64,
-    /// Their bytes.
+    /// The sum of their bytes.
     pub bytes: u64,
 }
 
@@ -86,7 +86,7 @@ impl Count {
     }
 }
 
-/// As many rows as there are reasons, so a peer cannot make it grow.
+/// The table of counts. Its length is limited by the number of reasons, so a peer cannot make it grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Discarded(Vec<(Discard, u64)>);
 
@@ -115,7 +115,7 @@ mod tests {
     use super::{Discard, Stats};
 
     #[test]
-    fn each_reason_is_counted_by_itself() {
+    fn each_discard_reason_is_counted_separately() {
         let mut stats = Stats::default();
         stats.discard(Discard::Empty);
         stats.discard(Discard::UnknownPath);

@@ -1,16 +1,16 @@
-//! The deadlines that belong to the transport itself, by name.
+//! The names of the transport's own deadlines.
 
-/// What a deadline of the transport is for. ICE and DTLS have their own.
+/// The transport's own timers. ICE and DTLS have timers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// A restart has taken too long.
+    /// The restart has taken too long.
     RestartDeadline,
-    /// The silence of a peer that was offered a fresh handshake has lasted long enough to be judged.
+    /// The peer has been silent long enough during a fresh handshake for a verdict.
     RetainedVerdict,
-    /// A peer that is not heard under the old keys any more has moved.
+    /// No more traffic arrives under the old keys, so the peer has moved.
     QuietMove,
-    /// The old keys have read what was still on its way.
+    /// The old keys have read the packets in flight and are erased.
     DrainEnd,
-    /// A certificate of our own runs out.
+    /// A local certificate expires soon.
     CertificateExpiry,
 }

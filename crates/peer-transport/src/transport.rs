@@ -1,8 +1,8 @@
-//! One peer: ICE, DTLS and SRTP composed into a transport (the shape is that of ORTC's).
+//! One peer: ICE, DTLS and SRTP combined into one transport, in the shape of ORTC's transports.
 //!
-//! Commands first, then the five verbs, then what can be asked. What is sent is in `sending`, who gets a received
-//! packet in `reception`, what the layers answer in `route`, restarts are in `restart` and `handover`, the end is in
-//! `phase`.
+//! Commands first, then the five verbs, then the accessors. `sending` protects outgoing media, `reception`
+//! assigns received packets to associations, `route` translates the events of the lower layers, `restart` and
+//! `handover` replace the association, and `phase` closes or fails the transport.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,43 +20,44 @@ use crate::error::Error;
 use crate::event::{Event, Side, State};
 use crate::events::Events;
 use crate::expiry::Expiry;
-use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, Signalling, Stage};
+use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, RestartState, Signalling};
 use crate::media::{Datagram, Media, Transmit};
-use crate::names::Names;
 use crate::parameters::{IceOptions, Parameters};
 use crate::phase::Phase;
 use crate::setup;
 use crate::stale_hellos::StaleHellos;
 use crate::stats::{Discard, Stats};
+use crate::tls_id_generator::TlsIdGenerator;
 
 //= rfc5764-3-session-per-ports
 /// A transport to one remote peer, from UDP datagrams to decrypted media and back.
 ///
-/// It owns no socket, clock, thread or entropy. Datagrams and time go in
-/// ([`handle_input`](Self::handle_input), [`handle_timeout`](Self::handle_timeout)), datagrams, events and
-/// the next deadline come out ([`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event),
-/// [`poll_timeout`](Self::poll_timeout)), in any order and as often as one likes. Received media is handed
-/// out by `handle_input` itself, decrypted in the caller's buffer.
+/// It owns no socket, clock, thread or random number generator. The inputs are
+/// [`handle_input`](Self::handle_input) and [`handle_timeout`](Self::handle_timeout); the outputs are
+/// [`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event) and
+/// [`poll_timeout`](Self::poll_timeout). They may be called in any order and any number of times.
+/// `handle_input` returns received media, decrypted in the caller's buffer.
 ///
-/// Every command and input takes the time; a time before the latest one counts as the latest one.
+/// Every command and input takes the current time. A time earlier than the latest one is replaced by the latest
+/// one.
 pub struct PeerTransport {
     pub(crate) config: Arc<Config>,
     pub(crate) now: Instant,
     pub(crate) phase: Phase,
-    pub(crate) announced: State,
+    pub(crate) reported_state: State,
     pub(crate) ice: Agent,
-    pub(crate) names: Names,
+    pub(crate) tls_ids: TlsIdGenerator,
     pub(crate) signalling: Signalling,
-    /// Of which end of a certificate the application knows.
-    pub(crate) expiry_told: Option<SystemTime>,
+    /// The expiry date that was last reported to the application.
+    pub(crate) expiry_reported: Option<SystemTime>,
     pub(crate) restart_options: RestartOptions,
-    /// The policy of the restart that we offered.
+    /// The policy of the restart that the local side offered.
     pub(crate) policy: DtlsRestart,
     pub(crate) current: Current,
     pub(crate) restart: Option<Restart>,
     pub(crate) draining: Option<Draining>,
     pub(crate) early: EarlyHello,
-    /// Where the latest DTLS datagram came from.
+    /// The path of the latest DTLS datagram.
     pub(crate) dtls_path: Option<Path>,
     next_association: Association,
     pub(crate) stale: StaleHellos,
@@ -64,20 +65,20 @@ pub struct PeerTransport {
     pub(crate) outbox: VecDeque<(Path, Vec<u8>)>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) detached: Detached,
-    /// Counts what may have changed the names and paths that ICE answers to.
+    /// Incremented by each change that may affect the ufrags and paths of the ICE agent.
     pub(crate) ice_changes: u64,
     pub(crate) stats: Stats,
 }
 
 impl PeerTransport {
-    /// A transport that waits for its peer.
+    /// Creates a transport that waits for its peer's parameters.
     ///
-    /// `certificates` is the identity, in order of preference. An empty list generates one certificate,
-    /// ECDSA P-256 and valid for 30 days, where [`Config::wall_clock`] tells the date.
+    /// `certificates` is the local identity, in order of preference. For an empty list the transport generates
+    /// one ECDSA P-256 certificate, valid for 30 days from the date of [`Config::wall_clock`].
     ///
     /// # Errors
-    /// [`Error::NoCertificate`] where there is none and none can be dated; [`Error::Certificate`] where
-    /// generating one failed.
+    /// [`Error::NoCertificate`] if the list is empty and there is no wall clock; [`Error::Certificate`] if
+    /// generating a certificate failed.
     pub fn new(
         now: Instant,
         config: impl Into<Arc<Config>>,
@@ -93,23 +94,23 @@ impl PeerTransport {
             (true, None) => return Err(Error::NoCertificate),
         };
         let ice_seed = seed.derive(0);
-        let mut names = Names::new(seed);
+        let mut tls_ids = TlsIdGenerator::new(seed);
         let role = config.ice_role.unwrap_or(IceRole::Controlling);
         let local = LocalDtls {
             expiry: Expiry::of(&certificates, &config),
             certificates,
-            wish: config.dtls_role,
+            requested_role: config.dtls_role,
             setup: setup::offered(config.dtls_role),
-            tls_id: Some(names.tls_id()),
+            tls_id: Some(tls_ids.generate()),
         };
         Ok(Self {
             now,
             phase: Phase::Open,
-            announced: State::New,
+            reported_state: State::New,
             ice: Agent::new(now, Arc::clone(&config.ice), role, ice_seed),
-            names,
+            tls_ids,
             signalling: Signalling { local, remote: None },
-            expiry_told: None,
+            expiry_reported: None,
             restart_options: config.restart.clone(),
             policy: config.restart.dtls,
             current: Current::Absent,
@@ -129,14 +130,15 @@ impl PeerTransport {
         })
     }
 
-    /// The end of our newest certificates, as long as the application has not been told of it.
-    pub(crate) fn untold_expiry(&self) -> Option<Expiry> {
+    /// The earliest expiry of the current certificates, unless it was already reported.
+    pub(crate) fn unreported_expiry(&self) -> Option<Expiry> {
         let expiry = self.signalling.local.expiry.filter(|_| self.phase != Phase::Closed);
-        expiry.filter(|expiry| self.expiry_told != Some(expiry.not_after))
+        expiry.filter(|expiry| self.expiry_reported != Some(expiry.not_after))
     }
 
-    /// What to tell the peer: of the newest generation, as an offer before the peer's parameters are set
-    /// and as an answer after an offer of the peer's was.
+    /// Returns the parameters to signal to the peer, those of the newest generation.
+    ///
+    /// They are an offer until the peer's parameters are set, and an answer after the peer's offer was set.
     #[must_use]
     pub fn local_parameters(&self) -> Parameters {
         let local = &self.signalling.local;
@@ -153,10 +155,10 @@ impl PeerTransport {
         }
     }
 
-    /// A candidate of ours: the base is the socket's address, see [`Candidate::with_base`].
+    /// Adds a local candidate. Its base is the socket's address, see [`Candidate::with_base`].
     ///
     /// # Errors
-    /// [`Error::Ice`] where it cannot work or there are too many.
+    /// [`Error::Ice`] if the candidate is unusable or there are too many.
     pub fn add_local_candidate(&mut self, now: Instant, candidate: Candidate) -> Result<(), Error> {
         let now = self.advance(now);
         let added = self.ice.add_local_candidate(now, candidate);
@@ -164,17 +166,17 @@ impl PeerTransport {
         Ok(added?)
     }
 
-    /// The candidate's socket is gone.
+    /// Removes a local candidate whose socket was closed.
     pub fn remove_local_candidate(&mut self, now: Instant, candidate: &Candidate) {
         let now = self.advance(now);
         self.ice.remove_local_candidate(now, candidate);
         self.route(now);
     }
 
-    /// A candidate of the peer's. `ufrag` names the generation that it belongs to, `None` the newest.
+    /// Adds a candidate of the peer. `ufrag` selects its generation; `None` means the newest.
     ///
     /// # Errors
-    /// [`Error::Ice`] where it cannot work, belongs to nobody, or there are too many.
+    /// [`Error::Ice`] if the candidate is unusable, its ufrag is unknown, or there are too many.
     pub fn add_remote_candidate(
         &mut self,
         now: Instant,
@@ -187,14 +189,14 @@ impl PeerTransport {
         Ok(added?)
     }
 
-    /// No more candidates of ours will come (RFC 8838 section 13).
+    /// Signals that no more local candidates will follow (RFC 8838 section 13).
     pub fn end_of_local_candidates(&mut self, now: Instant) {
         let now = self.advance(now);
         self.ice.end_of_local_candidates(now);
         self.route(now);
     }
 
-    /// No more candidates of the peer's will come. `ufrag` as in
+    /// Signals that no more candidates of the peer will follow. `ufrag` as in
     /// [`add_remote_candidate`](Self::add_remote_candidate).
     pub fn end_of_remote_candidates(&mut self, now: Instant, ufrag: Option<&Ufrag>) {
         let now = self.advance(now);
@@ -202,15 +204,15 @@ impl PeerTransport {
         self.route(now);
     }
 
-    /// Takes back our consent to receive: the peer's checks are answered with 403 from now on, and nothing
-    /// more is sent (RFC 7675 section 5.2).
+    /// Revokes the local consent to receive: the peer's checks are answered with 403, and sending stops (RFC
+    /// 7675 section 5.2).
     pub fn revoke_consent(&mut self, now: Instant) {
         let now = self.advance(now);
         self.ice.revoke_consent(now);
         self.route(now);
     }
 
-    /// Ends everything: close_notify on the selected pair, then silence. A restart opens the transport anew.
+    /// Closes the transport: sends close_notify on the selected pair, then nothing more. A restart reopens it.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
         if self.phase == Phase::Closed {
@@ -219,23 +221,23 @@ impl PeerTransport {
         let path = self.ice.permission(now).map(|permission| permission.path);
         if let Current::Established(mut association) = std::mem::replace(&mut self.current, Current::Absent) {
             association.connection.close(now);
-            self.keep_last_words(path, &mut association.connection);
+            self.queue_final_datagrams(path, &mut association.connection);
             self.events
                 .push(Event::AssociationClosed { association: association.identity.number, by: Side::Local });
         }
-        if let Some(Restart { stage: Stage::Moving(mut next), .. }) = self.restart.take() {
+        if let Some(Restart { state: RestartState::Unconfirmed(mut next), .. }) = self.restart.take() {
             next.connection.close(now);
-            self.keep_last_words(path, &mut next.connection);
+            self.queue_final_datagrams(path, &mut next.connection);
             self.events.push(Event::AssociationClosed { association: next.identity.number, by: Side::Local });
         }
         self.end(now, Phase::Closed);
         self.route(now);
     }
 
-    /// A received datagram. Media comes back at once, decrypted in the datagram's own bytes.
+    /// Processes a received datagram and returns its media, decrypted in the datagram's own bytes.
     ///
-    /// What is due at `now` is done first, so a socket that is never idle still sees every deadline.
-    /// Bytes that fit nowhere are counted in [`stats`](Self::stats) by their reason.
+    /// First runs the timers that are due at `now`, so deadlines fire even on a socket that is never idle.
+    /// Unusable input is counted by its reason in [`stats`](Self::stats).
     pub fn handle_input<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
         let now = self.advance(now);
         if self.poll_timeout().is_some_and(|deadline| deadline <= now) {
@@ -261,18 +263,18 @@ impl PeerTransport {
         media
     }
 
-    /// Does what is due at `now`.
+    /// Runs the timers that are due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
         self.ice.handle_timeout(now);
         self.for_each_connection(|connection| connection.handle_timeout(now));
         self.route(now);
-        self.meet_deadlines(now);
+        self.handle_deadlines(now);
         self.route(now);
     }
 
-    /// Appends the next datagram to send to `buf`: the last [`Transmit::len`] bytes of it.
-    /// Media is not among them: `send_rtp` and `send_rtcp` hand it out themselves.
+    /// Appends the next datagram to send to `buf`: its last [`Transmit::len`] bytes. Media is returned by
+    /// `send_rtp` and `send_rtcp` instead.
     pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
         if let Some(transmit) = self.ice.poll_transmit(buf) {
             return Some(Transmit::new(transmit.path, transmit.len));
@@ -284,12 +286,12 @@ impl PeerTransport {
         self.poll_dtls(buf)
     }
 
-    /// The next thing that happened.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called; `None` when nothing is due ever.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), or `None` if no timer is set.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.phase == Phase::Closed {
@@ -300,43 +302,43 @@ impl PeerTransport {
         [self.ice.poll_timeout(), connections, own].into_iter().flatten().min()
     }
 
-    /// The state, as the last event about it said.
+    /// The state that was last reported by an event.
     #[must_use]
     pub const fn state(&self) -> State {
-        self.announced
+        self.reported_state
     }
 
-    /// The ICE agent, to look at.
+    /// The ICE agent, read-only.
     #[must_use]
     pub const fn ice(&self) -> &Agent {
         &self.ice
     }
 
-    /// The association that sends.
+    /// The association that protects outgoing traffic.
     #[must_use]
     pub fn association(&self) -> Option<Association> {
         self.current.established().map(|association| association.identity.number)
     }
 
-    /// The SRTP profile of the association that sends.
+    /// The SRTP profile of the sending association.
     #[must_use]
     pub fn srtp_profile(&self) -> Option<Profile> {
         self.current.established().and_then(Established::profile)
     }
 
-    /// What the DTLS handshake of the association that sends has settled: version, cipher suite, key exchange group.
+    /// The negotiated parameters of the sending association: version, cipher suite, key exchange group.
     #[must_use]
     pub fn negotiated(&self) -> Option<Negotiated> {
         self.current.established().map(|association| association.negotiated)
     }
 
-    /// The peer's certificate as DER, of the association that sends.
+    /// The peer's certificate in the sending association, as DER.
     #[must_use]
     pub fn remote_certificate(&self) -> Option<&[u8]> {
         self.current.established().and_then(|association| association.connection.remote_certificate())
     }
 
-    /// The pair that everything is sent on.
+    /// The pair that carries outgoing traffic.
     #[must_use]
     pub fn selected_pair(&self) -> Option<ice_agent::Pair> {
         self.ice.selected_pair()
@@ -348,28 +350,28 @@ impl PeerTransport {
         self.restart.as_ref().map_or_else(|| self.ice.generation(), |restart| restart.generation)
     }
 
-    /// The largest argument of [`send_data`](Self::send_data), in bytes.
+    /// The largest `data` that [`send_data`](Self::send_data) accepts, in bytes.
     #[must_use]
     pub fn max_data_len(&self) -> Option<usize> {
         self.current.established().map(|association| association.connection.max_data_len())
     }
 
-    /// By how many bytes protection makes an RTP packet longer.
+    /// The number of bytes that SRTP protection adds to an RTP packet.
     #[must_use]
     pub fn rtp_overhead(&self) -> Option<usize> {
         self.srtp_profile().map(Profile::rtp_tag_len)
     }
 
-    /// Exports keying material of the association that sends (RFC 5705).
+    /// Exports keying material of the sending association (RFC 5705).
     ///
     /// # Errors
-    /// [`Error::NotConnected`] without one; [`Error::Dtls`] for a length that cannot be exported.
+    /// [`Error::NotConnected`] without an association; [`Error::Dtls`] for a length that cannot be exported.
     pub fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Result<(), Error> {
         let association = self.current.established().ok_or(Error::NotConnected)?;
         Ok(association.connection.export(label, context, out)?)
     }
 
-    /// The counters, those of the layers below included.
+    /// Returns the counters, including those of the lower layers.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
@@ -391,7 +393,7 @@ impl PeerTransport {
     }
 
     pub(crate) fn advance(&mut self, now: Instant) -> Instant {
-        // A `now` that goes back is treated as the latest one.
+        // A time earlier than the latest one counts as the latest one.
         if now.checked_duration_since(self.now).is_some() {
             self.now = now;
         }

@@ -1,6 +1,6 @@
-//! Does a DTLS association outlive an ICE restart? Signalling is asked first, silence last.
+//! Decides whether a DTLS association outlives an ICE restart: by signalling first, by silence last.
 //!
-//! Pure decisions about plain values; the owner applies them. Knows nothing about sockets or records.
+//! Pure decisions about plain values; the owner applies them. Does not know sockets or records.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use crate::association::DtlsRole;
 use crate::config::{DtlsRestart, RetainedVerdict};
 use crate::parameters::TlsId;
 
-/// What signalling told about one side's end of an association (RFC 8842 section 3).
+/// The signalled parameters of one side of an association (RFC 8842 section 3).
 #[derive(Clone, Debug)]
-pub(crate) struct Signalled {
+pub(crate) struct SignalledSide {
     pub(crate) tls_id: Option<TlsId>,
     pub(crate) fingerprints: Vec<Fingerprint>,
     pub(crate) role: DtlsRole,
 }
 
-impl Signalled {
-    /// Equal sets of fingerprints name the same certificates in whatever order.
+impl SignalledSide {
+    /// Compares the sets of fingerprints; their order has no meaning.
     fn same_certificates(&self, other: &Self) -> bool {
         self.fingerprints.iter().all(|fingerprint| other.fingerprints.contains(fingerprint))
             && other.fingerprints.iter().all(|fingerprint| self.fingerprints.contains(fingerprint))
@@ -30,81 +30,88 @@ impl Signalled {
     }
 }
 
-/// Both ends of an association, as signalled.
+/// The signalled parameters of both sides of an association.
 #[derive(Clone, Debug)]
-pub(crate) struct Ends {
-    pub(crate) ours: Signalled,
-    pub(crate) theirs: Signalled,
+pub(crate) struct SignalledParameters {
+    pub(crate) local: SignalledSide,
+    pub(crate) remote: SignalledSide,
 }
 
-/// What signalling says about the association of the generation before.
+/// The decision of signalling about the previous association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BySignalling {
-    /// It stays: no ClientHello is sent.
+pub(crate) enum SignallingDecision {
+    /// Retained: no ClientHello is sent.
     Retained,
-    /// It ends with the new one: only the handshake's deadline ends the wait for it.
+    /// Replaced by a fresh handshake: only the handshake deadline ends the wait for it.
     Fresh,
-    /// It does not say: a fresh handshake is attempted while the association goes on.
+    /// Undecided: a fresh handshake is attempted while the previous association carries media.
     Open,
 }
 
-/// Compares what was signalled for the generation before with what is signalled for the new one.
-pub(crate) fn by_signalling(before: &Ends, after: &Ends, policy: DtlsRestart) -> BySignalling {
-    let theirs_changed = before.theirs.role != after.theirs.role
-        || !before.theirs.same_certificates(&after.theirs)
-        || (before.theirs.tls_id != after.theirs.tls_id && after.theirs.tls_id.is_some());
-    if theirs_changed {
-        return BySignalling::Fresh;
+/// Compares the parameters signalled for the previous generation with those of the new one.
+pub(crate) fn decide_by_signalling(
+    before: &SignalledParameters,
+    after: &SignalledParameters,
+    policy: DtlsRestart,
+) -> SignallingDecision {
+    let remote_changed = before.remote.role != after.remote.role
+        || !before.remote.same_certificates(&after.remote)
+        || (before.remote.tls_id != after.remote.tls_id && after.remote.tls_id.is_some());
+    if remote_changed {
+        return SignallingDecision::Fresh;
     }
-    let both_tls_ids_kept = before.theirs.same_tls_id(&after.theirs) && before.ours.same_tls_id(&after.ours);
-    let nothing_of_ours_changed =
-        before.ours.same_certificates(&after.ours) && before.ours.tls_id == after.ours.tls_id;
-    if both_tls_ids_kept || (policy == DtlsRestart::OnChange && nothing_of_ours_changed) {
-        return BySignalling::Retained;
+    let both_tls_ids_kept =
+        before.remote.same_tls_id(&after.remote) && before.local.same_tls_id(&after.local);
+    let local_unchanged =
+        before.local.same_certificates(&after.local) && before.local.tls_id == after.local.tls_id;
+    if both_tls_ids_kept || (policy == DtlsRestart::OnChange && local_unchanged) {
+        return SignallingDecision::Retained;
     }
-    BySignalling::Open
+    SignallingDecision::Open
 }
 
-/// What an open attempt has seen so far of the peer's opinion.
+/// The observed progress of an open attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempted {
-    /// Since when the new pair works for both sides, as far as we know, and we transmit or wait for a
-    /// ClientHello.
+pub(crate) struct AttemptProgress {
+    /// When the new pair became usable for both sides, as far as known, and the attempt started to send or
+    /// await the ClientHello.
     pub(crate) since: Instant,
-    /// The role in which we try.
+    /// The local role in the attempt.
     pub(crate) role: DtlsRole,
-    /// How often the ClientHello was transmitted.
+    /// How often the ClientHello was sent.
     pub(crate) transmissions: u32,
 }
 
-impl Attempted {
-    /// When the silence will have lasted long enough.
-    pub(crate) fn silent_until(&self, rule: &RetainedVerdict) -> Instant {
+impl AttemptProgress {
+    /// When the silence has lasted long enough.
+    pub(crate) fn silence_end(&self, rule: &RetainedVerdict) -> Instant {
         self.since + rule.silence
     }
 
-    /// Whether a peer from which not one byte of the new association came has kept the old one.
+    /// Whether a peer that sent no byte of the new association has retained the old one.
     pub(crate) fn is_retained(&self, now: Instant, rule: &RetainedVerdict) -> bool {
         let asked_enough = match self.role {
             DtlsRole::Client => self.transmissions >= rule.transmissions,
             DtlsRole::Server => true,
         };
-        asked_enough && now >= self.silent_until(rule)
+        asked_enough && now >= self.silence_end(rule)
     }
 }
 
-/// For how long nothing of the old generation must be heard before the side whose last flight may
-/// be lost takes the peer to have moved: two round trips, and never less than the timer in which a
-/// peer that misses the flight repeats its own.
+/// The time without traffic of the old generation after which the side whose final flight may be lost assumes
+/// that the peer has moved.
+///
+/// Two round trips, and at least the time after which a peer that misses the flight retransmits its own.
 pub(crate) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
     const FLOOR: Duration = Duration::from_millis(200);
     round_trip_time.map_or(FLOOR * 2, |rtt| (rtt * 2).max(FLOOR))
 }
 
-/// How old traffic under the kept keys may be and still prove that the peer kept them too: two round
-/// trips, and never less than the time between two reports (RFC 3550 section 6.2), which is all that a
-/// muted peer sends. On a short path two round trips pass between any two packets. A peer that began
-/// anew dropped the old keys long before silence is judged.
+/// The maximum age of traffic that proves that the peer retained the keys.
+///
+/// Two round trips, and at least the interval of RTCP reports (RFC 3550 section 6.2), which are all that a
+/// muted peer sends. On a short path any two packets are more than two round trips apart. A peer that restarted
+/// dropped the old keys long before the silence is evaluated.
 pub(crate) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
     const FLOOR: Duration = Duration::from_secs(1);
     round_trip_time.map_or(FLOOR, |rtt| (rtt * 2).max(FLOOR))
@@ -114,84 +121,90 @@ pub(crate) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
 mod tests {
     use super::*;
 
-    fn signalled(tls_id: Option<&str>, certificate: u8, role: DtlsRole) -> Signalled {
+    fn side(tls_id: Option<&str>, certificate: u8, role: DtlsRole) -> SignalledSide {
         let fingerprint = format!("sha-256 {}", vec![format!("{certificate:02X}"); 32].join(":"));
-        Signalled {
+        SignalledSide {
             tls_id: tls_id.map(|name| name.repeat(20).parse().unwrap()),
             fingerprints: vec![fingerprint.parse().unwrap()],
             role,
         }
     }
 
-    fn ends(ours: Option<&str>, theirs: Option<&str>) -> Ends {
-        Ends { ours: signalled(ours, 1, DtlsRole::Client), theirs: signalled(theirs, 2, DtlsRole::Server) }
-    }
-
-    #[test]
-    fn both_tls_ids_as_before_retain_the_association() {
-        let same = ends(Some("a"), Some("b"));
-        assert_eq!(by_signalling(&same, &same, DtlsRestart::Always), BySignalling::Retained);
-    }
-
-    #[test]
-    fn a_new_tls_id_of_the_peer_promises_a_fresh_handshake() {
-        let before = ends(Some("a"), Some("b"));
-        for after in [ends(Some("a"), Some("c")), ends(Some("d"), Some("c"))] {
-            assert_eq!(by_signalling(&before, &after, DtlsRestart::OnChange), BySignalling::Fresh);
+    fn parameters(local: Option<&str>, remote: Option<&str>) -> SignalledParameters {
+        SignalledParameters {
+            local: side(local, 1, DtlsRole::Client),
+            remote: side(remote, 2, DtlsRole::Server),
         }
     }
 
     #[test]
-    fn another_certificate_or_role_of_the_peer_promises_a_fresh_handshake() {
-        let before = ends(None, None);
+    fn unchanged_tls_ids_retain_association() {
+        let same = parameters(Some("a"), Some("b"));
+        assert_eq!(decide_by_signalling(&same, &same, DtlsRestart::Always), SignallingDecision::Retained);
+    }
+
+    #[test]
+    fn new_peer_tls_id_requires_fresh_handshake() {
+        let before = parameters(Some("a"), Some("b"));
+        for after in [parameters(Some("a"), Some("c")), parameters(Some("d"), Some("c"))] {
+            assert_eq!(
+                decide_by_signalling(&before, &after, DtlsRestart::OnChange),
+                SignallingDecision::Fresh
+            );
+        }
+    }
+
+    #[test]
+    fn changed_peer_certificate_or_role_requires_handshake() {
+        let before = parameters(None, None);
         let mut rotated = before.clone();
-        rotated.theirs = signalled(None, 3, DtlsRole::Server);
-        assert_eq!(by_signalling(&before, &rotated, DtlsRestart::Always), BySignalling::Fresh);
+        rotated.remote = side(None, 3, DtlsRole::Server);
+        assert_eq!(decide_by_signalling(&before, &rotated, DtlsRestart::Always), SignallingDecision::Fresh);
         let mut turned = before.clone();
-        turned.theirs.role = DtlsRole::Client;
-        assert_eq!(by_signalling(&before, &turned, DtlsRestart::Always), BySignalling::Fresh);
+        turned.remote.role = DtlsRole::Client;
+        assert_eq!(decide_by_signalling(&before, &turned, DtlsRestart::Always), SignallingDecision::Fresh);
     }
 
     #[test]
-    fn a_peer_without_tls_id_and_with_the_same_certificate_leaves_it_open() {
-        let same = ends(None, None);
-        assert_eq!(by_signalling(&same, &same, DtlsRestart::Always), BySignalling::Open);
-        assert_eq!(by_signalling(&same, &same, DtlsRestart::OnChange), BySignalling::Retained);
+    fn unchanged_peer_without_tls_id_follows_policy() {
+        let same = parameters(None, None);
+        assert_eq!(decide_by_signalling(&same, &same, DtlsRestart::Always), SignallingDecision::Open);
+        assert_eq!(decide_by_signalling(&same, &same, DtlsRestart::OnChange), SignallingDecision::Retained);
     }
 
     #[test]
-    fn our_own_rotation_is_attempted_whatever_the_policy() {
-        let before = ends(None, None);
+    fn local_rotation_is_attempted_under_on_change() {
+        let before = parameters(None, None);
         let mut after = before.clone();
-        after.ours = signalled(None, 9, DtlsRole::Client);
-        assert_eq!(by_signalling(&before, &after, DtlsRestart::OnChange), BySignalling::Open);
+        after.local = side(None, 9, DtlsRole::Client);
+        assert_eq!(decide_by_signalling(&before, &after, DtlsRestart::OnChange), SignallingDecision::Open);
     }
 
     #[test]
-    fn the_order_of_fingerprints_means_nothing() {
-        let mut before = ends(None, None);
-        before.theirs.fingerprints.extend(signalled(None, 7, DtlsRole::Server).fingerprints);
+    fn fingerprint_order_is_ignored() {
+        let mut before = parameters(None, None);
+        before.remote.fingerprints.extend(side(None, 7, DtlsRole::Server).fingerprints);
         let mut after = before.clone();
-        after.theirs.fingerprints.reverse();
-        assert_eq!(by_signalling(&before, &after, DtlsRestart::Always), BySignalling::Open);
+        after.remote.fingerprints.reverse();
+        assert_eq!(decide_by_signalling(&before, &after, DtlsRestart::Always), SignallingDecision::Open);
     }
 
     #[test]
-    fn eight_transmissions_over_four_seconds_are_enough_and_less_of_either_is_not() {
+    fn retained_verdict_needs_transmissions_and_silence() {
         let rule = RetainedVerdict::default();
         let since = Instant::now();
         let at = |millis| since + Duration::from_millis(millis);
-        let tried = |transmissions| Attempted { since, role: DtlsRole::Client, transmissions };
-        assert!(tried(8).is_retained(at(4000), &rule));
-        assert!(!tried(7).is_retained(at(4000), &rule));
-        assert!(!tried(8).is_retained(at(3999), &rule));
-        let waiting = Attempted { since, role: DtlsRole::Server, transmissions: 0 };
+        let attempt = |transmissions| AttemptProgress { since, role: DtlsRole::Client, transmissions };
+        assert!(attempt(8).is_retained(at(4000), &rule));
+        assert!(!attempt(7).is_retained(at(4000), &rule));
+        assert!(!attempt(8).is_retained(at(3999), &rule));
+        let waiting = AttemptProgress { since, role: DtlsRole::Server, transmissions: 0 };
         assert!(waiting.is_retained(at(4000), &rule));
         assert!(!waiting.is_retained(at(3999), &rule));
     }
 
     #[test]
-    fn quiet_is_two_round_trips_and_no_less_than_a_repeated_flight_takes() {
+    fn quiet_time_is_two_round_trips_or_200_ms() {
         assert_eq!(quiet_time(Some(Duration::from_millis(300))), Duration::from_millis(600));
         assert_eq!(quiet_time(Some(Duration::from_millis(1))), Duration::from_millis(200));
         assert_eq!(quiet_time(None), Duration::from_millis(400));

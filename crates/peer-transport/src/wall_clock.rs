@@ -1,12 +1,12 @@
-//! The calendar, as far as somebody tells us: no layer below the driver reads a clock.
+//! The calendar date for a given instant, provided by the application: no layer below the driver reads a clock.
 
 use std::time::{Instant, SystemTime};
 
-/// What the calendar said at one moment, from which follows what it says at any other.
+/// A date at one instant, from which the date at any other instant follows.
 ///
-/// Made once and shared with a [`Config`](crate::Config), it stays true however late a peer comes:
-/// `WallClock::new(Instant::now(), SystemTime::now())`. A calendar that is set right afterwards, or a machine that
-/// sleeps, is not noticed.
+/// Create it once and share it in a [`Config`](crate::Config); it is also valid for peers that are added later:
+/// `WallClock::new(Instant::now(), SystemTime::now())`. Later corrections of the system clock, and the sleep of
+/// the machine, are not noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallClock {
     moment: Instant,
@@ -14,13 +14,13 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// The calendar says `date` at `moment`.
+    /// Creates a clock that reads `date` at `moment`.
     #[must_use]
     pub const fn new(moment: Instant, date: SystemTime) -> Self {
         Self { moment, date }
     }
 
-    /// What the calendar says at `moment`.
+    /// Returns the date at `moment`.
     #[must_use]
     pub fn date(&self, moment: Instant) -> SystemTime {
         let date = match moment.checked_duration_since(self.moment) {
@@ -30,7 +30,8 @@ impl WallClock {
         date.unwrap_or(self.date)
     }
 
-    /// When the calendar says `date`; not before our own moment, and `None` where no [`Instant`] lies that far ahead.
+    /// Returns the instant of `date`, at the earliest the clock's own instant. `None` if no [`Instant`] is that
+    /// far ahead.
     pub(crate) fn moment(&self, date: SystemTime) -> Option<Instant> {
         let ahead = date.duration_since(self.date).unwrap_or_default();
         self.moment.checked_add(ahead)
@@ -43,14 +44,14 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn dates_and_moments_lie_as_far_from_what_was_told_as_each_other() {
+    fn date_and_moment_are_inverse() {
         let seconds = Duration::from_secs;
         let (early, date) = (Instant::now(), SystemTime::UNIX_EPOCH + seconds(1000));
-        let told = early + seconds(100);
-        let clock = WallClock::new(told, date + seconds(100));
+        let known = early + seconds(100);
+        let clock = WallClock::new(known, date + seconds(100));
         assert_eq!(clock.date(early), date);
-        assert_eq!(clock.date(told + seconds(7)), date + seconds(107));
-        assert_eq!(clock.moment(date + seconds(107)), Some(told + seconds(7)));
-        assert_eq!(clock.moment(date), Some(told), "what is past is due at once");
+        assert_eq!(clock.date(known + seconds(7)), date + seconds(107));
+        assert_eq!(clock.moment(date + seconds(107)), Some(known + seconds(7)));
+        assert_eq!(clock.moment(date), Some(known), "a past date maps to the own instant");
     }
 }

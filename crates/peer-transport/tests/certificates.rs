@@ -1,4 +1,4 @@
-//! The dates of a transport's own certificates.
+//! Expiry of local certificates.
 
 mod pair;
 
@@ -13,18 +13,18 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const SOON: Duration = Duration::from_secs(20);
 
-/// Alice's certificate will be spoken of in so long a time.
-fn told_in(left: Duration) -> Config {
+/// A configuration under which the expiry of Alice's certificate is reported after `left`.
+fn reported_after(left: Duration) -> Config {
     let date = pair::today() + MONTH - DAY - left;
     Config { wall_clock: Some(WallClock::new(pair::start(), date)), ..Config::default() }
 }
 
-fn ends(pair: &Pair) -> Vec<SystemTime> {
-    let ends = pair.peer(Alice).events.iter().filter_map(|event| match event {
+fn reported_expiries(pair: &Pair) -> Vec<SystemTime> {
+    let reported_expiries = pair.peer(Alice).events.iter().filter_map(|event| match event {
         Event::CertificateExpiring { not_after } => Some(*not_after),
         _ => None,
     });
-    ends.collect()
+    reported_expiries.collect()
 }
 
 fn connected(config: Config) -> Pair {
@@ -35,54 +35,54 @@ fn connected(config: Config) -> Pair {
 }
 
 #[test]
-fn the_end_of_a_certificate_is_told_once_a_day_before_it_and_ends_nothing() {
-    let mut pair = connected(told_in(SOON));
+fn certificate_expiry_is_reported_once_a_day_ahead() {
+    let mut pair = connected(reported_after(SOON));
     pair.run_for(SOON.saturating_sub(Duration::from_secs(2)));
-    assert!(ends(&pair).is_empty());
+    assert!(reported_expiries(&pair).is_empty());
     pair.run_for(Duration::from_secs(2));
-    assert_eq!(ends(&pair), [pair::today() + MONTH]);
+    assert_eq!(reported_expiries(&pair), [pair::today() + MONTH]);
     pair.run_for(SOON);
-    assert_eq!(ends(&pair).len(), 1);
+    assert_eq!(reported_expiries(&pair).len(), 1);
     assert!(pair.both(State::Connected));
 }
 
 #[test]
-fn a_restart_with_another_certificate_has_an_end_of_its_own() {
-    let mut pair = connected(told_in(SOON));
+fn rotated_certificate_reports_its_own_expiry() {
+    let mut pair = connected(reported_after(SOON));
     pair.run_for(SOON);
     let next = Certificate::generate(pair::today() + SOON, MONTH).unwrap();
     let certificates = RestartCertificates::Rotate(vec![next.clone()]);
     pair.restart(Alice, RestartOptions { certificates, ..RestartOptions::default() });
     pair.run_for(2 * SOON + Duration::from_secs(2));
-    assert_eq!(ends(&pair), [pair::today() + MONTH, next.not_after()]);
+    assert_eq!(reported_expiries(&pair), [pair::today() + MONTH, next.not_after()]);
     assert!(pair.both(State::Connected));
 }
 
 #[test]
-fn what_is_valid_for_less_than_the_notice_is_told_at_once_and_without_a_date_never() {
+fn short_certificate_is_reported_at_once_with_clock() {
     let short = Certificate::generate(pair::today(), DAY / 2).unwrap();
     let now = pair::start();
     let wall_clock = Some(WallClock::new(now, pair::today()));
-    for (wall_clock, told) in [(wall_clock, 1), (None, 0)] {
+    for (wall_clock, reported) in [(wall_clock, 1), (None, 0)] {
         let config = Config { wall_clock, ..Config::default() };
         let mut transport = PeerTransport::new(now, config, vec![short.clone()], Seed::new([9; 32])).unwrap();
-        assert_eq!(transport.poll_timeout().is_some_and(|deadline| deadline <= now), told == 1);
+        assert_eq!(transport.poll_timeout().is_some_and(|deadline| deadline <= now), reported == 1);
         transport.handle_timeout(now);
         let events = std::iter::from_fn(|| transport.poll_event());
         let end = Event::CertificateExpiring { not_after: short.not_after() };
-        assert_eq!(events.filter(|event| *event == end).count(), told);
+        assert_eq!(events.filter(|event| *event == end).count(), reported);
         assert!(transport.poll_timeout().is_none_or(|deadline| deadline > now));
     }
 }
 
 #[test]
-fn a_closed_transport_speaks_of_nothing() {
-    let mut pair = connected(told_in(SOON));
+fn closed_transport_reports_no_expiry() {
+    let mut pair = connected(reported_after(SOON));
     let now = pair.now;
     pair.transport(Alice).close(now);
     pair.run_for(SOON);
     let now = pair.now;
     pair.transport(Alice).handle_timeout(now);
     pair.run_for(SOON);
-    assert!(ends(&pair).is_empty());
+    assert!(reported_expiries(&pair).is_empty());
 }

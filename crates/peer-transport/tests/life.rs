@@ -1,4 +1,4 @@
-//! The life of a transport between two of ours: connecting, sending, refusing, ending.
+//! The life cycle of one transport: connecting, sending, refused input and commands, closing.
 
 mod pair;
 
@@ -11,12 +11,12 @@ use peer_transport::{
 };
 
 #[test]
-fn two_peers_connect_and_media_and_data_go_both_ways() {
+fn peers_connect_and_transfer_media_and_data() {
     let mut pair = Pair::connected();
-    pair.talk_for(Duration::from_millis(200));
+    pair.exchange_media_for(Duration::from_millis(200));
     for who in [Alice, Bob] {
-        let heard: Vec<_> = pair.peer(who).heard.iter().map(|(_, sequence)| *sequence).collect();
-        assert_eq!(heard, (1..=10).collect::<Vec<_>>(), "{who:?}");
+        let received: Vec<_> = pair.peer(who).received.iter().map(|(_, sequence)| *sequence).collect();
+        assert_eq!(received, (1..=10).collect::<Vec<_>>(), "{who:?}");
     }
     let now = pair.now;
     pair.transport(Alice).send_data(now, b"hello").unwrap();
@@ -25,7 +25,7 @@ fn two_peers_connect_and_media_and_data_go_both_ways() {
 }
 
 #[test]
-fn each_side_sees_the_states_in_order_and_hears_of_its_keys_once() {
+fn states_are_reported_in_order_and_keys_once() {
     let pair = Pair::connected();
     for peer in &pair.peers {
         let states: Vec<_> = peer
@@ -43,13 +43,13 @@ fn each_side_sees_the_states_in_order_and_hears_of_its_keys_once() {
 }
 
 #[test]
-fn both_sides_export_the_same_keys_and_agree_on_the_profile() {
+fn both_sides_export_equal_keys() {
     let pair = Pair::connected();
     let [alice, bob] = pair.peers.as_slice() else { return };
     let mut ours = [0; 32];
     let mut theirs = [0; 32];
-    alice.transport.export("EXPERIMENTAL-story", None, &mut ours).unwrap();
-    bob.transport.export("EXPERIMENTAL-story", None, &mut theirs).unwrap();
+    alice.transport.export("EXPERIMENTAL-test", None, &mut ours).unwrap();
+    bob.transport.export("EXPERIMENTAL-test", None, &mut theirs).unwrap();
     assert_eq!(ours, theirs);
     assert_ne!(ours, [0; 32]);
     assert_eq!(alice.transport.srtp_profile(), Some(Profile::AeadAes128Gcm));
@@ -57,21 +57,21 @@ fn both_sides_export_the_same_keys_and_agree_on_the_profile() {
 }
 
 #[test]
-fn rtcp_goes_through() {
+fn rtcp_is_delivered() {
     let mut pair = Pair::connected();
     let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
     let mut out = Vec::new();
     let now = pair.now;
     let transmit = pair.transport(Alice).send_rtcp(now, &report, &mut out).unwrap();
-    pair.launch(Alice, transmit.path, out);
+    pair.send_datagram(Alice, transmit.path, out);
     pair.run_for(Duration::from_millis(50));
     assert_eq!(pair.peer(Bob).compounds, 1);
     assert_eq!(pair.peer(Bob).transport.stats().rtcp_received.bytes, 8);
 }
 
 #[test]
-fn the_clienthello_that_overtakes_the_answer_is_not_lost() {
-    // Bob answers and is the DTLS client; Alice hears of the answer only after 300 ms.
+fn early_client_hello_is_buffered_until_answer() {
+    // Bob answers and is the DTLS client; Alice gets the answer 300 ms later.
     let mut pair = Pair::new();
     pair.offer(Alice);
     let answer = pair.peer(Bob).transport.local_parameters();
@@ -82,21 +82,21 @@ fn the_clienthello_that_overtakes_the_answer_is_not_lost() {
 
 //= rfc5764-5.1-after-handshake
 #[test]
-fn a_certificate_with_another_fingerprint_fails_before_any_key_exists() {
+fn wrong_fingerprint_fails_before_key_export() {
     let mut pair = Pair::new();
     let mut offer = pair.peer(Alice).transport.local_parameters();
     offer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
     pair.describe(Alice, DescriptionKind::Offer, offer);
     pair.answer(Bob);
-    pair.run_until("bob refuses alice", |pair| pair.peer(Bob).transport.state() == State::Failed);
+    pair.run_until("Bob refuses the certificate", |pair| pair.peer(Bob).transport.state() == State::Failed);
     assert!(pair.peer(Bob).has(|event| matches!(event, Event::Failed(Failure::Dtls { .. }))));
     assert!(!pair.peer(Bob).has(|event| matches!(event, Event::KeysChanged { .. })));
-    assert!(!pair.speak(Bob));
-    pair.run_until("alice is told", |pair| pair.peer(Alice).transport.state() == State::Failed);
+    assert!(!pair.send_packet(Bob));
+    pair.run_until("Alice receives the alert", |pair| pair.peer(Alice).transport.state() == State::Failed);
 }
 
 #[test]
-fn commands_in_the_wrong_state_are_refused_and_leave_no_trace() {
+fn commands_in_wrong_state_change_nothing() {
     let mut pair = Pair::new();
     let now = pair.now;
     let before = format!("{:?}", pair.peer(Alice).transport.local_parameters());
@@ -113,13 +113,13 @@ fn commands_in_the_wrong_state_are_refused_and_leave_no_trace() {
 }
 
 #[test]
-fn without_a_certificate_and_without_a_date_there_is_no_transport() {
+fn transport_needs_certificate_or_wall_clock() {
     let made = PeerTransport::new(pair::start(), Config::default(), Vec::new(), Seed::new([9; 32]));
     assert_eq!(made.err(), Some(Error::NoCertificate));
 }
 
 #[test]
-fn a_date_is_enough_to_generate_a_certificate() {
+fn wall_clock_suffices_to_generate_certificate() {
     let config =
         Config { wall_clock: Some(WallClock::new(pair::start(), pair::today())), ..Config::default() };
     let made = PeerTransport::new(pair::start(), config, Vec::new(), Seed::new([9; 32])).unwrap();
@@ -138,7 +138,7 @@ fn parameters_without_fingerprint_are_refused() {
 }
 
 #[test]
-fn the_same_parameters_again_change_nothing() {
+fn equal_parameters_change_nothing() {
     let mut pair = Pair::connected();
     let (now, answer) = (pair.now, pair.peer(Bob).transport.local_parameters());
     let again = pair.transport(Alice).set_remote_parameters(now, DescriptionKind::Answer, answer);
@@ -147,7 +147,7 @@ fn the_same_parameters_again_change_nothing() {
 }
 
 #[test]
-fn other_fingerprints_without_an_ice_restart_are_refused() {
+fn changed_fingerprint_without_ice_restart_is_refused() {
     let mut pair = Pair::connected();
     let (now, mut answer) = (pair.now, pair.peer(Bob).transport.local_parameters());
     answer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
@@ -157,45 +157,50 @@ fn other_fingerprints_without_an_ice_restart_are_refused() {
 }
 
 #[test]
-fn a_close_is_heard_by_the_peer_and_then_nothing_is_sent() {
+fn close_reaches_peer_and_stops_sending() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).close(now);
-    pair.run_until("bob hears it", |pair| pair.peer(Bob).transport.state() == State::Closed);
+    pair.run_until("Bob receives the close", |pair| pair.peer(Bob).transport.state() == State::Closed);
     assert!(pair.peer(Bob).has(|event| matches!(event, Event::AssociationClosed { by: Side::Peer, .. })));
     assert!(pair.peer(Alice).has(|event| matches!(event, Event::AssociationClosed { by: Side::Local, .. })));
     pair.run_for(Duration::from_secs(60));
     for who in [Alice, Bob] {
         assert_eq!(pair.peer(who).transport.poll_timeout(), None, "{who:?}");
-        assert!(!pair.speak(who));
+        assert!(!pair.send_packet(who));
     }
 }
 
 #[test]
-fn a_revoked_consent_stops_the_peer_at_its_next_check() {
+fn revoked_consent_stops_peer_at_next_check() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Bob).revoke_consent(now);
-    pair.run_until("alice hears the 403", |pair| pair.peer(Alice).transport.state() == State::Failed);
+    pair.run_until("Alice receives the 403", |pair| pair.peer(Alice).transport.state() == State::Failed);
     assert!(pair.now - now <= Duration::from_secs(7), "the next consent check is at most 6 s away");
     assert!(pair.peer(Alice).has(|event| matches!(event, Event::ConsentLost { .. })));
-    assert!(!pair.speak(Alice));
+    assert!(!pair.send_packet(Alice));
 }
 
 #[test]
-fn a_peer_that_vanishes_loses_its_consent_after_thirty_seconds() {
+fn consent_of_silent_peer_expires_within_30_s() {
     let mut pair = Pair::connected();
     pair.run_for(Duration::from_secs(3));
     pair.tap = Box::new(|who, _| who == Alice);
     let silent_since = pair.now;
-    pair.run_until("alice gives up", |pair| pair.peer(Alice).transport.state() == State::Failed);
+    pair.run_until("the consent of Alice expires", |pair| {
+        pair.peer(Alice).transport.state() == State::Failed
+    });
     let lasted = pair.now - silent_since;
     assert!(lasted <= Duration::from_secs(30), "{lasted:?}");
-    assert!(lasted >= Duration::from_secs(23), "a check at most 6 s before the silence, {lasted:?}");
+    assert!(
+        lasted >= Duration::from_secs(23),
+        "the last check was at most 6 s before the silence: {lasted:?}"
+    );
 }
 
 #[test]
-fn junk_of_every_size_and_class_is_counted_and_harmless_in_every_state() {
+fn malformed_input_is_counted_in_every_state() {
     for when in ["new", "connecting", "connected"] {
         let mut pair = Pair::new();
         if when != "new" {
@@ -210,10 +215,12 @@ fn junk_of_every_size_and_class_is_counted_and_harmless_in_every_state() {
         let mut given = 0;
         for first in 0..=255_u8 {
             for len in [1_usize, 2, 8, 12, 13, 20, 40, 100, 1500] {
-                let mut junk: Vec<u8> =
+                let mut malformed: Vec<u8> =
                     (0..len).map(|at| first ^ u8::try_from(at * 7 % 256).unwrap()).collect();
-                junk[0] = first;
-                assert!(pair.transport(Alice).handle_input(now, Datagram::new(path, &mut junk)).is_none());
+                malformed[0] = first;
+                assert!(
+                    pair.transport(Alice).handle_input(now, Datagram::new(path, &mut malformed)).is_none()
+                );
                 given += 1;
             }
         }
@@ -226,14 +233,14 @@ fn junk_of_every_size_and_class_is_counted_and_harmless_in_every_state() {
         if when == "new" {
             pair.signal(Alice);
         }
-        pair.run_until("it connects all the same", |pair| pair.both(State::Connected));
-        pair.talk_for(Duration::from_millis(100));
-        assert_eq!(pair.peer(Bob).heard.len(), 5, "{when}");
+        pair.run_until("both are connected", |pair| pair.both(State::Connected));
+        pair.exchange_media_for(Duration::from_millis(100));
+        assert_eq!(pair.peer(Bob).received.len(), 5, "{when}");
     }
 }
 
 #[test]
-fn media_from_a_path_that_was_never_authenticated_is_dropped() {
+fn media_from_unauthenticated_path_is_dropped() {
     let mut pair = Pair::connected();
     let mut captured = Vec::new();
     let header = [0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -251,14 +258,14 @@ fn media_from_a_path_that_was_never_authenticated_is_dropped() {
 }
 
 #[test]
-fn the_first_association_is_number_one() {
+fn first_association_has_number_one() {
     let pair = Pair::connected();
     let number = pair.peer(Alice).transport.association().map(Association::number);
     assert_eq!(number, Some(1));
 }
 
 #[test]
-fn a_certificate_of_the_peer_can_be_read() {
+fn remote_certificate_is_available() {
     let now = pair::start();
     let own: Certificate = pair::certificate();
     let mut pair = Pair::new();
@@ -273,7 +280,7 @@ fn a_certificate_of_the_peer_can_be_read() {
 //= rfc5764-4.1-dtls-framing
 //= rfc5764-4.1-separate-datagrams
 #[test]
-fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
+fn dtls_and_srtp_never_share_datagram() {
     let mut pair = Pair::new();
     let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let tap = std::rc::Rc::clone(&seen);
@@ -286,7 +293,7 @@ fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
     for _ in 0..5 {
         let now = pair.now;
         pair.transport(Alice).send_data(now, b"hello").unwrap();
-        pair.talk_for(Duration::from_millis(50));
+        pair.exchange_media_for(Duration::from_millis(50));
     }
     let (mut of_dtls, mut of_srtp) = (0, 0);
     for datagram in seen.borrow().iter() {
@@ -294,7 +301,8 @@ fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
             20..=63 => {
                 let mut rest = &datagram[..];
                 while let [first, ..] = rest {
-                    // The header of DTLS 1.2 and of plaintext, or the one that DTLS 1.3 writes with 16 bits and a length.
+                    // The header of DTLS 1.2 and of plaintext, or the DTLS 1.3 header with 16-bit sequence
+                    // number and length.
                     let header = if first >> 5 == 1 { 5 } else { 13 };
                     let len = usize::from(u16::from_be_bytes([rest[header - 2], rest[header - 1]]));
                     rest = &rest[header + len..];
@@ -309,7 +317,7 @@ fn records_of_dtls_and_packets_of_srtp_never_share_a_datagram() {
 }
 
 #[test]
-fn fresh_hellos_that_nobody_fetches_are_reported_once() {
+fn unread_fresh_hellos_are_reported_once() {
     let mut pair = Pair::connected();
     let mut hello = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 46, 1, 0, 0, 34, 0, 0, 0, 0, 0, 0, 0, 34];
     hello.extend([0xfe, 0xfd]);

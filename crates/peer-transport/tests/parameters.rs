@@ -1,7 +1,7 @@
-//! The SDP attributes of a transport: what browsers write is read, what we write reads back, and
-//! what is wrong is said in words.
+//! The SDP attributes of a transport: browser offers parse, written attributes parse back, errors are
+//! described.
 
-#![expect(clippy::unwrap_used, reason = "the tests' own functions")]
+#![expect(clippy::unwrap_used, reason = "test fixtures")]
 
 use ice_agent::{CandidateLine, Password, Ufrag};
 use peer_transport::{
@@ -18,7 +18,7 @@ const OTHER_FINGERPRINT: &str = "a=fingerprint:sha-256 \
     6B:86:B2:73:FF:34:FC:E1:9D:6B:80:4E:FF:5A:3F:57:47:AD:A4:EA:A2:2F:1D:49:C0:1E:52:DD:B7:87:5B:4B";
 const SHA1: &str = "a=fingerprint:sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB";
 
-/// The shape of an offer by Chromium, every value where Chromium puts it.
+/// An offer in the form that Chromium writes.
 const CHROMIUM: &str = "v=0\r
 o=- 4611731400430051336 2 IN IP4 127.0.0.1\r
 s=-\r
@@ -46,7 +46,7 @@ a=ice-pwd:oftheabovebutlongenough0\r
 a=setup:passive\r
 ";
 
-/// The shape of an offer by Firefox: fingerprint and options at session level, setup below.
+/// An offer in the form that Firefox writes: fingerprint and options at session level, setup at media level.
 const FIREFOX: &str = "v=0\r
 o=mozilla...THIS_IS_SDPARTA-99.0 4172139023 0 IN IP4 0.0.0.0\r
 s=-\r
@@ -71,7 +71,7 @@ a=sctp-port:5000\r
 ";
 
 #[test]
-fn an_offer_by_chromium_describes_its_first_media_description() {
+fn chromium_offer_uses_first_media_description() {
     let description = Description::from_lines(CHROMIUM.lines()).unwrap();
     let parameters = &description.parameters;
     assert_eq!(parameters.ice.ufrag.as_str(), "yqEp");
@@ -98,17 +98,17 @@ fn an_offer_by_chromium_describes_its_first_media_description() {
 }
 
 #[test]
-fn an_offer_by_firefox_takes_its_fingerprint_from_the_session_level() {
+fn firefox_offer_uses_session_fingerprint() {
     let description = Description::from_lines(FIREFOX.lines()).unwrap();
     assert_eq!(description.parameters.fingerprints, [fingerprint(OTHER_FINGERPRINT)]);
     assert_eq!(description.parameters.ice.ufrag.as_str(), "deadbeef");
     assert!(description.parameters.ice_options.trickle);
     assert!(description.end_of_candidates);
-    assert_eq!(description.candidates.len(), 2, "the second component has no place with rtcp-mux");
+    assert_eq!(description.candidates.len(), 2, "component 2 is skipped");
 }
 
 #[test]
-fn the_last_of_two_values_holds() {
+fn last_of_two_values_applies() {
     let description = Description::from_lines([
         UFRAG,
         PASSWORD,
@@ -123,26 +123,27 @@ fn the_last_of_two_values_holds() {
 }
 
 #[test]
-fn fingerprints_add_up_without_repetition() {
+fn fingerprints_accumulate_without_duplicates() {
     let lines = [UFRAG, PASSWORD, SETUP, FINGERPRINT, OTHER_FINGERPRINT, FINGERPRINT];
     let description = Description::from_lines(lines).unwrap();
     assert_eq!(description.parameters.fingerprints, [FINGERPRINT, OTHER_FINGERPRINT].map(fingerprint));
 }
 
 #[test]
-fn a_media_description_with_a_fingerprint_voids_those_of_the_session_level() {
+fn media_fingerprint_replaces_session_fingerprints() {
     let lines = [FINGERPRINT, UFRAG, PASSWORD, SETUP, "m=audio 9 UDP/TLS/RTP/SAVPF 0", OTHER_FINGERPRINT];
     let description = Description::from_lines(lines).unwrap();
     assert_eq!(description.parameters.fingerprints, [fingerprint(OTHER_FINGERPRINT)]);
 
-    // Also where the one below cannot be checked: nobody must connect with the one above then.
+    // An unsupported fingerprint also replaces the session level, so that its fingerprint is not accepted
+    // instead.
     let lines = [FINGERPRINT, UFRAG, PASSWORD, SETUP, "m=audio 9 UDP/TLS/RTP/SAVPF 0", SHA1];
     let error = Description::from_lines(lines).unwrap_err();
     assert_eq!(error.problem, Problem::NoKnownHash);
 }
 
 #[test]
-fn a_weak_hash_is_read_over_beside_a_strong_one() {
+fn weak_hash_is_skipped_beside_strong_one() {
     let description = Description::from_lines([UFRAG, PASSWORD, SETUP, SHA1, FINGERPRINT]).unwrap();
     assert_eq!(description.parameters.fingerprints, [fingerprint(FINGERPRINT)]);
 
@@ -161,7 +162,7 @@ fn each_missing_attribute_is_named() {
 }
 
 #[test]
-fn a_line_that_breaks_its_grammar_is_named_with_what_is_wrong() {
+fn grammar_error_names_line_and_problem() {
     let cases = [
         ("a=ice-ufrag:abc", "line 5, a=ice-ufrag: an ice-ufrag has 4 to 256 characters"),
         ("a=ice-ufrag:ab cd", "line 5, a=ice-ufrag: an ice-ufrag consists of letters, digits, + and /"),
@@ -170,7 +171,7 @@ fn a_line_that_breaks_its_grammar_is_named_with_what_is_wrong() {
         ("a=setup:ACTPASS", "line 5, a=setup: not actpass, active or passive"),
         ("a=setup", "line 5, a=setup: not actpass, active or passive"),
         ("a=tls-id:short", "line 5, a=tls-id: shorter than 20 characters"),
-        ("a=tls-id:twenty%or%more%characters", "line 5, a=tls-id: a character that does not belong there"),
+        ("a=tls-id:twenty%or%more%characters", "line 5, a=tls-id: invalid character"),
         ("a=fingerprint:sha-256 AB:CD", "line 5, a=fingerprint: not as many bytes as the hash yields"),
         ("a=fingerprint:sha-256", "line 5, a=fingerprint: not of the form `sha-256 AB:CD:..`"),
         ("a=candidate:1 1 udp", "line 5, a=candidate: the candidate line ends too early"),
@@ -179,12 +180,12 @@ fn a_line_that_breaks_its_grammar_is_named_with_what_is_wrong() {
         let error = Description::from_lines([UFRAG, PASSWORD, FINGERPRINT, SETUP, line]).unwrap_err();
         assert_eq!(error.to_string(), words);
         let alone = line.parse::<Attribute>().unwrap_err();
-        assert_eq!(ParseError { line: error.line, ..alone }, error, "alone it is wrong in the same way");
+        assert_eq!(ParseError { line: error.line, ..alone }, error, "the attribute alone has the same error");
     }
 }
 
 #[test]
-fn candidates_that_no_agent_here_can_use_are_read_over() {
+fn unusable_candidates_are_skipped() {
     for line in [
         "a=candidate:1 2 udp 1 192.0.2.1 5000 typ host",
         "a=candidate:1 1 sctp 1 192.0.2.1 5000 typ host",
@@ -197,7 +198,7 @@ fn candidates_that_no_agent_here_can_use_are_read_over() {
 }
 
 #[test]
-fn more_than_the_bounds_allow_is_refused() {
+fn values_above_limits_are_refused() {
     let candidate = |n: usize| format!("a=candidate:1 1 udp 1 192.0.2.1 {} typ host", 1000 + n);
     let with_candidates = |count| {
         let lines: Vec<String> = (0..count).map(candidate).collect();
@@ -207,7 +208,7 @@ fn more_than_the_bounds_allow_is_refused() {
     };
     assert_eq!(with_candidates(256), Ok(256));
     let error = with_candidates(257).unwrap_err();
-    assert_eq!(error.to_string(), "line 261, a=candidate: more than 256 of them");
+    assert_eq!(error.to_string(), "line 261, a=candidate: more than 256");
 
     let with_fingerprints = |count| {
         let lines: Vec<String> = (0..count).map(numbered_fingerprint).collect();
@@ -221,7 +222,7 @@ fn more_than_the_bounds_allow_is_refused() {
 }
 
 #[test]
-fn a_fragment_needs_nothing_and_gives_what_it_has() {
+fn fragment_attributes_are_optional() {
     let fragment = Fragment::from_lines([
         "a=ice-ufrag:8hhY",
         "a=ice-pwd:asd88fgpdd777uzjYhagZg",
@@ -240,7 +241,7 @@ fn a_fragment_needs_nothing_and_gives_what_it_has() {
 }
 
 #[test]
-fn what_is_written_has_the_names_of_the_rfcs_in_a_sensible_order() {
+fn attributes_are_written_in_recommended_order() {
     let description =
         Description::from_lines([SETUP, FINGERPRINT, PASSWORD, UFRAG, "a=ice-lite", "a=ice-options:ice2 x"])
             .unwrap();
@@ -249,7 +250,7 @@ fn what_is_written_has_the_names_of_the_rfcs_in_a_sensible_order() {
 }
 
 #[test]
-fn the_password_shows_in_the_description_and_nowhere_else() {
+fn debug_output_hides_password() {
     let description = Description::from_lines([UFRAG, PASSWORD, FINGERPRINT, SETUP]).unwrap();
     let secret = description.parameters.ice.password.expose();
     assert!(!format!("{description:?}").contains(secret));
@@ -260,7 +261,7 @@ fn the_password_shows_in_the_description_and_nowhere_else() {
 
 proptest! {
     #[test]
-    fn what_we_write_reads_back(description in descriptions(), ending in "(\r|\r\n| )?", a in "(a=)?") {
+    fn written_description_parses_back(description in descriptions(), ending in "(\r|\r\n| )?", a in "(a=)?") {
         let lines: Vec<String> =
             description.attributes().map(|attribute| format!("{a}{attribute}{ending}")).collect();
         let read = Description::from_lines(lines.iter().map(String::as_str));
@@ -268,14 +269,14 @@ proptest! {
     }
 
     #[test]
-    fn each_attribute_reads_back(description in descriptions()) {
+    fn each_attribute_parses_back(description in descriptions()) {
         for attribute in description.attributes() {
             prop_assert_eq!(attribute.to_string().parse(), Ok(attribute));
         }
     }
 
     #[test]
-    fn any_text_is_read_or_refused(lines in proptest::collection::vec(line(), 0..20)) {
+    fn arbitrary_text_is_parsed_or_refused(lines in proptest::collection::vec(line(), 0..20)) {
         let lines = || lines.iter().map(String::as_str);
         if let Ok(description) = Description::from_lines(lines()) {
             prop_assert!(!description.parameters.fingerprints.is_empty());
@@ -295,7 +296,7 @@ fn numbered_fingerprint(number: usize) -> String {
     format!("a=fingerprint:sha-256 {number:02X}{}", ":00".repeat(31))
 }
 
-/// Lines of a transport with a fault here and there, and lines of anything.
+/// Lines of a transport, partly malformed, and arbitrary lines.
 fn line() -> impl Strategy<Value = String> {
     let names = "(a=)?(ice-ufrag|ice-pwd|ice-options|ice-lite|fingerprint|setup|tls-id|candidate|m)";
     prop_oneof![

@@ -1,6 +1,6 @@
-//! Restarts between two of ours: a fresh handshake beside a call that never stops.
+//! Restarts between two transports of this crate: fresh handshakes while media continues.
 
-#![expect(clippy::unwrap_used, reason = "a story that breaks should stop")]
+#![expect(clippy::unwrap_used, reason = "a failed scenario stops")]
 
 mod pair;
 
@@ -32,29 +32,29 @@ fn retained(pair: &Pair, who: Who) -> Option<bool> {
 
 fn keys(pair: &Pair, who: Who) -> [u8; 32] {
     let mut out = [0; 32];
-    pair.peer(who).transport.export("EXPERIMENTAL-story", None, &mut out).unwrap();
+    pair.peer(who).transport.export("EXPERIMENTAL-test", None, &mut out).unwrap();
     out
 }
 
-/// Everything that was sent arrived, in order, once.
+/// Checks that every sent packet arrived once and in order.
 #[track_caller]
 fn assert_nothing_lost(pair: &Pair) {
     for who in [Alice, Bob] {
-        let heard: Vec<u32> = pair.peer(who).heard.iter().map(|(_, at)| u32::from(*at)).collect();
+        let received: Vec<u32> = pair.peer(who).received.iter().map(|(_, at)| u32::from(*at)).collect();
         let sent = pair.peer(who.other()).sent;
-        assert_eq!(heard, (1..=sent).collect::<Vec<_>>(), "{who:?}\n{}", pair.trace.join("\n"));
+        assert_eq!(received, (1..=sent).collect::<Vec<_>>(), "{who:?}\n{}", pair.trace.join("\n"));
     }
 }
 
 #[test]
-fn a_restart_brings_new_keys_and_loses_nothing() {
+fn restart_changes_keys_without_media_loss() {
     for versions in VERSIONS {
         for who in [Alice, Bob] {
             let mut pair = Pair::connected_over(versions);
-            pair.talk_for(Duration::from_millis(500));
+            pair.exchange_media_for(Duration::from_millis(500));
             let before = keys(&pair, Alice);
             pair.restart(who, RestartOptions::default());
-            pair.talk_for(Duration::from_secs(2));
+            pair.exchange_media_for(Duration::from_secs(2));
             pair.run_for(Duration::from_millis(50));
             assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
             assert_ne!(keys(&pair, Alice), before);
@@ -62,7 +62,7 @@ fn a_restart_brings_new_keys_and_loses_nothing() {
             assert!(pair.both(State::Connected));
             assert_nothing_lost(&pair);
             for peer in &pair.peers {
-                assert_eq!(peer.heard.last().map(|(association, _)| *association), Some(2));
+                assert_eq!(peer.received.last().map(|(association, _)| *association), Some(2));
             }
         }
     }
@@ -70,11 +70,11 @@ fn a_restart_brings_new_keys_and_loses_nothing() {
 
 //= rfc9147-5.11-abandoned
 #[test]
-fn the_association_before_is_heard_as_long_as_it_drains_and_then_abandoned() {
+fn previous_association_reads_until_drain_ends() {
     for versions in VERSIONS {
         for who in [Alice, Bob] {
             let mut pair = Pair::connected_over(versions);
-            // Sealed by the association before, and late.
+            // Protected by the previous association, and delivered late.
             let now = pair.now;
             let [soon, late] = [7001_u16, 7002].map(|sequence| {
                 let [high, low] = sequence.to_be_bytes();
@@ -84,36 +84,38 @@ fn the_association_before_is_heard_as_long_as_it_drains_and_then_abandoned() {
                 sealed
             });
             pair.restart(who, RestartOptions::default());
-            pair.run_until("the handshake is fresh", |pair| fresh(pair, Alice) + fresh(pair, Bob) == 2);
+            pair.run_until("both report the fresh handshake", |pair| {
+                fresh(pair, Alice) + fresh(pair, Bob) == 2
+            });
             let path = Path::udp(pair.peer(Bob).address, pair.peer(Alice).address);
-            let hear = |pair: &mut Pair, mut sealed: Vec<u8>| {
+            let receive = |pair: &mut Pair, mut sealed: Vec<u8>| {
                 let now = pair.now;
                 let media = pair.transport(Bob).handle_input(now, Datagram::new(path, &mut sealed));
                 media.is_some()
             };
-            assert!(hear(&mut pair, soon), "{}", pair.trace.join("\n"));
-            pair.talk_for(Duration::from_secs(10));
-            assert!(!hear(&mut pair, late), "{}", pair.trace.join("\n"));
+            assert!(receive(&mut pair, soon), "{}", pair.trace.join("\n"));
+            pair.exchange_media_for(Duration::from_secs(10));
+            assert!(!receive(&mut pair, late), "{}", pair.trace.join("\n"));
         }
     }
 }
 
 #[test]
-fn media_never_stops_while_the_answer_is_awaited() {
+fn media_continues_while_awaiting_answer() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
-    pair.talk_for(Duration::from_secs(3));
+    pair.exchange_media_for(Duration::from_secs(3));
     assert_eq!(pair.peer(Alice).transport.state(), State::Connecting);
     pair.signal(Alice);
-    pair.talk_for(Duration::from_secs(1));
+    pair.exchange_media_for(Duration::from_secs(1));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected));
     assert_nothing_lost(&pair);
 }
 
 #[test]
-fn a_rotated_certificate_is_verified_against_the_new_fingerprint() {
+fn rotated_certificate_matches_new_fingerprint() {
     for versions in VERSIONS {
         let mut pair = Pair::connected_over(versions);
         let rotated = pair::certificate();
@@ -121,7 +123,7 @@ fn a_rotated_certificate_is_verified_against_the_new_fingerprint() {
         let certificates = RestartCertificates::Rotate(vec![rotated.clone()]);
         pair.restart(Alice, RestartOptions { certificates, ..RestartOptions::default() });
         assert_eq!(pair.peer(Alice).transport.local_parameters().fingerprints, [fingerprint]);
-        pair.talk_for(Duration::from_secs(2));
+        pair.exchange_media_for(Duration::from_secs(2));
         pair.run_for(Duration::from_millis(50));
         assert_nothing_lost(&pair);
         let seen = pair.peer(Bob).transport.remote_certificate().unwrap();
@@ -130,24 +132,24 @@ fn a_rotated_certificate_is_verified_against_the_new_fingerprint() {
 }
 
 #[test]
-fn a_restart_that_is_abandoned_leaves_the_call_as_it_was() {
+fn rollback_restores_previous_generation() {
     let mut pair = Pair::connected();
     let now = pair.now;
     let before = pair.peer(Alice).transport.local_parameters();
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
     assert_ne!(pair.peer(Alice).transport.local_parameters(), before);
-    pair.talk_for(Duration::from_millis(200));
+    pair.exchange_media_for(Duration::from_millis(200));
     let now = pair.now;
     pair.transport(Alice).abandon_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.local_parameters(), before);
-    pair.talk_for(Duration::from_secs(40));
+    pair.exchange_media_for(Duration::from_secs(40));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected));
     assert_nothing_lost(&pair);
 }
 
 #[test]
-fn an_offer_that_meets_our_own_restart_offer_is_glare() {
+fn offer_during_local_restart_offer_is_glare() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
@@ -160,7 +162,7 @@ fn an_offer_that_meets_our_own_restart_offer_is_glare() {
     assert!(matches!(taken, Ok(Applied::IceRestart(_))));
     pair.answer(Alice);
     pair.describe_candidates(Bob);
-    pair.talk_for(Duration::from_secs(1));
+    pair.exchange_media_for(Duration::from_secs(1));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected));
     assert_eq!(fresh(&pair, Bob), 1);
@@ -168,19 +170,19 @@ fn an_offer_that_meets_our_own_restart_offer_is_glare() {
 }
 
 #[test]
-fn a_half_changed_ufrag_is_no_restart() {
+fn changed_ufrag_with_same_password_is_refused() {
     let mut pair = Pair::connected();
     let now = pair.now;
     let mut offer = pair.peer(Alice).transport.local_parameters();
     offer.ice = ice_agent::Parameters::new("changed1".parse().unwrap(), offer.ice.password.clone());
     let refused = pair.transport(Bob).set_remote_parameters(now, DescriptionKind::Offer, offer);
     assert_eq!(refused, Err(Error::Ice(ice_agent::Error::HalfChangedCredentials)));
-    pair.talk_for(Duration::from_millis(100));
+    pair.exchange_media_for(Duration::from_millis(100));
     assert!(pair.both(State::Connected));
 }
 
 #[test]
-fn a_restart_opens_a_closed_transport() {
+fn restart_reopens_closed_transport() {
     for versions in VERSIONS {
         for closer in [Alice, Bob] {
             let mut pair = Pair::connected_over(versions);
@@ -189,7 +191,7 @@ fn a_restart_opens_a_closed_transport() {
             pair.run_until("both are closed", |pair| pair.both(State::Closed));
             pair.restart(Alice, RestartOptions::default());
             pair.run_until("both are connected again", |pair| pair.both(State::Connected));
-            pair.talk_for(Duration::from_millis(100));
+            pair.exchange_media_for(Duration::from_millis(100));
             pair.run_for(Duration::from_millis(50));
             assert_nothing_lost(&pair);
         }
@@ -197,7 +199,7 @@ fn a_restart_opens_a_closed_transport() {
 }
 
 #[test]
-fn a_restart_opens_a_failed_transport() {
+fn restart_reopens_failed_transport() {
     for versions in VERSIONS {
         let mut pair = Pair::connected_over(versions);
         pair.tap = Box::new(|_, _| false);
@@ -210,16 +212,16 @@ fn a_restart_opens_a_failed_transport() {
 }
 
 #[test]
-fn a_second_restart_replaces_the_first() {
+fn second_restart_replaces_first() {
     for versions in VERSIONS {
         let mut pair = Pair::connected_over(versions);
-        pair.talk_for(Duration::from_millis(100));
+        pair.exchange_media_for(Duration::from_millis(100));
         let now = pair.now;
         let first = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
         let second = pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
         assert_ne!(first, second);
         pair.signal(Alice);
-        pair.talk_for(Duration::from_secs(1));
+        pair.exchange_media_for(Duration::from_secs(1));
         pair.run_for(Duration::from_millis(50));
         assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
         assert_nothing_lost(&pair);
@@ -227,12 +229,12 @@ fn a_second_restart_replaces_the_first() {
 }
 
 #[test]
-fn ten_restarts_in_a_row_lose_nothing() {
+fn ten_restarts_lose_no_media() {
     for versions in VERSIONS {
         let mut pair = Pair::connected_over(versions);
         for round in 0..10 {
             pair.restart(if round % 2 == 0 { Alice } else { Bob }, RestartOptions::default());
-            pair.talk_for(Duration::from_millis(600));
+            pair.exchange_media_for(Duration::from_millis(600));
         }
         pair.run_for(Duration::from_millis(50));
         assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (10, 10));
@@ -241,7 +243,7 @@ fn ten_restarts_in_a_row_lose_nothing() {
 }
 
 #[test]
-fn under_on_change_the_association_stays_and_no_clienthello_leaves() {
+fn on_change_policy_sends_no_client_hello() {
     let config = || Config {
         restart: RestartOptions { dtls: DtlsRestart::OnChange, ..RestartOptions::default() },
         ..Config::default()
@@ -251,11 +253,11 @@ fn under_on_change_the_association_stays_and_no_clienthello_leaves() {
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
     let before = keys(&pair, Alice);
     pair.tap = Box::new(|_, bytes| {
-        assert!(bytes[0] != 22, "a plaintext handshake record left");
+        assert!(bytes[0] != 22, "a plaintext handshake record was sent");
         true
     });
     pair.restart(Alice, RestartOptions { dtls: DtlsRestart::OnChange, ..RestartOptions::default() });
-    pair.talk_for(Duration::from_secs(2));
+    pair.exchange_media_for(Duration::from_secs(2));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected));
     assert_eq!((retained(&pair, Alice), retained(&pair, Bob)), (Some(true), Some(true)));
@@ -263,9 +265,9 @@ fn under_on_change_the_association_stays_and_no_clienthello_leaves() {
     assert_nothing_lost(&pair);
 }
 
-/// A peer like both large browsers: no tls-id, and a fresh handshake under an unchanged certificate is
-/// ignored. Bob's DTLS handshake records of a second association are lost on purpose.
-fn browser_like(pair: &mut Pair, restarting: Who) {
+/// Imitates browsers: no tls-id, and a fresh handshake under an unchanged certificate is ignored. From now on
+/// every plaintext DTLS handshake record is lost.
+fn restart_like_browsers(pair: &mut Pair, restarting: Who) {
     let now = pair.now;
     pair.transport(restarting).restart(now, RestartOptions::default()).unwrap();
     for (from, kind) in [(restarting, DescriptionKind::Offer), (restarting.other(), DescriptionKind::Answer)]
@@ -278,7 +280,7 @@ fn browser_like(pair: &mut Pair, restarting: Who) {
 }
 
 #[test]
-fn a_peer_that_ignores_the_fresh_handshake_has_kept_the_association() {
+fn ignored_handshake_retains_association() {
     let mut pair = Pair::new();
     for (from, kind) in [(Alice, DescriptionKind::Offer), (Bob, DescriptionKind::Answer)] {
         let mut parameters = pair.peer(from).transport.local_parameters();
@@ -287,25 +289,25 @@ fn a_peer_that_ignores_the_fresh_handshake_has_kept_the_association() {
     }
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
     let before = keys(&pair, Alice);
-    browser_like(&mut pair, Alice);
+    restart_like_browsers(&mut pair, Alice);
     let restarted = pair.now;
     while (retained(&pair, Alice).is_none() || retained(&pair, Bob).is_none())
         && pair.now - restarted < Duration::from_secs(6)
     {
-        pair.talk_for(Duration::from_millis(20));
+        pair.exchange_media_for(Duration::from_millis(20));
     }
     let took = pair.now - restarted;
     assert_eq!((retained(&pair, Alice), retained(&pair, Bob)), (Some(true), Some(true)));
     assert!(took >= Duration::from_secs(4) && took <= Duration::from_secs(5), "{took:?}");
-    pair.talk_for(Duration::from_secs(40));
+    pair.exchange_media_for(Duration::from_secs(40));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected));
     assert_eq!(keys(&pair, Alice), before);
     assert_nothing_lost(&pair);
 }
 
-/// Between restart and verdict, Alice and Bob say something every `pause`; returns what the verdicts say of proof.
-fn verdicts_with_media_every(pause: Duration) -> (Option<bool>, Option<bool>) {
+/// Sends media in both directions every `pause` between restart and verdict; returns `proven` of both verdicts.
+fn verdicts_with_media_interval(pause: Duration) -> (Option<bool>, Option<bool>) {
     let mut pair = Pair::new();
     pair.latency = Duration::from_micros(100);
     for (from, kind) in [(Alice, DescriptionKind::Offer), (Bob, DescriptionKind::Answer)] {
@@ -314,34 +316,34 @@ fn verdicts_with_media_every(pause: Duration) -> (Option<bool>, Option<bool>) {
         pair.describe(from, kind, parameters);
     }
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
-    browser_like(&mut pair, Alice);
+    restart_like_browsers(&mut pair, Alice);
     for _ in 0..6 * 1000 / pause.as_millis() {
-        pair.speak(Alice);
-        pair.speak(Bob);
+        pair.send_packet(Alice);
+        pair.send_packet(Bob);
         pair.run_for(pause);
     }
     (retained(&pair, Alice), retained(&pair, Bob))
 }
 
 #[test]
-fn on_a_path_shorter_than_the_pause_between_two_packets_media_still_proves_the_association() {
-    assert_eq!(verdicts_with_media_every(Duration::from_millis(20)), (Some(true), Some(true)));
-    assert_eq!(verdicts_with_media_every(Duration::from_millis(900)), (Some(true), Some(true)));
+fn media_proves_retention_on_short_path() {
+    assert_eq!(verdicts_with_media_interval(Duration::from_millis(20)), (Some(true), Some(true)));
+    assert_eq!(verdicts_with_media_interval(Duration::from_millis(900)), (Some(true), Some(true)));
 }
 
 #[test]
-fn a_peer_that_said_nothing_lately_is_judged_without_proof() {
-    assert_eq!(verdicts_with_media_every(Duration::from_secs(6)), (Some(false), Some(false)));
+fn silent_peer_is_retained_without_proof() {
+    assert_eq!(verdicts_with_media_interval(Duration::from_secs(6)), (Some(false), Some(false)));
 }
 
 #[test]
-fn a_fresh_handshake_that_signalling_promised_is_never_judged_retained() {
+fn announced_handshake_is_never_retained() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
     pair.signal(Alice);
     pair.tap = Box::new(|_, bytes| bytes.first() != Some(&22));
-    pair.talk_for(Duration::from_secs(32));
+    pair.exchange_media_for(Duration::from_secs(32));
     assert!(retained(&pair, Alice).is_none() && retained(&pair, Bob).is_none());
     for who in [Alice, Bob] {
         assert!(pair.peer(who).has(|event| matches!(event, Event::RestartFailed { .. })), "{who:?}");
@@ -352,20 +354,20 @@ fn a_fresh_handshake_that_signalling_promised_is_never_judged_retained() {
 }
 
 #[test]
-fn roles_are_derived_anew() {
+fn restart_derives_roles_again() {
     let mut pair = Pair::connected();
     pair.restart(Alice, RestartOptions { role: Role::Client, ..RestartOptions::default() });
-    pair.talk_for(Duration::from_secs(1));
+    pair.exchange_media_for(Duration::from_secs(1));
     pair.run_for(Duration::from_millis(50));
     assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1));
     let hello =
         pair.trace.iter().filter(|line| line.contains("Alice ->") && line.contains("[16, fe")).count();
-    assert!(hello > 0, "alice sends the ClientHello this time");
+    assert!(hello > 0, "Alice is the client after the restart");
     assert_nothing_lost(&pair);
 }
 
 #[test]
-fn a_restart_survives_loss_of_every_single_handshake_datagram() {
+fn restart_survives_loss_of_any_handshake_datagram() {
     for versions in VERSIONS {
         for lost in 0..12 {
             let mut pair = Pair::connected_over(versions);
@@ -376,7 +378,7 @@ fn a_restart_survives_loss_of_every_single_handshake_datagram() {
                 seen += usize::from(handshake);
                 !(handshake && seen == lost + 1)
             });
-            pair.talk_for(Duration::from_secs(3));
+            pair.exchange_media_for(Duration::from_secs(3));
             pair.run_for(Duration::from_millis(50));
             assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "datagram {lost}");
             assert_nothing_lost(&pair);
@@ -385,7 +387,7 @@ fn a_restart_survives_loss_of_every_single_handshake_datagram() {
 }
 
 #[test]
-fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake() {
+fn late_certificate_does_not_fail_restart() {
     // DTLS 1.3 sends no certificate in plaintext.
     let config = || Config { dtls_versions: Versions::Dtls12, ..Config::default() };
     let mut pair = Pair::with(config(), config());
@@ -404,19 +406,20 @@ fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake
     };
     let certificate = plaintext(Bob, 11).remove(0);
 
-    // Bob answers with another certificate; his old one is still on its way when Alice has answered his hello.
+    // Bob answers with another certificate. His previous Certificate message is still in flight after Alice has
+    // answered his hello.
     let now = pair.now;
     let certificates = RestartCertificates::Rotate(vec![pair::certificate()]);
     pair.transport(Bob).set_restart_options(RestartOptions { certificates, ..RestartOptions::default() });
     pair.restart(Alice, RestartOptions::default());
     while plaintext(Alice, 2).len() < 2 && pair.now - now < Duration::from_secs(1) {
-        pair.talk_for(Duration::from_millis(1));
+        pair.exchange_media_for(Duration::from_millis(1));
     }
     let path = Path::udp(pair.peer(Bob).address, pair.peer(Alice).address);
     let latency = std::mem::replace(&mut pair.latency, Duration::from_micros(1));
-    pair.launch(Bob, path, certificate);
+    pair.send_datagram(Bob, path, certificate);
     pair.latency = latency;
-    pair.talk_for(Duration::from_secs(2));
+    pair.exchange_media_for(Duration::from_secs(2));
     pair.run_for(Duration::from_millis(50));
     assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
     assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "{}", pair.trace.join("\n"));
@@ -424,7 +427,7 @@ fn a_late_certificate_of_the_association_before_does_not_end_the_fresh_handshake
 }
 
 #[test]
-fn a_late_hello_of_the_association_before_does_not_disturb_the_fresh_handshake() {
+fn late_hello_does_not_disturb_restart() {
     for versions in VERSIONS {
         let config = || Config { dtls_versions: versions, ..Config::default() };
         let mut pair = Pair::with(config(), config());
@@ -444,16 +447,16 @@ fn a_late_hello_of_the_association_before_does_not_disturb_the_fresh_handshake()
         let answers = || hellos.borrow().iter().filter(|(who, _)| *who == Alice).count();
         let (first, now) = (answers(), pair.now);
         while answers() == first && pair.now - now < Duration::from_secs(1) {
-            pair.talk_for(Duration::from_millis(1));
+            pair.exchange_media_for(Duration::from_millis(1));
         }
         assert!(answers() > first, "Alice has answered the new hello\n{}", pair.trace.join("\n"));
         let latency = std::mem::replace(&mut pair.latency, Duration::from_micros(1));
         for (from, hello) in before {
             let path = Path::udp(pair.peer(from).address, pair.peer(from.other()).address);
-            pair.launch(from, path, hello);
+            pair.send_datagram(from, path, hello);
         }
         pair.latency = latency;
-        pair.talk_for(Duration::from_secs(2));
+        pair.exchange_media_for(Duration::from_secs(2));
         pair.run_for(Duration::from_millis(50));
         assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
         assert_eq!((fresh(&pair, Alice), fresh(&pair, Bob)), (1, 1), "{}", pair.trace.join("\n"));
@@ -462,8 +465,8 @@ fn a_late_hello_of_the_association_before_does_not_disturb_the_fresh_handshake()
     }
 }
 
-/// Alice and Bob as two browsers would leave them: restarted, the association judged retained by both.
-fn judged_retained() -> Pair {
+/// Alice and Bob after a restart in the manner of browsers: both have retained the association.
+fn retained_pair() -> Pair {
     let mut pair = Pair::new();
     for (from, kind) in [(Alice, DescriptionKind::Offer), (Bob, DescriptionKind::Answer)] {
         let mut parameters = pair.peer(from).transport.local_parameters();
@@ -471,17 +474,17 @@ fn judged_retained() -> Pair {
         pair.describe(from, kind, parameters);
     }
     pair.run_until("both are connected", |pair| pair.both(State::Connected));
-    browser_like(&mut pair, Alice);
-    pair.run_until("both have judged", |pair| {
+    restart_like_browsers(&mut pair, Alice);
+    pair.run_until("both have decided", |pair| {
         retained(pair, Alice).is_some() && retained(pair, Bob).is_some()
     });
     pair
 }
 
 #[test]
-fn a_close_under_the_retained_association_ends_the_transport() {
+fn close_of_retained_association_closes_transport() {
     for closer in [Alice, Bob] {
-        let mut pair = judged_retained();
+        let mut pair = retained_pair();
         let now = pair.now;
         pair.transport(closer).close(now);
         pair.run_until("both are closed", |pair| pair.both(State::Closed));
@@ -490,7 +493,7 @@ fn a_close_under_the_retained_association_ends_the_transport() {
 }
 
 #[test]
-fn a_restart_of_a_closed_transport_that_is_abandoned_leaves_it_closed() {
+fn rollback_leaves_closed_transport_closed() {
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).close(now);
@@ -506,7 +509,7 @@ fn a_restart_of_a_closed_transport_that_is_abandoned_leaves_it_closed() {
 }
 
 #[test]
-fn a_restart_of_a_failed_transport_that_is_abandoned_leaves_it_failed() {
+fn rollback_leaves_failed_transport_failed() {
     let mut pair = Pair::connected();
     pair.tap = Box::new(|_, _| false);
     pair.run_until("both have failed", |pair| pair.both(State::Failed));
@@ -520,8 +523,8 @@ fn a_restart_of_a_failed_transport_that_is_abandoned_leaves_it_failed() {
 }
 
 #[test]
-fn a_restart_that_is_abandoned_after_the_call_has_ended_says_so() {
-    // The peer hangs up while our offer is out.
+fn rollback_reports_end_of_previous_generation() {
+    // The peer closes while the local offer is outstanding.
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
@@ -530,7 +533,7 @@ fn a_restart_that_is_abandoned_after_the_call_has_ended_says_so() {
     let now = pair.now;
     pair.transport(Alice).abandon_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.state(), State::Closed);
-    // The peer vanishes while our offer is out.
+    // The peer becomes unreachable while the local offer is outstanding.
     let mut pair = Pair::connected();
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
@@ -544,7 +547,7 @@ fn a_restart_that_is_abandoned_after_the_call_has_ended_says_so() {
 }
 
 #[test]
-fn a_server_that_refuses_the_new_certificate_of_the_client_does_not_end_the_call() {
+fn refused_client_certificate_keeps_previous_association() {
     for versions in VERSIONS {
         let mut pair = Pair::connected_over(versions);
         let before = keys(&pair, Alice);
@@ -554,7 +557,7 @@ fn a_server_that_refuses_the_new_certificate_of_the_client_does_not_end_the_call
         let mut answer = pair.peer(Bob).transport.local_parameters();
         answer.fingerprints = vec![pair::certificate().fingerprint(peer_transport::HashAlgorithm::Sha256)];
         pair.describe(Bob, DescriptionKind::Answer, answer);
-        pair.talk_for(Duration::from_secs(40));
+        pair.exchange_media_for(Duration::from_secs(40));
         pair.run_for(Duration::from_millis(50));
         assert!(pair.both(State::Connected), "{}", pair.trace.join("\n"));
         assert!(pair.peer(Alice).has(|event| matches!(event, Event::RestartFailed { .. })));

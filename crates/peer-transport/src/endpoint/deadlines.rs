@@ -1,6 +1,6 @@
-//! Who has to be woken when: one deadline per peer, ordered by time and then by peer.
+//! The deadlines of all peers, one per peer, ordered by time and then by peer.
 //!
-//! Knows ids and instants. Knows nothing about what happens at a deadline.
+//! Knows ids and instants. Does not know the timers behind them.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::PeerId;
 pub(super) struct Deadlines(BTreeSet<(Instant, PeerId)>);
 
 impl Deadlines {
-    /// Moves the deadline of a peer, given the one that was set for it last.
+    /// Replaces the deadline of a peer. `before` is the one that was last set for it.
     pub(super) fn set(&mut self, id: PeerId, before: Option<Instant>, after: Option<Instant>) {
         if before == after {
             return;
@@ -24,12 +24,12 @@ impl Deadlines {
         }
     }
 
-    /// The next deadline of all.
+    /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// Takes the peers whose deadlines have come, in their order, and appends them to `due`.
+    /// Removes the due peers in their order and appends them to `due`.
     pub(super) fn take_due(&mut self, now: Instant, due: &mut Vec<PeerId>) {
         while let Some((_, id)) = self.0.first().copied().filter(|(at, _)| *at <= now) {
             self.0.pop_first();
@@ -45,7 +45,7 @@ mod tests {
     use super::{Deadlines, PeerId};
 
     #[test]
-    fn peers_are_due_in_the_order_of_time_and_then_of_ids() {
+    fn peers_are_due_by_time_then_id() {
         let start = Instant::now();
         let at = |millis| Some(start + Duration::from_millis(millis));
         let [a, b, c] = [0, 1, 2].map(|slot| PeerId::new(slot, 0));

@@ -1,7 +1,7 @@
-//! Whose is it? Username fragments, paths and STUN transactions, each with its peer.
+//! The index from username fragments, paths and STUN transactions to peers.
 //!
-//! Knows names and ids. Knows nothing about what a peer is, and believes only what peers report:
-//! a path is in here because authenticated STUN bound it, never because a datagram came from it.
+//! Knows ids. Does not know peers. Accepts only what peers report: a path is bound by authenticated STUN, never
+//! by a mere datagram from it.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,29 +11,29 @@ use ice_agent::{Path, Ufrag};
 use super::keyed::{Keyed, PathKey};
 use super::{ForwardTag, PeerId};
 
-/// RFC 8489 section 6.2.1 gives a transaction up 39.5 s after its first transmission; what comes
-/// later is an answer to nothing.
+/// RFC 8489 section 6.2.1 ends a transaction 39.5 s after its first transmission; a later response matches
+/// nothing.
 const TRANSACTION_LIFETIME: Duration = Duration::from_secs(40);
 
-/// The checks that one peer can have on their way: the 100 pairs of a checklist (RFC 8445
-/// section 6.1.2.5) and as many again for triggered checks and consent.
+/// The checks that one peer can have outstanding: the 100 pairs of a checklist (RFC 8445 section 6.1.2.5), and
+/// as many again for triggered checks and consent.
 const MAX_TRANSACTIONS_PER_PEER: usize = 256;
 
 pub(super) type TransactionId = [u8; 12];
 
 pub(super) struct Index {
     ufrags: HashMap<Ufrag, PeerId, Keyed>,
-    paths: HashMap<PathKey, Holders, Keyed>,
+    paths: HashMap<PathKey, PathClaims, Keyed>,
     transactions: HashMap<TransactionId, PeerId, Keyed>,
     forwards: HashMap<PathKey, ForwardTag, Keyed>,
 }
 
-/// The peers that are bound to one path, the one that it leads to and the others in line.
+/// The peers that are bound to one path: the one that receives its datagrams, and the waiting ones.
 ///
-/// Who sends on it comes before who does not: to select a pair takes an answer from its address,
-/// while a request may come from a peer that forged the address. Among equals the first keeps it.
-struct Holders {
-    holder: Claim,
+/// A peer that sends on the path takes precedence. To select a pair it needed a response from the address,
+/// while a request may have a forged source address. Among equals the first one keeps the path.
+struct PathClaims {
+    active: Claim,
     waiting: Vec<Claim>,
 }
 
@@ -43,13 +43,13 @@ struct Claim {
     is_selected: bool,
 }
 
-/// What the index holds for one peer. It lies with the peer, so that nothing is searched.
+/// The index entries of one peer. They are stored with the peer, so that no search is necessary.
 #[derive(Default)]
 pub(super) struct Entries {
     ufrags: Vec<Ufrag>,
     paths: Vec<Path>,
     selected: Option<Path>,
-    /// Oldest first.
+    /// The oldest first.
     transactions: VecDeque<(Instant, TransactionId)>,
 }
 
@@ -63,23 +63,22 @@ impl Index {
         }
     }
 
-    /// The peer that answers requests for this username fragment.
+    /// The peer with this local username fragment.
     pub(super) fn by_ufrag(&self, ufrag: &str) -> Option<PeerId> {
         self.ufrags.get(ufrag).copied()
     }
 
-    /// The peer that sent this transaction's request.
+    /// The peer that sent the request of this transaction.
     pub(super) fn by_transaction(&self, transaction: &TransactionId) -> Option<PeerId> {
         self.transactions.get(transaction).copied()
     }
 
-    /// The peer that sends on this path, or else was authenticated there, before all others that
-    /// are there still.
+    /// The peer that sends on this path, otherwise the first that was authenticated there and still is.
     pub(super) fn by_path(&self, path: &Path) -> Option<PeerId> {
-        self.paths.get(&PathKey(*path)).map(|holders| holders.holder.peer)
+        self.paths.get(&PathKey(*path)).map(|holders| holders.active.peer)
     }
 
-    /// Where the application sends this path.
+    /// The tag of a forwarded path.
     pub(super) fn forward(&self, path: &Path) -> Option<ForwardTag> {
         self.forwards.get(&PathKey(*path)).copied()
     }
@@ -96,7 +95,7 @@ impl Index {
         };
     }
 
-    /// Makes the fragments of a peer these. Where two peers have the same one, the elder keeps it.
+    /// Replaces the username fragments of a peer. If two peers have the same fragment, the older one keeps it.
     pub(super) fn sync_ufrags<'u, I: Iterator<Item = &'u Ufrag>>(
         &mut self,
         id: PeerId,
@@ -104,11 +103,11 @@ impl Index {
         current: impl Fn() -> I,
     ) {
         entries.ufrags.retain(|known| {
-            let stays = current().any(|ufrag| ufrag == known);
-            if !stays && self.ufrags.get(known) == Some(&id) {
+            let is_current = current().any(|ufrag| ufrag == known);
+            if !is_current && self.ufrags.get(known) == Some(&id) {
                 self.ufrags.remove(known);
             }
-            stays
+            is_current
         });
         for ufrag in current() {
             if !entries.ufrags.contains(ufrag) {
@@ -118,7 +117,7 @@ impl Index {
         }
     }
 
-    /// Makes the paths of a peer these, the first `max` of them. It sends on `selected`.
+    /// Replaces the paths of a peer by the first `max` of `current`. The peer sends on `selected`.
     pub(super) fn sync_paths<I: Iterator<Item = Path>>(
         &mut self,
         id: PeerId,
@@ -127,15 +126,15 @@ impl Index {
         max: usize,
         selected: Option<Path>,
     ) {
-        let Entries { paths, selected: noted, .. } = entries;
+        let Entries { paths, selected: recorded, .. } = entries;
         paths.retain(|known| {
-            let stays = current().take(max).any(|path| path == *known);
-            if !stays {
+            let is_current = current().take(max).any(|path| path == *known);
+            if !is_current {
                 self.release(id, known);
-                // Bound again, it is to be marked again.
-                *noted = noted.filter(|selected| selected != known);
+                // If it is bound again, it must be marked again.
+                *recorded = recorded.filter(|selected| selected != known);
             }
-            stays
+            is_current
         });
         for path in current().take(max) {
             if !paths.contains(&path) {
@@ -143,15 +142,15 @@ impl Index {
                 self.bind(id, path);
             }
         }
-        if *noted != selected {
-            self.mark(id, *noted, false);
+        if *recorded != selected {
+            self.mark(id, *recorded, false);
             self.mark(id, selected, true);
-            // Only what is bound was marked.
-            *noted = selected.filter(|selected| paths.contains(selected));
+            // Only a bound path was marked.
+            *recorded = selected.filter(|selected| paths.contains(selected));
         }
     }
 
-    /// Remembers that a peer sent a request. A repetition changes nothing.
+    /// Records that a peer sent a request. A retransmission changes nothing.
     pub(super) fn sent(
         &mut self,
         now: Instant,
@@ -175,7 +174,7 @@ impl Index {
         self.transactions.insert(transaction, id);
     }
 
-    /// Forgets a peer.
+    /// Removes the entries of a peer.
     pub(super) fn remove(&mut self, id: PeerId, entries: &mut Entries) {
         self.sync_ufrags(id, entries, std::iter::empty);
         self.sync_paths(id, entries, std::iter::empty, 0, None);
@@ -189,7 +188,7 @@ impl Index {
         self.paths
             .entry(PathKey(path))
             .and_modify(|holders| holders.waiting.push(claim))
-            .or_insert_with(|| Holders { holder: claim, waiting: Vec::new() });
+            .or_insert_with(|| PathClaims { active: claim, waiting: Vec::new() });
     }
 
     fn mark(&mut self, id: PeerId, path: Option<Path>, is_selected: bool) {
@@ -203,37 +202,37 @@ impl Index {
         let Some(holders) = self.paths.get_mut(&PathKey(*path)) else {
             return;
         };
-        if holders.holder.peer != id {
+        if holders.active.peer != id {
             holders.waiting.retain(|claim| claim.peer != id);
         } else if holders.waiting.is_empty() {
             self.paths.remove(&PathKey(*path));
         } else {
-            holders.holder = holders.waiting.remove(holders.first_in_line());
+            holders.active = holders.waiting.remove(holders.next_waiting());
         }
     }
 }
 
-impl Holders {
-    /// A peer begins to send on the path, or no longer does.
+impl PathClaims {
+    /// Records whether a peer sends on the path.
     fn mark(&mut self, peer: PeerId, is_selected: bool) {
-        let claims = std::iter::once(&mut self.holder).chain(&mut self.waiting);
+        let claims = std::iter::once(&mut self.active).chain(&mut self.waiting);
         if let Some(claim) = claims.into_iter().find(|claim| claim.peer == peer) {
             claim.is_selected = is_selected;
         }
-        let first = self.first_in_line();
+        let first = self.next_waiting();
         if let Some(next) = self.waiting.get_mut(first)
             && next.is_selected
-            && !self.holder.is_selected
+            && !self.active.is_selected
         {
-            std::mem::swap(&mut self.holder, next);
-            // The one that gives way was the first of those who do not send.
-            let gave_way = self.waiting.remove(first);
-            self.waiting.insert(0, gave_way);
+            std::mem::swap(&mut self.active, next);
+            // The demoted peer was the first of those that do not send.
+            let demoted = self.waiting.remove(first);
+            self.waiting.insert(0, demoted);
         }
     }
 
-    /// Where in `waiting` the next holder stands.
-    fn first_in_line(&self) -> usize {
+    /// The position of the next peer in `waiting`.
+    fn next_waiting(&self) -> usize {
         self.waiting.iter().position(|claim| claim.is_selected).unwrap_or(0)
     }
 }
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_goes_to_the_next_in_line_when_its_holder_lets_go() {
+    fn released_path_goes_to_next_peer() {
         let mut index = index();
         let [(a, mut of_a), (b, mut of_b), (c, mut of_c)] = [peer(0), peer(1), peer(2)];
         bind(&mut index, a, &mut of_a, &[1]);
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_on_a_path_comes_before_who_was_first() {
+    fn sending_peer_takes_precedence_on_path() {
         let mut index = index();
         let [(a, mut of_a), (b, mut of_b), (c, mut of_c)] = [peer(0), peer(1), peer(2)];
         for (id, entries) in [(a, &mut of_a), (b, &mut of_b), (c, &mut of_c)] {
@@ -294,11 +293,11 @@ mod tests {
         select(&mut index, c, &mut of_c, Some(1));
         assert_eq!(index.by_path(&path(1)), Some(c));
         select(&mut index, b, &mut of_b, Some(1));
-        assert_eq!(index.by_path(&path(1)), Some(c), "both send there: the first of them");
+        assert_eq!(index.by_path(&path(1)), Some(c), "both send: the first one keeps the path");
         select(&mut index, c, &mut of_c, Some(2));
         assert_eq!(index.by_path(&path(1)), Some(b));
         index.remove(b, &mut of_b);
-        assert_eq!(index.by_path(&path(1)), Some(c), "nobody sends there: whoever gave way last");
+        assert_eq!(index.by_path(&path(1)), Some(c), "no sender left: the last demoted peer");
         index.remove(c, &mut of_c);
         assert_eq!(index.by_path(&path(1)), Some(a));
         index.remove(a, &mut of_a);
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_takes_no_more_paths_than_the_bound() {
+    fn paths_per_peer_are_limited() {
         let mut index = index();
         let (id, mut entries) = peer(0);
         let many = || (1..=1000).map(path);
@@ -317,32 +316,32 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_what_the_peer_answers_to() {
+    fn ufrags_follow_peer_credentials() {
         let mut index = index();
         let (id, mut entries) = peer(0);
-        let names: Vec<Ufrag> = ["old1", "new1"].map(|name| name.parse().unwrap()).into();
-        index.sync_ufrags(id, &mut entries, || names.iter().take(1));
+        let ufrags: Vec<Ufrag> = ["old1", "new1"].map(|ufrag| ufrag.parse().unwrap()).into();
+        index.sync_ufrags(id, &mut entries, || ufrags.iter().take(1));
         assert_eq!((index.by_ufrag("old1"), index.by_ufrag("new1")), (Some(id), None));
-        index.sync_ufrags(id, &mut entries, || names.iter());
+        index.sync_ufrags(id, &mut entries, || ufrags.iter());
         assert_eq!((index.by_ufrag("old1"), index.by_ufrag("new1")), (Some(id), Some(id)));
-        index.sync_ufrags(id, &mut entries, || names.iter().skip(1));
+        index.sync_ufrags(id, &mut entries, || ufrags.iter().skip(1));
         assert_eq!((index.by_ufrag("old1"), index.by_ufrag("new1")), (None, Some(id)));
     }
 
     #[test]
-    fn the_elder_of_two_peers_keeps_a_name_and_the_younger_takes_nothing_along_when_it_goes() {
+    fn older_peer_keeps_shared_ufrag() {
         let mut index = index();
         let [(a, mut of_a), (b, mut of_b)] = [peer(0), peer(1)];
-        let name: Ufrag = "same".parse().unwrap();
-        index.sync_ufrags(a, &mut of_a, || [&name].into_iter());
-        index.sync_ufrags(b, &mut of_b, || [&name].into_iter());
+        let shared: Ufrag = "same".parse().unwrap();
+        index.sync_ufrags(a, &mut of_a, || [&shared].into_iter());
+        index.sync_ufrags(b, &mut of_b, || [&shared].into_iter());
         assert_eq!(index.by_ufrag("same"), Some(a));
         index.remove(b, &mut of_b);
         assert_eq!(index.by_ufrag("same"), Some(a));
     }
 
     #[test]
-    fn transactions_are_forgotten_by_age_and_by_number() {
+    fn transactions_expire_by_age_and_count() {
         let mut index = index();
         let (id, mut entries) = peer(0);
         let start = Instant::now();

@@ -1,15 +1,15 @@
-//! Hashing that peers cannot aim at: paths and username fragments come from the network, and an
-//! endpoint whose buckets an attacker can fill is no longer O(1).
+//! Keyed hashing against collision attacks: peers choose paths and username fragments, and must not be able to
+//! fill one bucket.
 //!
-//! The key comes from the endpoint's seed and not from the operating system, so that no layer
-//! below the driver asks for entropy. Nothing ever iterates over a map that is hashed with it.
+//! The key comes from the endpoint's seed and not from the operating system, because no layer below the driver
+//! reads system entropy. Maps with this hash are never iterated.
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use ice_agent::{Path, Protocol, Seed};
 
-/// Starts every hash from a secret state.
+/// Builds hashers with a secret initial state.
 #[derive(Clone)]
 pub(super) struct Keyed([u64; 2]);
 
@@ -33,7 +33,7 @@ impl BuildHasher for Keyed {
     }
 }
 
-/// A path as the key of a map. It is hashed for every datagram, so in few words: three for IPv4.
+/// A path as a map key. It is hashed for every datagram, so it writes few words: three for IPv4.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct PathKey(pub(super) Path);
 
@@ -77,7 +77,7 @@ mod tests {
     use super::{Keyed, PathKey};
 
     #[test]
-    fn everything_that_tells_two_paths_apart_is_hashed() {
+    fn path_hash_covers_all_fields() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let link_local = |scope| SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 1, 0, scope));
         let paths = [
@@ -92,8 +92,8 @@ mod tests {
             Path::udp(link_local(2), link_local(1)),
         ];
         let keyed = Keyed([1, 2]);
-        for (place, one) in paths.iter().enumerate() {
-            for other in paths.iter().skip(place + 1) {
+        for (entry, one) in paths.iter().enumerate() {
+            for other in paths.iter().skip(entry + 1) {
                 let [one, other] = [one, other].map(|path| keyed.hash_one(PathKey(*path)));
                 assert_ne!(one, other);
             }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_scatters_the_same_values_differently() {
+    fn different_keys_give_different_hashes() {
         let (one, two) = (Keyed([1, 2]), Keyed([1, 3]));
         let low_bits = |keyed: &Keyed| (0..64).map(|n| keyed.hash_one(n) % 64).collect::<Vec<_>>();
         assert_eq!(low_bits(&one), low_bits(&one.clone()));

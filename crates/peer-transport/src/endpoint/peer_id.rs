@@ -1,11 +1,11 @@
-//! The name of a peer at an endpoint, which never comes to mean another peer.
+//! The id of a peer at an endpoint, never reused for another peer.
 
 use std::fmt;
 
-/// Names one peer of one [`Endpoint`](crate::Endpoint), for as long as that peer is there.
+/// Identifies one peer of one [`Endpoint`](crate::Endpoint).
 ///
-/// A slot that becomes free is used again under another generation, so the id of a removed peer
-/// is an error and never a stranger. An id means nothing to another endpoint.
+/// A freed slot is reused with another generation, so the id of a removed peer is an error and never another
+/// peer. An id is meaningless at another endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
     slot: u32,

@@ -1,8 +1,7 @@
-//! A peer of an endpoint, to command: each command is followed by what the indexes must learn
-//! from it.
+//! A peer of an endpoint for commands. Each command updates the endpoint's indexes.
 //!
-//! There is no `DerefMut`, which would bypass the indexes, and no `Drop`, which would hold the
-//! endpoint borrowed for longer than the commands do.
+//! There is no `DerefMut`, which would bypass the indexes, and no `Drop`, which would extend the borrow of the
+//! endpoint beyond the last command.
 
 use std::ops::Deref;
 use std::time::Instant;
@@ -18,10 +17,10 @@ use crate::media_sender::MediaSender;
 use crate::parameters::{DescriptionKind, Parameters};
 use crate::transport::PeerTransport;
 
-/// A [`PeerTransport`] at an [`Endpoint`](crate::Endpoint), borrowed for a few commands.
+/// A [`PeerTransport`] at an [`Endpoint`](crate::Endpoint), borrowed for commands.
 ///
-/// Derefs to the transport for everything that only looks. The commands are those of the
-/// transport and say there what they do.
+/// Dereferences to the transport for read access. The commands are those of the transport and are documented
+/// there.
 pub struct PeerMut<'e> {
     id: PeerId,
     peer: &'e mut Peer,
@@ -42,7 +41,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::set_remote_parameters`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn set_remote_parameters(
         &mut self,
         now: Instant,
@@ -55,7 +54,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::add_local_candidate`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn add_local_candidate(&mut self, now: Instant, candidate: Candidate) -> Result<(), Error> {
         self.command(|transport| transport.add_local_candidate(now, candidate))
     }
@@ -68,7 +67,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::add_remote_candidate`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn add_remote_candidate(
         &mut self,
         now: Instant,
@@ -91,7 +90,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::restart`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<Generation, Error> {
         self.command(|transport| transport.restart(now, options))
     }
@@ -99,7 +98,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::abandon_restart`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
         self.command(|transport| transport.abandon_restart(now))
     }
@@ -112,7 +111,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::send_data`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn send_data(&mut self, now: Instant, data: &[u8]) -> Result<(), SendError> {
         self.command(|transport| transport.send_data(now, data))
     }
@@ -130,7 +129,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::detach_outbound`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn detach_outbound(&mut self, now: Instant) -> Result<MediaSender, Error> {
         self.command(|transport| transport.detach_outbound(now))
     }
@@ -138,7 +137,7 @@ impl<'e> PeerMut<'e> {
     /// See [`PeerTransport::detach_inbound`].
     ///
     /// # Errors
-    /// As there.
+    /// See there.
     pub fn detach_inbound(&mut self, now: Instant) -> Result<MediaReceiver, Error> {
         self.command(|transport| transport.detach_inbound(now))
     }
@@ -150,7 +149,7 @@ impl<'e> PeerMut<'e> {
 
     fn command<T>(&mut self, act: impl FnOnce(&mut PeerTransport) -> T) -> T {
         let answer = act(&mut self.peer.transport);
-        self.indexes.settle_after_command(self.id, self.peer);
+        self.indexes.update_after_command(self.id, self.peer);
         answer
     }
 }

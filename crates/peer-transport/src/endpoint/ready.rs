@@ -1,12 +1,12 @@
-//! Who may have something to poll: a queue of peers, each in it at most once.
+//! A queue of peers to poll, each in it at most once.
 //!
-//! Knows ids. The mark that a peer is in the queue lies with the peer, so nothing is searched.
+//! Knows ids. Each peer stores its own mark of being queued, so that no search is necessary.
 
 use std::collections::VecDeque;
 
 use super::PeerId;
 
-/// Peers in the order in which they became ready. The first one stays first until it is empty.
+/// Peers in the order in which they became ready. The first one stays first until it has no more output.
 #[derive(Default)]
 pub(super) struct Ready(VecDeque<PeerId>);
 
@@ -19,7 +19,7 @@ pub(super) enum Mark {
 }
 
 impl Ready {
-    /// Puts a peer at the end, unless it is in the queue.
+    /// Appends a peer unless it is already queued.
     pub(super) fn push(&mut self, id: PeerId, mark: &mut Mark) {
         if *mark == Mark::Absent {
             *mark = Mark::Queued;
@@ -32,7 +32,7 @@ impl Ready {
         self.0.front().copied()
     }
 
-    /// Takes the first peer out. The caller clears the mark of the peer, if it is still there.
+    /// Removes the first peer. The caller clears the mark of a peer that still exists.
     pub(super) fn pop(&mut self) {
         self.0.pop_front();
     }

@@ -1,27 +1,27 @@
-//! Where a datagram goes: to a peer, to somebody else's peer, or nowhere.
+//! The destination of a datagram.
 
 use super::PeerId;
 use crate::stats::Discard;
 
-/// Where a datagram belongs, as [`Endpoint::route`](crate::Endpoint::route) sees it.
+/// The destination of a datagram, returned by [`Endpoint::route`](crate::Endpoint::route).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'r> {
-    /// To this peer: [`handle_input`](crate::Endpoint::handle_input) gives it to it.
+    /// A local peer: [`handle_input`](crate::Endpoint::handle_input) passes the datagram to it.
     Peer(PeerId),
-    /// A STUN request for a username fragment that no peer here has. Another thread, process or
-    /// machine may have it; hand it the datagram and, so that what follows on the same path goes
-    /// there too, name it with [`set_forward`](crate::Endpoint::set_forward).
+    /// A STUN request for a username fragment of no local peer. Another thread, process or machine may have it.
+    /// Pass the datagram on, and register the path with [`set_forward`](crate::Endpoint::set_forward) so that
+    /// the following datagrams on it go there too.
     Foreign {
-        /// The first half of the USERNAME, exactly as it was sent. Not authenticated.
+        /// The first half of the USERNAME, as received. Not authenticated.
         ufrag: &'r str,
     },
-    /// On a path that [`set_forward`](crate::Endpoint::set_forward) gave away.
+    /// A path registered with [`set_forward`](crate::Endpoint::set_forward).
     Forward(ForwardTag),
-    /// To nobody. `handle_input` drops it for this reason.
+    /// No destination. `handle_input` drops the datagram for this reason.
     Unknown(Discard),
 }
 
-/// What an application calls the place that it forwards a path to: a shard, a machine, a relay.
-/// The endpoint only stores it.
+/// The application's name for the destination of a forwarded path: a shard, a machine, a relay. The endpoint
+/// only stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ForwardTag(pub u64);

@@ -1,76 +1,76 @@
-//! Where peers live: a table of slots, each with the generation of its present or next tenant.
+//! A table of slots with generations, in which the peers are stored.
 //!
-//! Knows ids. Knows nothing about what a tenant is.
+//! Knows ids. Does not know the type of the values.
 
 use super::PeerId;
 
 pub(super) struct Slots<T> {
-    places: Vec<Slot<T>>,
-    /// Slots without a tenant, the last one freed on top.
-    vacant: Vec<u32>,
-    occupied: usize,
+    entries: Vec<Entry<T>>,
+    /// Slots without a value, the last one freed on top.
+    free: Vec<u32>,
+    count: usize,
 }
 
-struct Slot<T> {
+struct Entry<T> {
     generation: u32,
-    tenant: Option<Box<T>>,
+    value: Option<Box<T>>,
 }
 
 impl<T> Slots<T> {
     pub(super) const fn new() -> Self {
-        Self { places: Vec::new(), vacant: Vec::new(), occupied: 0 }
+        Self { entries: Vec::new(), free: Vec::new(), count: 0 }
     }
 
-    /// The number of tenants.
+    /// The number of values.
     pub(super) const fn len(&self) -> usize {
-        self.occupied
+        self.count
     }
 
-    /// Moves a tenant in and names it. `None` once all 2^32 slots have been used up.
-    pub(super) fn insert(&mut self, tenant: T) -> Option<PeerId> {
-        let slot = match self.vacant.pop() {
+    /// Stores a value and returns its id, or `None` after all 2^32 slots are used up.
+    pub(super) fn insert(&mut self, value: T) -> Option<PeerId> {
+        let slot = match self.free.pop() {
             Some(slot) => slot,
-            None => u32::try_from(self.places.len()).ok().inspect(|_| {
-                self.places.push(Slot { generation: 0, tenant: None });
+            None => u32::try_from(self.entries.len()).ok().inspect(|_| {
+                self.entries.push(Entry { generation: 0, value: None });
             })?,
         };
-        let place = self.places.get_mut(index(slot))?;
-        place.tenant = Some(Box::new(tenant));
-        self.occupied = self.occupied.saturating_add(1);
-        Some(PeerId::new(slot, place.generation))
+        let entry = self.entries.get_mut(index(slot))?;
+        entry.value = Some(Box::new(value));
+        self.count = self.count.saturating_add(1);
+        Some(PeerId::new(slot, entry.generation))
     }
 
-    /// Moves a tenant out. Its id is void from now on.
+    /// Removes a value. Its id is invalid from then on.
     pub(super) fn remove(&mut self, id: PeerId) -> Option<Box<T>> {
-        let slot = self.places.get_mut(index(id.slot()))?;
+        let slot = self.entries.get_mut(index(id.slot()))?;
         if slot.generation != id.generation() {
             return None;
         }
-        let tenant = slot.tenant.take()?;
-        self.occupied = self.occupied.saturating_sub(1);
-        // A slot whose generations have run out stays empty, so that no id ever comes back.
+        let value = slot.value.take()?;
+        self.count = self.count.saturating_sub(1);
+        // A slot whose generations are used up stays empty, so that no id is reused.
         if let Some(next) = slot.generation.checked_add(1) {
             slot.generation = next;
-            self.vacant.push(id.slot());
+            self.free.push(id.slot());
         }
-        Some(tenant)
+        Some(value)
     }
 
     pub(super) fn get(&self, id: PeerId) -> Option<&T> {
-        let slot = self.places.get(index(id.slot()))?;
-        (slot.generation == id.generation()).then_some(slot.tenant.as_deref()).flatten()
+        let slot = self.entries.get(index(id.slot()))?;
+        (slot.generation == id.generation()).then_some(slot.value.as_deref()).flatten()
     }
 
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut T> {
-        let slot = self.places.get_mut(index(id.slot()))?;
-        (slot.generation == id.generation()).then_some(slot.tenant.as_deref_mut()).flatten()
+        let slot = self.entries.get_mut(index(id.slot()))?;
+        (slot.generation == id.generation()).then_some(slot.value.as_deref_mut()).flatten()
     }
 
-    /// The ids of all tenants in the order of their slots.
+    /// The ids of all values in the order of their slots.
     pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
         (0u32..)
-            .zip(&self.places)
-            .filter_map(|(number, slot)| slot.tenant.as_ref().map(|_| PeerId::new(number, slot.generation)))
+            .zip(&self.entries)
+            .filter_map(|(number, slot)| slot.value.as_ref().map(|_| PeerId::new(number, slot.generation)))
     }
 }
 
@@ -84,13 +84,13 @@ mod tests {
     use super::Slots;
 
     #[test]
-    fn the_id_of_a_former_tenant_does_not_open_the_slot_of_the_next() {
+    fn removed_id_does_not_access_reused_slot() {
         let mut slots = Slots::new();
         let first = slots.insert("first").unwrap();
         assert_eq!(slots.remove(first).as_deref(), Some(&"first"));
         let second = slots.insert("second").unwrap();
 
-        assert_eq!(first.slot(), second.slot(), "the slot is used again");
+        assert_eq!(first.slot(), second.slot(), "the slot is reused");
         assert_eq!(slots.get(first), None);
         assert_eq!(slots.get_mut(first), None);
         assert_eq!(slots.remove(first), None);
@@ -99,17 +99,17 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_whose_generations_ran_out_stays_empty() {
+    fn slot_without_generations_is_not_reused() {
         let mut slots = Slots::new();
         let id = slots.insert(1).unwrap();
-        slots.places[0].generation = u32::MAX;
+        slots.entries[0].generation = u32::MAX;
         let last = super::PeerId::new(id.slot(), u32::MAX);
         assert!(slots.remove(last).is_some());
         assert_ne!(slots.insert(2).unwrap().slot(), id.slot());
     }
 
     #[test]
-    fn ids_come_in_the_order_of_slots() {
+    fn ids_are_in_slot_order() {
         let mut slots = Slots::new();
         let ids: Vec<_> = (0..5).map(|n| slots.insert(n).unwrap()).collect();
         slots.remove(ids[2]);

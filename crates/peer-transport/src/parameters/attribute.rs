@@ -1,4 +1,4 @@
-//! One attribute of a transport and its SDP line.
+//! One SDP attribute of a transport.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use super::{AttributeName, IceOptions, ParseError, Problem, Setup, TlsId};
 
 /// An SDP attribute that describes a transport.
 ///
-/// `Display` writes it as it stands behind `a=`, for example `ice-ufrag:8hhY`; `FromStr` reads
-/// that with and without the `a=`, and with or without a line end.
+/// `Display` writes the form after `a=`, for example `ice-ufrag:8hhY`. `FromStr` reads it with or without `a=`
+/// and line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
-    /// `ice-lite`. It belongs to the session level of an SDP (RFC 8839 section 5.3), all others
-    /// may stand in a media description.
+    /// `ice-lite`. It belongs to the session level of an SDP (RFC 8839 section 5.3); all others may be in a
+    /// media description.
     IceLite,
     /// `ice-ufrag`.
     IceUfrag(Ufrag),
-    /// `ice-pwd`. `Debug` hides the password, `Display` is for the description and shows it.
+    /// `ice-pwd`. `Debug` hides the password. `Display` shows it, for the description.
     IcePwd(Password),
     /// `ice-options`.
     IceOptions(IceOptions),
@@ -36,7 +36,7 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// Which attribute it is.
+    /// Returns the attribute's name.
     #[must_use]
     pub const fn name(&self) -> AttributeName {
         match self {
@@ -52,7 +52,7 @@ impl Attribute {
         }
     }
 
-    /// Reads a line. `None`: it is something else, of which an SDP has plenty.
+    /// Reads a line. Returns `None` for any other SDP line.
     pub(super) fn read(line: &str) -> Option<Result<Self, ParseError>> {
         let line = line.trim();
         let line = line.strip_prefix("a=").unwrap_or(line);
@@ -87,7 +87,7 @@ impl fmt::Display for Attribute {
             Self::Fingerprint(fingerprint) => write!(f, "{name}:{fingerprint}"),
             Self::Setup(setup) => write!(f, "{name}:{setup}"),
             Self::TlsId(tls_id) => write!(f, "{name}:{tls_id}"),
-            // The text form of a candidate begins with the name, as W3C has it.
+            // The text form of a candidate already starts with the attribute name, as in W3C's API.
             Self::Candidate(candidate) => candidate.fmt(f),
         }
     }

@@ -1,41 +1,38 @@
-//! The lines of an SDP that describe one transport, read together.
+//! Reads the SDP lines that describe one transport.
 
 use ice_agent::CandidateLine;
 
 use super::gathered::Gathered;
 use super::{Attribute, AttributeName, Parameters, ParseError, Problem};
 
-/// What one side says about its transport: parameters, and the candidates that are known so far.
+/// A description of one side's transport: its parameters, and the candidates known so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Credentials, fingerprints, role.
     pub parameters: Parameters,
-    /// The candidate lines in their order, at most [`Description::MAX_CANDIDATES`]. A line may
-    /// name a host (mDNS) that the application resolves, or a TCP candidate.
+    /// The candidate lines in their order, at most [`Description::MAX_CANDIDATES`]. A line may contain a host
+    /// name (mDNS) that the application resolves, or a TCP candidate.
     pub candidates: Vec<CandidateLine>,
     /// Whether no more candidates will follow (RFC 8840 section 8.2).
     pub end_of_candidates: bool,
 }
 
 impl Description {
-    /// How many candidates a description may carry. A machine with dozens of interfaces and two
-    /// TURN servers stays far below; whoever sends more wants our memory.
+    /// The maximum number of candidates. A host with dozens of interfaces and two TURN servers has far fewer;
+    /// the limit protects memory.
     pub const MAX_CANDIDATES: usize = 256;
 
-    /// Reads the attribute lines of a transport, with or without `a=`, and reads over every line
-    /// that is something else.
+    /// Reads the attribute lines of a transport, with or without `a=`, and skips all other lines.
     ///
-    /// The lines may be those of a media description, those of the session level followed by
-    /// those of a media description, or a whole SDP. Of a whole SDP the session level and the
-    /// first media description count, because with BUNDLE that one carries the transport
-    /// (RFC 9143 section 9.2); reading ends at the second `m=` line. Where it is rejected or not
-    /// bundled, choose the media description yourself.
+    /// The lines may be a media description, the session level followed by a media description, or a whole SDP.
+    /// Of a whole SDP only the session level and the first media description are read, up to the second `m=`
+    /// line, because with BUNDLE the first one carries the transport (RFC 9143 section 9.2). If it is rejected
+    /// or not bundled, select the media description before the call.
     ///
-    /// Where a value is given twice the last one holds, so a media description overrides the
-    /// session level. Fingerprints add up, except that the first one behind an `m=` line voids
-    /// those before it (RFC 8122 section 5). ICE options add up. A candidate that no agent here can
-    /// use, for its component, transport, type or address, is read over (RFC 8839 section 5.1), and
-    /// so is a fingerprint whose hash is unknown or too weak.
+    /// The last of several values of one attribute applies, so a media description overrides the session level.
+    /// Fingerprints accumulate, but the first one after an `m=` line replaces those of the session level (RFC
+    /// 8122 section 5). ICE options accumulate. A candidate with an unsupported component, transport, type or
+    /// address is skipped (RFC 8839 section 5.1), and so is a fingerprint whose hash is unknown or too weak.
     ///
     /// ```
     /// use peer_transport::{Description, Setup};
@@ -55,8 +52,8 @@ impl Description {
     /// ```
     ///
     /// # Errors
-    /// Names the line and what is wrong with it: an attribute that breaks its grammar, one that is
-    /// missing (`ice-ufrag`, `ice-pwd`, `fingerprint`, `setup`), or more than the bounds allow.
+    /// Names the line and the problem: an attribute that violates its grammar, a missing attribute
+    /// (`ice-ufrag`, `ice-pwd`, `fingerprint`, `setup`), or more values than the limit.
     pub fn from_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Self, ParseError> {
         let gathered = Gathered::from_lines(lines)?;
         let missing = |name| ParseError::of(name, Problem::Missing);
@@ -81,8 +78,8 @@ impl Description {
         })
     }
 
-    /// The attributes in the order in which they are best written: those of
-    /// [`Parameters::attributes`], then the candidates, then `end-of-candidates`.
+    /// Returns the attributes in the recommended order: those of [`Parameters::attributes`], then the
+    /// candidates, then `end-of-candidates`.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute> + '_ {
         self.parameters
             .attributes()

@@ -1,14 +1,14 @@
-//! The lines of an SDP fragment, which trickles candidates and restarts ICE (RFC 8840 section 9).
+//! Reads an SDP fragment, which trickles candidates and restarts ICE (RFC 8840 section 9).
 
 use ice_agent::{CandidateLine, Password, Ufrag};
 
 use super::ParseError;
 use super::gathered::Gathered;
 
-/// What a fragment says: whose candidates they are, and the candidates.
+/// The credentials and candidates of a fragment.
 ///
-/// Credentials other than the known ones are the peer's ICE restart. The DTLS parameters stay as
-/// they are then: put the new credentials into the [`Parameters`](super::Parameters) of before.
+/// New credentials are the peer's ICE restart. The DTLS parameters then stay the same: replace the credentials
+/// in the previous [`Parameters`](super::Parameters).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fragment {
     /// `ice-ufrag`.
@@ -22,11 +22,11 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// Reads a fragment by the rules of [`Description::from_lines`](super::Description::from_lines),
-    /// except that nothing in it has to be there.
+    /// Reads a fragment by the rules of [`Description::from_lines`](super::Description::from_lines), except
+    /// that every attribute is optional.
     ///
     /// # Errors
-    /// Names the line and what is wrong with it.
+    /// Names the line and the problem.
     pub fn from_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Self, ParseError> {
         let Gathered { ufrag, password, candidates, end_of_candidates, .. } = Gathered::from_lines(lines)?;
         Ok(Self { ufrag, password, candidates, end_of_candidates })

@@ -1,4 +1,4 @@
-//! What the attribute lines of one transport say, whether or not it is enough.
+//! Collects the attributes of one transport, complete or not.
 
 use std::num::NonZeroUsize;
 
@@ -22,11 +22,11 @@ pub(super) struct Gathered {
     pub(super) end_of_candidates: bool,
 }
 
-/// The fingerprints so far, and from which level of the SDP they are.
+/// The fingerprints so far, and the SDP level that they came from.
 #[derive(Default)]
 pub(super) struct Fingerprints {
     pub(super) values: Vec<Fingerprint>,
-    /// Whether there was one whose hash cannot be checked.
+    /// Whether there was one with an unsupported hash.
     pub(super) unknown_hash: bool,
     level: Level,
 }
@@ -60,7 +60,7 @@ impl Gathered {
         let attribute = match Attribute::read(line) {
             None => return Ok(()),
             Some(Ok(attribute)) => attribute,
-            Some(Err(error)) => return self.forgive(level, error),
+            Some(Err(error)) => return self.skip_unsupported(level, error),
         };
         match attribute {
             Attribute::IceLite => self.lite = true,
@@ -76,8 +76,8 @@ impl Gathered {
         Ok(())
     }
 
-    /// What a peer may say although it means nothing here.
-    fn forgive(&mut self, level: Level, error: ParseError) -> Result<(), ParseError> {
+    /// Accepts unsupported values that a peer may legitimately send.
+    fn skip_unsupported(&mut self, level: Level, error: ParseError) -> Result<(), ParseError> {
         match error.problem {
             Problem::Fingerprint(InvalidFingerprint::UnknownHash) => {
                 self.fingerprints.enter(level);
@@ -118,7 +118,8 @@ impl Fingerprints {
         Ok(())
     }
 
-    /// Those of the session level hold only for media descriptions without any (RFC 8122 section 5).
+    /// Fingerprints of the session level apply only to media descriptions without their own (RFC 8122 section
+    /// 5).
     fn enter(&mut self, level: Level) {
         if self.level != level {
             *self = Self { level, ..Self::default() };

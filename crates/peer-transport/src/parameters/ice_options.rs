@@ -1,24 +1,23 @@
-//! The ICE extensions that a side supports: `a=ice-options` (RFC 8839 section 5.6).
+//! The supported ICE extensions of a side: `a=ice-options` (RFC 8839 section 5.6).
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Problem;
 
-/// A set of ICE option tags. The ones that are not known here are read over: a peer may support
-/// whatever it likes.
+/// A set of ICE option tags. Unknown tags are skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IceOptions {
     /// `trickle`: candidates may follow later (RFC 8838 section 4.1.1).
     pub trickle: bool,
-    /// `ice2`: the agent conforms to RFC 8445 (section 10), so it does not nominate aggressively.
+    /// `ice2`: the agent conforms to RFC 8445 (section 10), so it does not use aggressive nomination.
     pub ice2: bool,
     /// `renomination`: a later nomination replaces an earlier one (draft-thatcher-ice-renomination).
     pub renomination: bool,
 }
 
 impl IceOptions {
-    /// Whether no tag is in it. An attribute without tags is not written.
+    /// Returns whether the set has no tag. An empty set is not written as an attribute.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self == Self::default()

@@ -1,4 +1,4 @@
-//! Why a description cannot be used: the line, the attribute, and what is wrong, in words.
+//! Why a description is unusable: the line, the attribute, and the problem.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -6,15 +6,15 @@ use std::num::NonZeroUsize;
 use dtls_core::InvalidFingerprint;
 use ice_agent::{BadCandidateLine, BadCredentials};
 
-/// Why a description was refused. `Display` says it in words: `line 7, a=ice-ufrag: an ice-ufrag
-/// has 4 to 256 characters`.
+/// Why a description was refused. `Display` describes it, for example `line 7, a=ice-ufrag: an ice-ufrag has 4
+/// to 256 characters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// Counted from 1 over the lines that were given; `None` where no single line is to blame.
+    /// The line number, counted from 1 over the given lines; `None` if the error concerns no single line.
     pub line: Option<NonZeroUsize>,
-    /// Which attribute; `None` where the line is none that a transport knows.
+    /// The attribute; `None` if the line is no attribute of a transport.
     pub attribute: Option<AttributeName>,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: Problem,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// The attributes that describe a transport.
+/// The names of the attributes that describe a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AttributeName {
     /// `ice-lite` (RFC 8839 section 5.3).
@@ -78,7 +78,7 @@ impl AttributeName {
         Self::EndOfCandidates,
     ];
 
-    /// The name as SDP spells it, in exactly this case.
+    /// Returns the case-sensitive SDP name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,53 +105,53 @@ impl fmt::Display for AttributeName {
     }
 }
 
-/// What is wrong with an attribute, or with the lack of one.
+/// A problem of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The description cannot do without it.
+    /// The attribute is required.
     #[error("missing")]
     Missing,
     /// The line is no attribute of a transport.
     #[error("not an attribute of a transport")]
     UnknownAttribute,
-    /// More of them than anybody needs.
-    #[error("more than {max} of them")]
+    /// More attributes of this kind than the limit.
+    #[error("more than {max}")]
     TooMany {
-        /// The bound.
+        /// The limit.
         max: usize,
     },
     /// The value is too short.
     #[error("shorter than {min} characters")]
     TooShort {
-        /// The least number of characters.
+        /// The minimum number of characters.
         min: usize,
     },
     /// The value is too long.
     #[error("longer than {max} characters")]
     TooLong {
-        /// The greatest number of characters.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// The value has a character that its grammar does not allow.
-    #[error("a character that does not belong there")]
+    /// The value has a character that its grammar excludes.
+    #[error("invalid character")]
     BadCharacter,
-    /// Not `actpass`, `active` or `passive`.
+    /// The value is not `actpass`, `active` or `passive`.
     #[error("not actpass, active or passive")]
     UnknownSetup,
-    /// `holdconn` asks for no connection at all.
+    /// `holdconn` requests no connection.
     #[error("holdconn is not supported: leave the transport out instead")]
     HoldConn,
-    /// A username fragment or a password that breaks the grammar.
+    /// A username fragment or a password that violates the grammar.
     #[error(transparent)]
     Credentials(BadCredentials),
-    /// A fingerprint that breaks the grammar.
+    /// A fingerprint that violates the grammar.
     #[error(transparent)]
     Fingerprint(InvalidFingerprint),
-    /// There are fingerprints, but none whose hash can be checked.
+    /// There are fingerprints, but none with a supported hash.
     #[error("no fingerprint with sha-256, sha-384 or sha-512")]
     NoKnownHash,
-    /// A candidate that breaks the grammar.
+    /// A candidate that violates the grammar.
     #[error(transparent)]
     Candidate(BadCandidateLine),
 }

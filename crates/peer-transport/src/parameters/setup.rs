@@ -1,18 +1,18 @@
-//! Who begins the DTLS handshake: `a=setup` (RFC 4145 section 4, RFC 8842 section 5).
+//! The side that starts the DTLS handshake: `a=setup` (RFC 4145 section 4, RFC 8842 section 5).
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Problem;
 
-/// The value of `a=setup`. `holdconn` is refused: a transport that is not to connect is not made.
+/// The value of `a=setup`. `holdconn` is refused, because it requests no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Setup {
-    /// Either role; what an offer says (RFC 8842 section 5.2).
+    /// Either role; the usual value in an offer (RFC 8842 section 5.2).
     ActPass,
     /// The DTLS client, which sends the ClientHello.
     Active,
-    /// The DTLS server, which waits for it.
+    /// The DTLS server, which waits for the ClientHello.
     Passive,
 }
 

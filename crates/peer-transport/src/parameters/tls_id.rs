@@ -1,4 +1,4 @@
-//! The name that a side gives to a DTLS association: `a=tls-id` (RFC 8842 section 4).
+//! One side's name for a DTLS association: `a=tls-id` (RFC 8842 section 4).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use super::Problem;
 
-/// One side's half of the name of a DTLS association. Both halves unchanged: the association goes
-/// on. One of them new: a new association.
+/// One side's half of a DTLS association's name. If both halves are unchanged, the association continues; if
+/// either is new, the association is new.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TlsId(Arc<str>);
 
 impl TlsId {
-    /// The shortest form that RFC 8842 allows.
+    /// The minimum length by RFC 8842, in characters.
     pub const MIN_LEN: usize = 20;
-    /// The longest form that RFC 8842 allows.
+    /// The maximum length by RFC 8842, in characters.
     pub const MAX_LEN: usize = 255;
 
-    /// The random bytes behind a name of ours: 144 bits, where RFC 8842 asks for 120.
+    /// The random bytes of a generated name: 144 bits; RFC 8842 requires 120.
     pub(crate) const RANDOM_BYTES: usize = 18;
 
-    /// A name of 24 characters, six bits in each.
+    /// Encodes 24 characters of six bits each.
     pub(crate) fn from_random(random: [u8; Self::RANDOM_BYTES]) -> Self {
         let (groups, _) = random.as_chunks::<3>();
         let characters = groups.iter().flat_map(|&[a, b, c]| {
@@ -30,14 +30,14 @@ impl TlsId {
         Self(characters.collect::<String>().into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The character for the low six bits, out of the 64 that may stand in a tls-id.
+/// Encodes the low six bits as one of the 64 characters allowed in a tls-id.
 fn character(bits: u32) -> char {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     usize::try_from(bits & 0x3f)
@@ -81,13 +81,13 @@ mod tests {
     use super::{Problem, TlsId};
 
     #[test]
-    fn the_example_of_rfc_8842_is_a_tls_id() {
+    fn rfc_8842_example_parses() {
         let id: TlsId = "abc3de65cddef001be82".parse().unwrap();
         assert_eq!(id.to_string(), "abc3de65cddef001be82");
     }
 
     #[test]
-    fn lengths_are_20_to_255() {
+    fn tls_id_length_is_20_to_255() {
         let parse = |len| "x".repeat(len).parse::<TlsId>();
         assert_eq!(parse(19), Err(Problem::TooShort { min: 20 }));
         assert!(parse(20).is_ok());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_those_of_the_grammar() {
+    fn only_grammar_characters_parse() {
         for byte in 0..=255u8 {
             let text = format!("{}{}", "x".repeat(20), char::from(byte));
             let allowed = byte.is_ascii_alphanumeric() || "+/-_".contains(char::from(byte));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_name_carries_every_random_bit_and_parses() {
+    fn generated_tls_id_encodes_every_random_bit() {
         let zero = TlsId::from_random([0; 18]);
         assert_eq!(zero.as_str(), "A".repeat(24));
         for bit in 0..144 {

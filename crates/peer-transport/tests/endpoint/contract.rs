@@ -1,5 +1,5 @@
-//! The contract of the workspace's state machines, kept by an endpoint: peers beside the one that is looked
-//! at change nothing for it.
+//! The contract of the workspace's state machines, checked for an endpoint: other peers do not affect the
+//! observed peer.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -16,17 +16,17 @@ use crate::network::{certificate, rtp_header};
 const SEEDS: u64 = 12;
 
 #[test]
-fn two_endpoints_connect_under_every_seed() {
+fn endpoints_connect_under_every_seed() {
     contract::hold(&EndpointPair, SEEDS, contract::they_connect);
 }
 
 #[test]
-fn any_order_and_number_of_polls_gives_the_same_result() {
+fn poll_order_does_not_change_result() {
     contract::hold(&EndpointPair, SEEDS, contract::polls_do_not_matter);
 }
 
 #[test]
-fn junk_is_counted_and_changes_nothing() {
+fn malformed_input_is_counted_and_ignored() {
     contract::hold(&EndpointPair, SEEDS, contract::junk_changes_nothing);
 }
 
@@ -36,27 +36,27 @@ fn mutated_datagrams_never_panic() {
 }
 
 #[test]
-fn a_failed_command_leaves_no_trace() {
+fn failed_command_changes_nothing() {
     let failed = contract::hold(&EndpointPair, SEEDS, contract::failed_commands_leave_no_trace);
-    assert!(failed.iter().sum::<usize>() > 0, "no command failed, so nothing was tested");
+    assert!(failed.iter().sum::<usize>() > 0, "no command failed");
 }
 
 #[test]
-fn a_clock_that_goes_back_is_treated_as_the_latest_time() {
+fn earlier_time_counts_as_latest() {
     contract::hold(&EndpointPair, SEEDS, contract::time_never_goes_back);
 }
 
 #[test]
-fn an_input_does_first_what_a_timeout_would() {
+fn input_runs_due_timers_first() {
     contract::hold(&EndpointPair, SEEDS, contract::inputs_serve_deadlines);
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn same_seed_gives_same_run() {
     contract::hold(&EndpointPair, SEEDS, contract::same_seed_same_story);
 }
 
-/// What the endpoint tells of the peer that is looked at.
+/// The endpoint's outputs for the observed peer.
 #[derive(Clone, Debug, PartialEq)]
 enum Output {
     Event(Event),
@@ -72,22 +72,23 @@ struct EndpointNode {
 }
 
 impl EndpointNode {
-    /// A peer between one that knows nobody and one that is closed, in a slot that was used before.
+    /// The observed peer uses a slot that was used before. One of its neighbours is unconnected and one is
+    /// closed.
     fn new(now: Instant, address: std::net::SocketAddr, rng: &mut Rng) -> Self {
         let mut endpoint = Endpoint::new(now, EndpointConfig::default(), Seed::new(rng.seed32()));
         let mut add = || endpoint.add_peer(now, Config::default(), vec![certificate()]).unwrap();
-        let [_, gone, closed] = [add(), add(), add()];
-        endpoint.remove_peer(gone).unwrap();
+        let [_, removed, closed] = [add(), add(), add()];
+        endpoint.remove_peer(removed).unwrap();
         endpoint.peer_mut(closed).unwrap().close(now);
         let peer = endpoint.add_peer(now, Config::default(), vec![certificate()]).unwrap();
-        let mut looked_at = endpoint.peer_mut(peer).unwrap();
-        looked_at.add_local_candidate(now, Candidate::host(address).unwrap()).unwrap();
-        looked_at.end_of_local_candidates(now);
+        let mut observed = endpoint.peer_mut(peer).unwrap();
+        observed.add_local_candidate(now, Candidate::host(address).unwrap()).unwrap();
+        observed.end_of_local_candidates(now);
         while endpoint.poll_event().is_some() {}
         Self { endpoint, peer, media: VecDeque::new(), outputs: VecDeque::new(), sequence_number: 0 }
     }
 
-    fn learn(&mut self, now: Instant, kind: DescriptionKind, from: &Self) -> Result<(), String> {
+    fn set_remote(&mut self, now: Instant, kind: DescriptionKind, from: &Self) -> Result<(), String> {
         let theirs = from.endpoint.peer(from.peer).unwrap();
         let parameters = theirs.local_parameters();
         let ufrag = parameters.ice.ufrag.clone();
@@ -100,9 +101,9 @@ impl EndpointNode {
         Ok(())
     }
 
-    fn tell(&mut self) {
+    fn collect_events(&mut self) {
         while let Some((peer, event)) = self.endpoint.poll_event() {
-            assert_eq!(peer, self.peer, "the others have nothing to tell");
+            assert_eq!(peer, self.peer, "only the observed peer has events");
             self.outputs.push_back(Output::Event(event));
         }
     }
@@ -117,8 +118,8 @@ impl Node for EndpointNode {
             Output::Media { association: media.association(), bytes: media.bytes().to_vec() }
         });
         if let Some(media) = media {
-            // What happened before the packet could be opened comes first.
-            self.tell();
+            // The events that preceded the packet come first.
+            self.collect_events();
             self.outputs.push_back(media);
         }
     }
@@ -141,7 +142,7 @@ impl Node for EndpointNode {
 
     fn poll_output(&mut self) -> Option<Output> {
         if self.outputs.is_empty() {
-            self.tell();
+            self.collect_events();
         }
         self.outputs.pop_front()
     }
@@ -158,10 +159,10 @@ struct EndpointPair;
 enum Command {
     SendRtp,
     SendData(usize),
-    SendToNobody,
+    SendToUnconnected,
     Restart,
     RestartUnanswered,
-    Abandon,
+    Rollback,
     Revoke,
     Close,
 }
@@ -173,8 +174,8 @@ impl Subject for EndpointPair {
     fn pair(&self, now: Instant, seed: u64) -> [EndpointNode; 2] {
         let mut rng = Rng::labelled(seed, "endpoints");
         let [mut offerer, mut answerer] = ADDRESSES.map(|address| EndpointNode::new(now, address, &mut rng));
-        answerer.learn(now, DescriptionKind::Offer, &offerer).unwrap();
-        offerer.learn(now, DescriptionKind::Answer, &answerer).unwrap();
+        answerer.set_remote(now, DescriptionKind::Offer, &offerer).unwrap();
+        offerer.set_remote(now, DescriptionKind::Answer, &answerer).unwrap();
         [offerer, answerer]
     }
 
@@ -182,10 +183,10 @@ impl Subject for EndpointPair {
         match rng.below(40) {
             0..=14 => Command::SendRtp,
             15..=20 => Command::SendData(rng.index(1500)),
-            21..=24 => Command::SendToNobody,
+            21..=24 => Command::SendToUnconnected,
             25..=29 => Command::Restart,
             30..=33 => Command::RestartUnanswered,
-            34..=37 => Command::Abandon,
+            34..=37 => Command::Rollback,
             38 => Command::Revoke,
             _ => Command::Close,
         }
@@ -198,7 +199,7 @@ impl Subject for EndpointPair {
         now: Instant,
         command: &Command,
     ) -> Result<(), String> {
-        let words = |error: peer_transport::Error| error.to_string();
+        let message = |error: peer_transport::Error| error.to_string();
         let to = node.peer;
         match command {
             Command::SendRtp => {
@@ -212,25 +213,26 @@ impl Subject for EndpointPair {
             Command::SendData(len) => {
                 node.endpoint.send_data(now, to, &vec![7; *len]).map_err(|error| error.to_string())
             }
-            Command::SendToNobody => {
+            Command::SendToUnconnected => {
                 let unconnected = node.endpoint.peers().find(|id| *id != to).unwrap();
                 let sent = node.endpoint.send_data(now, unconnected, b"x");
                 sent.map_err(|error| error.to_string())
             }
             Command::Restart => {
                 let mut peer = node.endpoint.peer_mut(to).unwrap();
-                peer.restart(now, RestartOptions::default()).map_err(words)?;
-                // The other side may be closed or have an offer out; then nobody answers.
-                if other.learn(now, DescriptionKind::Offer, node).is_ok() {
-                    let _ = node.learn(now, DescriptionKind::Answer, other);
+                peer.restart(now, RestartOptions::default()).map_err(message)?;
+                // The other side may be closed or have an outstanding offer of its own; then there is no
+                // answer.
+                if other.set_remote(now, DescriptionKind::Offer, node).is_ok() {
+                    let _ = node.set_remote(now, DescriptionKind::Answer, other);
                 }
                 Ok(())
             }
             Command::RestartUnanswered => {
                 let mut peer = node.endpoint.peer_mut(to).unwrap();
-                peer.restart(now, RestartOptions::default()).map(drop).map_err(words)
+                peer.restart(now, RestartOptions::default()).map(drop).map_err(message)
             }
-            Command::Abandon => node.endpoint.peer_mut(to).unwrap().abandon_restart(now).map_err(words),
+            Command::Rollback => node.endpoint.peer_mut(to).unwrap().abandon_restart(now).map_err(message),
             Command::Revoke => {
                 node.endpoint.peer_mut(to).unwrap().revoke_consent(now);
                 Ok(())
@@ -242,7 +244,7 @@ impl Subject for EndpointPair {
         }
     }
 
-    // DTLS has keys of its own in every run, so only the shape of a datagram repeats.
+    // DTLS draws its keys from the system, so only the shape of a datagram is deterministic.
     fn wire(&self, datagram: &[u8]) -> String {
         sim::shape(datagram)
     }
@@ -252,7 +254,7 @@ impl Subject for EndpointPair {
         node.endpoint.discards().chain(by_peer.discards()).map(|(_, times)| times).sum()
     }
 
-    // Early DTLS records, until the handshake they are early for is over.
+    // Early DTLS records are stored until their handshake has ended.
     fn may_hold(&self, datagram: &[u8]) -> bool {
         sim::Class::of(datagram) == sim::Class::Dtls
     }

@@ -1,4 +1,4 @@
-//! Media on threads of its own: what the detached halves know, and how soon.
+//! Detached media halves: which changes of the transport they follow, and when.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use peer_transport::{
     PeerId, RestartOptions, RestartOutcome, SendError, Transmit,
 };
 
-/// Alice's media goes through detached halves, bob's through his transport.
-struct Scene {
+/// Alice's media goes through detached halves, Bob's through his transport.
+struct Fixture {
     network: Network,
     alice: Node,
     bob: Node,
@@ -20,7 +20,7 @@ struct Scene {
     sequence_number: u16,
 }
 
-impl Scene {
+impl Fixture {
     fn new(seed: u8) -> Self {
         let mut network = Network::new(seed);
         let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
@@ -42,7 +42,7 @@ impl Scene {
         self.sender.protect_rtp(self.network.now(), &header, b"frame", out)
     }
 
-    /// From alice's sender to bob's transport.
+    /// Sends a packet from Alice's sender to Bob's transport.
     fn alice_sends(&mut self) -> Option<Association> {
         let mut datagram = Vec::new();
         let sent = self.protect(&mut datagram).unwrap();
@@ -52,7 +52,7 @@ impl Scene {
         received.and_then(|(_, media)| media.association())
     }
 
-    /// A packet from bob's transport, as it arrives at alice's.
+    /// Returns a packet of Bob's transport, as it arrives at Alice.
     fn bob_sends(&mut self) -> (Path, Vec<u8>) {
         let (now, header, mut datagram) = (self.network.now(), self.next_header(), Vec::new());
         let bob = self.network.endpoint(self.bob);
@@ -60,7 +60,7 @@ impl Scene {
         (Path::udp(sent.path.remote(), sent.path.local()), datagram)
     }
 
-    /// From bob's transport by way of alice's to her receiver.
+    /// Sends a packet from Bob's transport through Alice's transport to her receiver.
     fn alice_receives(&mut self) -> Result<Association, Discard> {
         let (path, mut datagram) = self.bob_sends();
         let now = self.network.now();
@@ -68,14 +68,14 @@ impl Scene {
         let Some((_, Media::Protected(datagram))) =
             alice.handle_input(now, Datagram::new(path, &mut datagram))
         else {
-            panic!("the transport keeps it\n{}", self.network.trace())
+            panic!("no protected media\n{}", self.network.trace())
         };
         let media = self.receiver.unprotect(now, datagram)?;
         assert!(media.bytes().ends_with(b"frame"));
         Ok(media.association().unwrap())
     }
 
-    fn hand_over_evidence(&mut self) -> usize {
+    fn pass_evidence(&mut self) -> usize {
         let now = self.network.now();
         let evidence: Vec<_> = std::iter::from_fn(|| self.receiver.take_evidence()).collect();
         for evidence in &evidence {
@@ -85,7 +85,7 @@ impl Scene {
         evidence.len()
     }
 
-    /// Alice offers an ICE restart, bob answers.
+    /// Restarts ICE with an offer by Alice and an answer by Bob.
     fn restart(&mut self) {
         let now = self.network.now();
         let alice = self.network.endpoint(self.alice);
@@ -103,221 +103,224 @@ impl Scene {
 }
 
 #[test]
-fn detached_halves_send_and_receive_with_the_streams_of_the_transport() {
+fn detached_halves_continue_existing_streams() {
     let mut network = Network::new(20);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (to_bob, to_alice) = network.connect(alice, bob);
-    // Both streams have begun when the halves are detached, and go on.
+    // Both streams exist before the halves are detached, and continue afterwards.
     network.send_rtp(alice, to_bob, &rtp_header(1, 7), b"first");
     network.send_rtp(bob, to_alice, &rtp_header(1, 7), b"first");
     let now = network.now();
     let mut peer = network.endpoint(alice).peer_mut(to_bob).unwrap();
     let (sender, receiver) = (peer.detach_outbound(now).unwrap(), peer.detach_inbound(now).unwrap());
-    let mut scene = Scene { network, alice, bob, to_bob, to_alice, sender, receiver, sequence_number: 1 };
+    let mut fixture = Fixture { network, alice, bob, to_bob, to_alice, sender, receiver, sequence_number: 1 };
 
-    assert!(scene.alice_sends().is_some());
-    assert!(scene.alice_receives().is_ok());
+    assert!(fixture.alice_sends().is_some());
+    assert!(fixture.alice_receives().is_ok());
 
     let mut again = Vec::new();
-    let reused = scene.sender.protect_rtp(now, &rtp_header(1, 7), b"other", &mut again);
-    assert!(matches!(reused, Err(SendError::Srtp(_))), "{reused:?}: one context, one index");
+    let reused = fixture.sender.protect_rtp(now, &rtp_header(1, 7), b"other", &mut again);
+    assert!(matches!(reused, Err(SendError::Srtp(_))), "{reused:?}: the index was used before");
     assert!(again.is_empty());
 }
 
 #[test]
-fn rtcp_takes_the_same_way() {
-    let mut scene = Scene::new(21);
+fn rtcp_passes_through_detached_halves() {
+    let mut fixture = Fixture::new(21);
     let report = [0x80, 201, 0, 1, 0, 0, 0, 7];
-    let (now, mut datagram) = (scene.network.now(), Vec::new());
-    let sent = scene.sender.protect_rtcp(now, &report, &mut datagram).unwrap();
+    let (now, mut datagram) = (fixture.network.now(), Vec::new());
+    let sent = fixture.sender.protect_rtcp(now, &report, &mut datagram).unwrap();
     let path = Path::udp(sent.path.remote(), sent.path.local());
     let (_, media) =
-        scene.network.endpoint(scene.bob).handle_input(now, Datagram::new(path, &mut datagram)).unwrap();
+        fixture.network.endpoint(fixture.bob).handle_input(now, Datagram::new(path, &mut datagram)).unwrap();
     assert_eq!(media.bytes(), report);
 
     let mut datagram = Vec::new();
-    let sent = scene.network.endpoint(scene.bob).send_rtcp(now, scene.to_alice, &report, &mut datagram);
+    let sent = fixture.network.endpoint(fixture.bob).send_rtcp(now, fixture.to_alice, &report, &mut datagram);
     let path = Path::udp(sent.unwrap().path.remote(), "192.0.2.2:5000".parse().unwrap());
-    let (_, media) =
-        scene.network.endpoint(scene.alice).handle_input(now, Datagram::new(path, &mut datagram)).unwrap();
+    let (_, media) = fixture
+        .network
+        .endpoint(fixture.alice)
+        .handle_input(now, Datagram::new(path, &mut datagram))
+        .unwrap();
     let Media::Protected(datagram) = media else { panic!("{media:?}") };
-    assert_eq!(scene.receiver.unprotect(now, datagram).unwrap().bytes(), report);
+    assert_eq!(fixture.receiver.unprotect(now, datagram).unwrap().bytes(), report);
 }
 
 #[test]
-fn what_was_detached_is_refused_by_the_transport() {
-    let mut scene = Scene::new(22);
-    let (now, mut out) = (scene.network.now(), Vec::new());
-    let alice = scene.network.endpoint(scene.alice);
-    let refused = alice.send_rtp(now, scene.to_bob, &rtp_header(1, 7), b"x", &mut out);
+fn transport_refuses_detached_directions() {
+    let mut fixture = Fixture::new(22);
+    let (now, mut out) = (fixture.network.now(), Vec::new());
+    let alice = fixture.network.endpoint(fixture.alice);
+    let refused = alice.send_rtp(now, fixture.to_bob, &rtp_header(1, 7), b"x", &mut out);
     assert_eq!(refused, Err(SendError::Detached));
-    let refused = alice.send_rtcp(now, scene.to_bob, &[0x80, 201, 0, 1, 0, 0, 0, 7], &mut out);
+    let refused = alice.send_rtcp(now, fixture.to_bob, &[0x80, 201, 0, 1, 0, 0, 0, 7], &mut out);
     assert_eq!(refused, Err(SendError::Detached));
     assert!(out.is_empty());
-    let mut peer = alice.peer_mut(scene.to_bob).unwrap();
+    let mut peer = alice.peer_mut(fixture.to_bob).unwrap();
     assert_eq!(peer.detach_outbound(now).err(), Some(Error::Detached));
     assert_eq!(peer.detach_inbound(now).err(), Some(Error::Detached));
 }
 
 #[test]
-fn halves_that_were_detached_before_the_connection_work_from_its_first_moment() {
+fn halves_detached_before_connection_work() {
     let mut network = Network::new(23);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (to_bob, to_alice) = network.introduce(alice, bob);
     let now = network.now();
     let mut peer = network.endpoint(alice).peer_mut(to_bob).unwrap();
     let (sender, receiver) = (peer.detach_outbound(now).unwrap(), peer.detach_inbound(now).unwrap());
-    let mut scene = Scene { network, alice, bob, to_bob, to_alice, sender, receiver, sequence_number: 0 };
-    assert_eq!(scene.protect(&mut Vec::new()), Err(SendError::NotConnected));
+    let mut fixture = Fixture { network, alice, bob, to_bob, to_alice, sender, receiver, sequence_number: 0 };
+    assert_eq!(fixture.protect(&mut Vec::new()), Err(SendError::NotConnected));
 
-    scene.network.run(Duration::from_secs(5));
-    assert!(scene.alice_sends().is_some(), "{}", scene.network.trace());
-    assert!(scene.alice_receives().is_ok());
+    fixture.network.run(Duration::from_secs(5));
+    assert!(fixture.alice_sends().is_some(), "{}", fixture.network.trace());
+    assert!(fixture.alice_receives().is_ok());
 }
 
 #[test]
-fn a_sender_stops_when_consent_is_revoked() {
-    let mut scene = Scene::new(24);
-    assert!(scene.alice_sends().is_some());
-    let now = scene.network.now();
-    scene.network.endpoint(scene.alice).peer_mut(scene.to_bob).unwrap().revoke_consent(now);
-    assert_eq!(scene.protect(&mut Vec::new()), Err(SendError::NotPermitted));
+fn sender_stops_when_consent_is_revoked() {
+    let mut fixture = Fixture::new(24);
+    assert!(fixture.alice_sends().is_some());
+    let now = fixture.network.now();
+    fixture.network.endpoint(fixture.alice).peer_mut(fixture.to_bob).unwrap().revoke_consent(now);
+    assert_eq!(fixture.protect(&mut Vec::new()), Err(SendError::NotPermitted));
 }
 
 #[test]
-fn a_sender_stops_at_the_end_of_consent_even_if_the_transport_is_stuck() {
-    let mut scene = Scene::new(25);
-    let now = scene.network.now();
-    let transport = scene.network.endpoint(scene.alice).peer(scene.to_bob).unwrap();
+fn sender_stops_at_consent_expiry_without_transport() {
+    let mut fixture = Fixture::new(25);
+    let now = fixture.network.now();
+    let transport = fixture.network.endpoint(fixture.alice).peer(fixture.to_bob).unwrap();
     let until = transport.ice().permission(now).unwrap().until.unwrap();
-    let (header, mut out) = (scene.next_header(), Vec::new());
+    let (header, mut out) = (fixture.next_header(), Vec::new());
     let just_in_time = until.checked_sub(Duration::from_millis(1)).unwrap();
-    assert!(scene.sender.protect_rtp(just_in_time, &header, b"x", &mut out).is_ok());
-    let header = scene.next_header();
-    let refused = scene.sender.protect_rtp(until, &header, b"x", &mut out);
+    assert!(fixture.sender.protect_rtp(just_in_time, &header, b"x", &mut out).is_ok());
+    let header = fixture.next_header();
+    let refused = fixture.sender.protect_rtp(until, &header, b"x", &mut out);
     assert_eq!(refused, Err(SendError::NotPermitted));
 }
 
 #[test]
-fn a_sender_of_a_closed_transport_is_not_connected() {
-    let mut scene = Scene::new(26);
-    let now = scene.network.now();
-    scene.network.endpoint(scene.alice).peer_mut(scene.to_bob).unwrap().close(now);
-    assert_eq!(scene.protect(&mut Vec::new()), Err(SendError::NotConnected));
-    assert_eq!(scene.sender.association(), None);
+fn sender_of_closed_transport_is_not_connected() {
+    let mut fixture = Fixture::new(26);
+    let now = fixture.network.now();
+    fixture.network.endpoint(fixture.alice).peer_mut(fixture.to_bob).unwrap().close(now);
+    assert_eq!(fixture.protect(&mut Vec::new()), Err(SendError::NotConnected));
+    assert_eq!(fixture.sender.association(), None);
 }
 
 #[test]
-fn both_halves_follow_a_restart_to_its_new_keys() {
-    let mut scene = Scene::new(27);
-    let before = scene.alice_sends().unwrap();
-    assert_eq!(scene.alice_receives(), Ok(before));
-    scene.restart();
+fn halves_follow_restart_to_new_keys() {
+    let mut fixture = Fixture::new(27);
+    let before = fixture.alice_sends().unwrap();
+    assert_eq!(fixture.alice_receives(), Ok(before));
+    fixture.restart();
     let mut lost = 0;
     for _ in 0..100 {
-        scene.network.run(Duration::from_millis(20));
-        lost += usize::from(scene.alice_sends().is_none());
-        lost += usize::from(scene.alice_receives().is_err());
-        scene.hand_over_evidence();
+        fixture.network.run(Duration::from_millis(20));
+        lost += usize::from(fixture.alice_sends().is_none());
+        lost += usize::from(fixture.alice_receives().is_err());
+        fixture.pass_evidence();
     }
-    assert_eq!(lost, 0, "{}", scene.network.trace());
-    let after = scene.alice_sends().unwrap();
+    assert_eq!(lost, 0, "{}", fixture.network.trace());
+    let after = fixture.alice_sends().unwrap();
     assert!(after > before, "{before:?} {after:?}");
-    assert_eq!(scene.alice_receives(), Ok(after));
+    assert_eq!(fixture.alice_receives(), Ok(after));
     let outcome = RestartOutcome::FreshHandshake { association: after };
-    let told = scene
+    let reported = fixture
         .network
-        .events(scene.alice)
+        .events(fixture.alice)
         .iter()
         .any(|(_, event)| matches!(event, Event::RestartCompleted { outcome: o, .. } if *o == outcome));
-    assert!(told, "{:?}", scene.network.events(scene.alice));
+    assert!(reported, "{:?}", fixture.network.events(fixture.alice));
 }
 
 #[test]
-fn both_halves_follow_restarts_that_overtake_each_other() {
+fn halves_follow_overlapping_restarts() {
     for gap in [0, 5, 20, 45, 100] {
-        let mut scene = Scene::new(31);
-        let before = scene.alice_sends().unwrap();
+        let mut fixture = Fixture::new(31);
+        let before = fixture.alice_sends().unwrap();
         for _ in 0..4 {
-            scene.restart();
-            scene.network.run(Duration::from_millis(gap));
-            assert!(scene.alice_sends().is_some(), "{gap} ms apart\n{}", scene.network.trace());
-            assert!(scene.alice_receives().is_ok(), "{gap} ms apart\n{}", scene.network.trace());
-            scene.hand_over_evidence();
+            fixture.restart();
+            fixture.network.run(Duration::from_millis(gap));
+            assert!(fixture.alice_sends().is_some(), "{gap} ms apart\n{}", fixture.network.trace());
+            assert!(fixture.alice_receives().is_ok(), "{gap} ms apart\n{}", fixture.network.trace());
+            fixture.pass_evidence();
         }
         for _ in 0..100 {
-            scene.network.run(Duration::from_millis(20));
-            assert!(scene.alice_sends().is_some(), "{gap} ms apart\n{}", scene.network.trace());
-            assert!(scene.alice_receives().is_ok(), "{gap} ms apart\n{}", scene.network.trace());
-            scene.hand_over_evidence();
+            fixture.network.run(Duration::from_millis(20));
+            assert!(fixture.alice_sends().is_some(), "{gap} ms apart\n{}", fixture.network.trace());
+            assert!(fixture.alice_receives().is_ok(), "{gap} ms apart\n{}", fixture.network.trace());
+            fixture.pass_evidence();
         }
-        let after = scene.alice_sends().unwrap();
+        let after = fixture.alice_sends().unwrap();
         assert!(after > before);
-        assert_eq!(scene.alice_receives(), Ok(after));
-        assert_eq!(scene.sender.association(), Some(after));
+        assert_eq!(fixture.alice_receives(), Ok(after));
+        assert_eq!(fixture.sender.association(), Some(after));
     }
 }
 
 //= rfc6347-4.2.8-association-replaced
 //= rfc5764-5.2-no-key-fits
 #[test]
-fn packets_of_the_old_keys_are_read_until_the_old_keys_are_erased() {
-    let mut scene = Scene::new(28);
-    let before = scene.alice_receives().unwrap();
-    let (path, late) = scene.bob_sends();
-    let (_, later) = scene.bob_sends();
-    scene.restart();
-    scene.network.run(Duration::from_millis(500));
-    let after = scene.alice_receives().unwrap();
+fn old_keys_read_until_erased() {
+    let mut fixture = Fixture::new(28);
+    let before = fixture.alice_receives().unwrap();
+    let (path, late) = fixture.bob_sends();
+    let (_, later) = fixture.bob_sends();
+    fixture.restart();
+    fixture.network.run(Duration::from_millis(500));
+    let after = fixture.alice_receives().unwrap();
     assert_ne!(before, after);
-    scene.hand_over_evidence();
+    fixture.pass_evidence();
 
-    let (now, mut late) = (scene.network.now(), late);
-    let media = scene.receiver.unprotect(now, Datagram::new(path, &mut late)).unwrap();
+    let (now, mut late) = (fixture.network.now(), late);
+    let media = fixture.receiver.unprotect(now, Datagram::new(path, &mut late)).unwrap();
     assert_eq!(media.association(), Some(before), "reordered by the network");
 
-    scene.network.run(Duration::from_secs(2));
-    let (now, mut later) = (scene.network.now(), later);
-    let refused = scene.receiver.unprotect(now, Datagram::new(path, &mut later));
+    fixture.network.run(Duration::from_secs(2));
+    let (now, mut later) = (fixture.network.now(), later);
+    let refused = fixture.receiver.unprotect(now, Datagram::new(path, &mut later));
     assert!(matches!(refused, Err(Discard::Srtp(_))), "{refused:?}");
 }
 
 #[test]
-fn evidence_counts_what_authenticated_and_nothing_else() {
-    let mut scene = Scene::new(29);
-    assert!(scene.receiver.take_evidence().is_none());
-    let association = scene.alice_receives().unwrap();
-    let (path, original) = scene.bob_sends();
-    let now = scene.network.now();
-    let receive = |scene: &mut Scene, mut bytes: Vec<u8>| {
-        scene.receiver.unprotect(now, Datagram::new(path, &mut bytes)).map(|_| ())
+fn evidence_counts_only_authenticated_packets() {
+    let mut fixture = Fixture::new(29);
+    assert!(fixture.receiver.take_evidence().is_none());
+    let association = fixture.alice_receives().unwrap();
+    let (path, original) = fixture.bob_sends();
+    let now = fixture.network.now();
+    let receive = |fixture: &mut Fixture, mut bytes: Vec<u8>| {
+        fixture.receiver.unprotect(now, Datagram::new(path, &mut bytes)).map(|_| ())
     };
     let mut forged = original.clone();
     forged[20] ^= 1;
     let unauthenticated = Err(Discard::Srtp(srtp::Discard::Unauthenticated));
-    assert_eq!(receive(&mut scene, forged), unauthenticated);
-    assert_eq!(receive(&mut scene, original.clone()), Ok(()));
-    assert_eq!(receive(&mut scene, original), Err(Discard::Srtp(srtp::Discard::Replayed)));
-    assert_eq!(receive(&mut scene, vec![]), Err(Discard::Empty));
-    assert_eq!(receive(&mut scene, vec![22; 40]), Err(Discard::UnknownClass));
-    assert_eq!(receive(&mut scene, vec![0x80, 200]), Err(Discard::Srtp(srtp::Discard::Malformed)));
+    assert_eq!(receive(&mut fixture, forged), unauthenticated);
+    assert_eq!(receive(&mut fixture, original.clone()), Ok(()));
+    assert_eq!(receive(&mut fixture, original), Err(Discard::Srtp(srtp::Discard::Replayed)));
+    assert_eq!(receive(&mut fixture, vec![]), Err(Discard::Empty));
+    assert_eq!(receive(&mut fixture, vec![22; 40]), Err(Discard::UnknownClass));
+    assert_eq!(receive(&mut fixture, vec![0x80, 200]), Err(Discard::Srtp(srtp::Discard::Malformed)));
 
-    let evidence = scene.receiver.take_evidence().unwrap();
+    let evidence = fixture.receiver.take_evidence().unwrap();
     assert_eq!((evidence.association(), evidence.packets()), (association, 2));
     assert_eq!((evidence.path(), evidence.at()), (path, now));
     assert!(!evidence.key_wears_out());
-    assert!(scene.receiver.take_evidence().is_none());
+    assert!(fixture.receiver.take_evidence().is_none());
 }
 
 #[test]
-fn the_halves_may_live_on_other_threads() {
-    let mut scene = Scene::new(30);
-    let now = scene.network.now();
-    let (path, mut datagram) = scene.bob_sends();
-    let (mut sender, mut receiver) = (scene.sender, scene.receiver);
+fn halves_work_on_other_threads() {
+    let mut fixture = Fixture::new(30);
+    let now = fixture.network.now();
+    let (path, mut datagram) = fixture.bob_sends();
+    let (mut sender, mut receiver) = (fixture.sender, fixture.receiver);
     let protected = std::thread::spawn(move || {
         let mut out = Vec::new();
-        sender.protect_rtp(now, &rtp_header(1, 7), b"from afar", &mut out).map(|sent| (sent, out))
+        sender.protect_rtp(now, &rtp_header(1, 7), b"other thread", &mut out).map(|sent| (sent, out))
     });
     let opened = std::thread::spawn(move || {
         receiver.unprotect(now, Datagram::new(path, &mut datagram)).map(|media| media.bytes().to_vec())
@@ -325,6 +328,6 @@ fn the_halves_may_live_on_other_threads() {
     assert!(opened.join().unwrap().unwrap().ends_with(b"frame"));
     let (sent, mut out) = protected.join().unwrap().unwrap();
     let path = Path::udp(sent.path.remote(), sent.path.local());
-    let received = scene.network.endpoint(scene.bob).handle_input(now, Datagram::new(path, &mut out));
-    assert!(received.is_some_and(|(_, media)| media.bytes().ends_with(b"from afar")));
+    let received = fixture.network.endpoint(fixture.bob).handle_input(now, Datagram::new(path, &mut out));
+    assert!(received.is_some_and(|(_, media)| media.bytes().ends_with(b"other thread")));
 }

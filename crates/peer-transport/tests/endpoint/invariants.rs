@@ -1,4 +1,4 @@
-//! Whatever happens to its peers, an endpoint's indexes say what the peers themselves say.
+//! After any sequence of actions, an endpoint's indexes match the state of its peers.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::network::{Network, Node};
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Two more peers, who know each other.
+    /// Adds two peers that know each other's parameters.
     Introduce,
-    /// One side of a pair goes without a word.
+    /// Removes one side of a pair without a close.
     Remove { pair: usize, side: usize },
-    /// One side of a pair closes.
+    /// Closes one side of a pair.
     Close { pair: usize, side: usize },
-    /// One side of a pair restarts, and the other hears of it or does not.
+    /// Restarts one side of a pair, with or without signalling to the other.
     Restart { pair: usize, side: usize, answered: bool },
-    /// One side of a pair takes its consent back.
+    /// Revokes the consent of one side of a pair.
     Revoke { pair: usize, side: usize },
-    /// Somebody sends bytes, from the peer's address or another.
-    Junk { side: usize, port: u16, bytes: Vec<u8> },
-    /// A path is given away, or taken back.
+    /// Delivers arbitrary bytes, from the peer's address or another.
+    MalformedInput { side: usize, port: u16, bytes: Vec<u8> },
+    /// Sets or removes a forward.
     Forward { side: usize, port: u16, tag: Option<u64> },
-    /// Time passes.
+    /// Lets time pass.
     Run { millis: u64 },
 }
 
@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(pair, side, answered)| Step::Restart { pair, side, answered }),
         1 => (0..4usize, 0..2usize).prop_map(|(pair, side)| Step::Revoke { pair, side }),
         2 => (0..2usize, port(), prop::collection::vec(any::<u8>(), 0..64))
-            .prop_map(|(side, port, bytes)| Step::Junk { side, port, bytes }),
+            .prop_map(|(side, port, bytes)| Step::MalformedInput { side, port, bytes }),
         1 => (0..2usize, port(), any::<Option<u64>>())
             .prop_map(|(side, port, tag)| Step::Forward { side, port, tag }),
         6 => (0..2_000u64).prop_map(|millis| Step::Run { millis }),
@@ -47,14 +47,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Both nodes and the peers that they were given, the gone ones among them.
-struct Play {
+/// Both nodes and all pairs of peers, including removed ones.
+struct Scenario {
     network: Network,
     nodes: [Node; 2],
     pairs: Vec<[PeerId; 2]>,
 }
 
-impl Play {
+impl Scenario {
     fn new(seed: u8) -> Self {
         let mut network = Network::new(seed);
         let nodes = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
@@ -70,7 +70,7 @@ impl Play {
             }
             Step::Remove { pair, side } => {
                 let Some(id) = self.peer(pair, side) else { return };
-                // Removing twice is refused.
+                // A second removal is refused.
                 let _ = self.endpoint(side).remove_peer(id);
             }
             Step::Close { pair, side } => {
@@ -86,14 +86,14 @@ impl Play {
                 }
             }
             Step::Restart { pair, side, answered } => self.restart(pair, side, answered),
-            Step::Junk { side, port, mut bytes } => {
+            Step::MalformedInput { side, port, mut bytes } => {
                 let path = path_from(side, port);
                 let media = self.endpoint(side).handle_input(now, Datagram::new(path, &mut bytes));
                 assert!(media.is_none());
             }
             Step::Forward { side, port, tag } => {
                 let path = path_from(side, port);
-                // A path of a peer is not given away.
+                // The path of a peer cannot be forwarded.
                 let _ = self.endpoint(side).set_forward(now, path, tag.map(ForwardTag));
             }
             Step::Run { millis } => self.network.run(Duration::from_millis(millis)),
@@ -115,7 +115,7 @@ impl Play {
         }
         let answer = other.local_parameters();
         if let Ok(mut peer) = self.endpoint(side).peer_mut(id) {
-            // Two restarts at once are glare, which is refused.
+            // Two simultaneous restarts are glare, which is refused.
             let _ = peer.set_remote_parameters(now, DescriptionKind::Answer, answer);
         }
     }
@@ -136,13 +136,13 @@ impl Play {
             let peers = || ids.iter().map(|id| (*id, endpoint.peer(*id).unwrap()));
 
             let deadline = peers().filter_map(|(_, peer)| peer.poll_timeout()).min();
-            assert_eq!(endpoint.poll_timeout(), deadline, "the next deadline is that of some peer");
+            assert_eq!(endpoint.poll_timeout(), deadline, "the earliest deadline of all peers");
 
-            let strange = Path::udp(([192, 0, 2, 1], 1).into(), ([203, 0, 113, 9], 9).into());
+            let unknown_path = Path::udp(([192, 0, 2, 1], 1).into(), ([203, 0, 113, 9], 9).into());
             for (id, peer) in peers() {
                 for ufrag in peer.ice().local_ufrags() {
                     let mut request = binding_request(ufrag.as_str());
-                    let route = endpoint.route(&Datagram::new(strange, &mut request)) == Route::Peer(id);
+                    let route = endpoint.route(&Datagram::new(unknown_path, &mut request)) == Route::Peer(id);
                     assert!(route, "a request for {ufrag} goes to {id}");
                 }
                 for path in peer.ice().bound_paths() {
@@ -171,13 +171,13 @@ impl Play {
     }
 }
 
-/// From a port of the other node's host.
+/// A path from a port of the other node's host.
 fn path_from(side: usize, port: u16) -> Path {
     let hosts = [[192, 0, 2, 1], [192, 0, 2, 2]];
     Path::udp((hosts[side], 5000).into(), (hosts[1 - side], port).into())
 }
 
-/// A Binding request with a USERNAME and nothing else (RFC 8489 sections 5 and 14.3).
+/// A Binding request with only a USERNAME (RFC 8489 sections 5 and 14.3).
 fn binding_request(ufrag: &str) -> Vec<u8> {
     let username = format!("{ufrag}:them");
     let padded = username.len().next_multiple_of(4);
@@ -193,11 +193,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_indexes_say_what_the_peers_say(seed: u8, steps in prop::collection::vec(step(), 1..24)) {
-        let mut play = Play::new(seed);
+    fn indexes_match_peers(seed: u8, steps in prop::collection::vec(step(), 1..24)) {
+        let mut scenario = Scenario::new(seed);
         for step in steps {
-            play.act(step);
-            play.check();
+            scenario.act(step);
+            scenario.check();
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Stories about endpoints: a handful of them on a network in memory.
+//! Tests of endpoints on a network in memory.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the tests' own functions")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test fixtures")]
 
 mod contract;
 mod detached;

@@ -1,4 +1,4 @@
-//! Endpoints among each other: many peers behind one address, and who gets what.
+//! Many peers behind one address: routing of datagrams and forwarding of media.
 
 use crate::network::{Network, certificate, rtp_header};
 use peer_transport::{
@@ -8,7 +8,7 @@ use peer_transport::{
 use std::time::{Duration, Instant};
 
 #[test]
-fn two_endpoints_connect_and_exchange_rtp_rtcp_and_data() {
+fn endpoints_exchange_rtp_rtcp_and_data() {
     let mut network = Network::new(1);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (to_bob, to_alice) = network.connect(alice, bob);
@@ -27,14 +27,14 @@ fn two_endpoints_connect_and_exchange_rtp_rtcp_and_data() {
     assert_eq!(received[0].bytes, [&rtp_header(1, 7)[..], b"picture"].concat());
     assert_eq!(received[1].bytes, report);
     assert_eq!(network.received(alice)[0].bytes, [&rtp_header(1, 8)[..], b"sound"].concat());
-    let heard = network.events(alice).iter().any(
+    let received_data = network.events(alice).iter().any(
         |(peer, event)| matches!(event, Event::Data { bytes, .. } if *peer == to_bob && bytes == &b"text"[..]),
     );
-    assert!(heard, "{:?}", network.events(alice));
+    assert!(received_data, "{:?}", network.events(alice));
 }
 
 #[test]
-fn rtp_of_one_peer_is_forwarded_to_another_inside_the_receive_loop() {
+fn rtp_is_forwarded_inside_receive_loop() {
     let mut network = Network::new(2);
     let [unit, alice, bob] =
         ["192.0.2.100:443", "192.0.2.1:5000", "192.0.2.2:5000"].map(|address| network.node(address));
@@ -49,8 +49,8 @@ fn rtp_of_one_peer_is_forwarded_to_another_inside_the_receive_loop() {
         assert_eq!(transmit.len, 12 + 5 + 16);
     }
 
-    // The loop of a forwarding unit, as the README has it: what arrives is rewritten, protected again
-    // and sent while it still lies in the receive buffer.
+    // The loop of a forwarding unit, as in the README: a received packet is rewritten, protected again and sent
+    // from the receive buffer.
     let path = Path::udp("192.0.2.100:443".parse().unwrap(), "192.0.2.1:5000".parse().unwrap());
     let packet_len = sent.len() / 10;
     let mut out = Vec::new();
@@ -78,14 +78,14 @@ fn rtp_of_one_peer_is_forwarded_to_another_inside_the_receive_loop() {
 }
 
 #[test]
-fn one_payload_goes_to_many_peers_under_headers_of_their_own() {
+fn one_payload_is_sent_under_many_headers() {
     let mut network = Network::new(3);
     let unit = network.node("192.0.2.100:443");
     let viewers: Vec<_> = (1..=3).map(|n| network.node(&format!("192.0.2.{n}:5000"))).collect();
     let mut peers: Vec<_> = viewers.iter().map(|viewer| network.connect(unit, *viewer).0).collect();
-    let stranger = network.add_peer(unit);
-    network.endpoint(unit).remove_peer(stranger).unwrap();
-    peers.insert(1, stranger);
+    let removed = network.add_peer(unit);
+    network.endpoint(unit).remove_peer(removed).unwrap();
+    peers.insert(1, removed);
 
     let now = network.now();
     let (mut out, mut sent) = (vec![0xff; 3], Vec::new());
@@ -111,20 +111,20 @@ fn one_payload_goes_to_many_peers_under_headers_of_their_own() {
 }
 
 #[test]
-fn junk_of_every_class_is_counted_and_changes_nothing() {
+fn malformed_input_is_counted_and_changes_nothing() {
     let mut network = Network::new(4);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (to_bob, to_alice) = network.connect(alice, bob);
     let now = network.now();
     let bound = Path::udp("192.0.2.1:5000".parse().unwrap(), "192.0.2.2:5000".parse().unwrap());
-    let strange = Path::udp("192.0.2.1:5000".parse().unwrap(), "203.0.113.9:9".parse().unwrap());
+    let unbound = Path::udp("192.0.2.1:5000".parse().unwrap(), "203.0.113.9:9".parse().unwrap());
     let deadline = network.endpoint(alice).poll_timeout();
 
-    for path in [bound, strange] {
+    for path in [bound, unbound] {
         for first in 0..=255u8 {
             for len in [0, 1, 2, 11, 12, 13, 20, 40, 200] {
-                let mut junk: Vec<u8> = std::iter::repeat_n(first, len).collect();
-                let media = network.endpoint(alice).handle_input(now, Datagram::new(path, &mut junk));
+                let mut malformed: Vec<u8> = std::iter::repeat_n(first, len).collect();
+                let media = network.endpoint(alice).handle_input(now, Datagram::new(path, &mut malformed));
                 assert!(media.is_none(), "{first} {len}");
             }
         }
@@ -149,24 +149,27 @@ fn junk_of_every_class_is_counted_and_changes_nothing() {
 }
 
 #[test]
-fn the_id_of_a_removed_peer_is_an_error_and_never_a_stranger() {
+fn removed_peer_id_is_always_an_error() {
     let mut network = Network::new(5);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
-    let (gone, _) = network.connect(alice, bob);
+    let (removed, _) = network.connect(alice, bob);
     let now = network.now();
     let endpoint = network.endpoint(alice);
-    endpoint.remove_peer(gone).unwrap();
+    endpoint.remove_peer(removed).unwrap();
     let next = endpoint.add_peer(now, Config::default(), vec![certificate()]).unwrap();
 
-    assert_ne!(gone, next);
-    assert!(endpoint.peer(gone).is_none());
-    assert_eq!(endpoint.peer_mut(gone).err(), Some(Error::UnknownPeer));
-    assert_eq!(endpoint.remove_peer(gone), Err(Error::UnknownPeer));
-    assert_eq!(endpoint.send_data(now, gone, b"x"), Err(SendError::UnknownPeer));
+    assert_ne!(removed, next);
+    assert!(endpoint.peer(removed).is_none());
+    assert_eq!(endpoint.peer_mut(removed).err(), Some(Error::UnknownPeer));
+    assert_eq!(endpoint.remove_peer(removed), Err(Error::UnknownPeer));
+    assert_eq!(endpoint.send_data(now, removed, b"x"), Err(SendError::UnknownPeer));
     let mut out = Vec::new();
-    assert_eq!(endpoint.send_rtp(now, gone, &rtp_header(1, 1), b"x", &mut out), Err(SendError::UnknownPeer));
     assert_eq!(
-        endpoint.send_rtcp(now, gone, &[0x80, 201, 0, 1, 0, 0, 0, 7], &mut out),
+        endpoint.send_rtp(now, removed, &rtp_header(1, 1), b"x", &mut out),
+        Err(SendError::UnknownPeer)
+    );
+    assert_eq!(
+        endpoint.send_rtcp(now, removed, &[0x80, 201, 0, 1, 0, 0, 0, 7], &mut out),
         Err(SendError::UnknownPeer)
     );
     assert!(out.is_empty());
@@ -176,7 +179,7 @@ fn the_id_of_a_removed_peer_is_an_error_and_never_a_stranger() {
 
 //= rfc5764-5.1.2-mapping-removed
 #[test]
-fn what_a_removed_peer_left_behind_belongs_to_nobody() {
+fn removed_peer_leaves_no_index_entries() {
     let mut network = Network::new(6);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (to_bob, _) = network.connect(alice, bob);
@@ -185,17 +188,20 @@ fn what_a_removed_peer_left_behind_belongs_to_nobody() {
     endpoint.remove_peer(to_bob).unwrap();
 
     let route = endpoint.route(&Datagram::new(path, &mut [0x80; 40])) == Route::Unknown(Discard::UnknownPath);
-    assert!(route, "the path is free");
+    assert!(route, "the path is unbound");
     assert_eq!(endpoint.poll_timeout(), None);
     assert_eq!(endpoint.poll_transmit(&mut Vec::new()), None);
     assert_eq!(endpoint.poll_event(), None);
     network.run(Duration::from_secs(10));
     let unanswered = ice_agent::Discard::UnknownUfrag;
-    assert!(network.endpoint(alice).discarded(Discard::Ice(unanswered)) > 0, "the checks of the other side");
+    assert!(
+        network.endpoint(alice).discarded(Discard::Ice(unanswered)) > 0,
+        "the other side still sends checks"
+    );
 }
 
 #[test]
-fn a_request_for_an_unknown_ufrag_is_foreign_and_says_which() {
+fn unknown_ufrag_is_routed_as_foreign() {
     let mut network = Network::new(7);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (at_alice, at_bob) = network.introduce(alice, bob);
@@ -219,7 +225,7 @@ fn a_request_for_an_unknown_ufrag_is_foreign_and_says_which() {
 
 //= rfc9147-11-address-kept
 #[test]
-fn a_path_leads_to_a_peer_only_after_authenticated_stun() {
+fn only_authenticated_stun_binds_path() {
     let mut network = Network::new(8);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (_, at_bob) = network.introduce(alice, bob);
@@ -227,7 +233,7 @@ fn a_path_leads_to_a_peer_only_after_authenticated_stun() {
     let protected = &mut [0x80; 40][..];
     let unknown = Route::Unknown(Discard::UnknownPath);
 
-    // The ufrag of a request routes it, before anything of it is known to be true.
+    // A request is routed by its ufrag before it is authenticated.
     let (transmit, mut request) = network.first_datagram(alice);
     assert_eq!((transmit.path.remote(), classify(&request)), (path.local(), Class::Stun));
     let mut forged = request.clone();
@@ -246,7 +252,7 @@ fn a_path_leads_to_a_peer_only_after_authenticated_stun() {
 }
 
 #[test]
-fn a_response_finds_its_peer_by_the_transaction_alone() {
+fn response_is_routed_by_transaction() {
     let mut network = Network::new(9);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (at_alice, _) = network.introduce(alice, bob);
@@ -255,7 +261,7 @@ fn a_response_finds_its_peer_by_the_transaction_alone() {
     let at_bob = Path::udp(transmit.path.remote(), transmit.path.local());
     network.endpoint(bob).handle_input(now, Datagram::new(at_bob, &mut request));
     let mut response = Vec::new();
-    // A success response (RFC 8489 section 5), among the checks that bob begins with.
+    // A success response (RFC 8489 section 5), among Bob's own checks.
     while response.first() != Some(&1) {
         response.clear();
         assert!(network.endpoint(bob).poll_transmit(&mut response).is_some());
@@ -263,7 +269,11 @@ fn a_response_finds_its_peer_by_the_transaction_alone() {
     let endpoint = network.endpoint(alice);
     assert_eq!(endpoint.route(&Datagram::new(transmit.path, &mut response)), Route::Peer(at_alice));
     let unknown_path = Route::Unknown(Discard::UnknownPath);
-    assert_eq!(endpoint.route(&Datagram::new(transmit.path, &mut [0x80; 40])), unknown_path, "not by path");
+    assert_eq!(
+        endpoint.route(&Datagram::new(transmit.path, &mut [0x80; 40])),
+        unknown_path,
+        "the path is unbound"
+    );
 
     response[12] ^= 1;
     let unknown = Discard::Ice(ice_agent::Discard::UnknownTransaction);
@@ -271,7 +281,7 @@ fn a_response_finds_its_peer_by_the_transaction_alone() {
 }
 
 #[test]
-fn a_peer_with_a_forged_address_does_not_keep_the_path_from_whom_it_belongs_to() {
+fn forged_address_does_not_keep_path_from_sender() {
     let mut network = Network::new(12);
     let [alice, bob, mallory] =
         ["192.0.2.1:5000", "192.0.2.2:5000", "192.0.2.3:5000"].map(|address| network.node(address));
@@ -284,7 +294,7 @@ fn a_peer_with_a_forged_address_does_not_keep_the_path_from_whom_it_belongs_to()
         other => panic!("{other:?}"),
     };
 
-    // Mallory, a caller like any other, sends her first check from Bob's address.
+    // Mallory, a legitimate peer, sends her first check from Bob's address.
     let (mallory_at_alice, _) = network.introduce(alice, mallory);
     let (_, mut check) = network.first_datagram(mallory);
     let now = network.now();
@@ -298,7 +308,7 @@ fn a_peer_with_a_forged_address_does_not_keep_the_path_from_whom_it_belongs_to()
 }
 
 #[test]
-fn a_path_stays_with_the_first_peer_that_was_authenticated_on_it() {
+fn path_stays_with_first_authenticated_peer() {
     let mut network = Network::new(10);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let path = Path::udp("192.0.2.1:5000".parse().unwrap(), "192.0.2.2:5000".parse().unwrap());
@@ -312,14 +322,14 @@ fn a_path_stays_with_the_first_peer_that_was_authenticated_on_it() {
             other => panic!("{other:?}"),
         };
     let second_works = network.endpoint(alice).peer(second).unwrap().selected_pair().is_some();
-    assert!(second_works, "STUN has names of its own, so ICE works for both\n{}", network.trace());
+    assert!(second_works, "STUN is routed by ufrag, so both peers connect\n{}", network.trace());
     assert_eq!(of_media(&mut network), first);
     network.send_rtp(bob, first_at_bob, &rtp_header(1, 8), b"undisturbed");
     network.run(Duration::from_millis(10));
     assert_eq!(network.received(alice).len(), 1);
 
     network.endpoint(alice).remove_peer(first).unwrap();
-    assert_eq!(of_media(&mut network), second, "the next in line");
+    assert_eq!(of_media(&mut network), second, "the next bound peer");
     network.endpoint(bob).remove_peer(first_at_bob).unwrap();
     network.run(Duration::from_secs(5));
     assert_eq!(
@@ -331,7 +341,7 @@ fn a_path_stays_with_the_first_peer_that_was_authenticated_on_it() {
 }
 
 #[test]
-fn a_path_that_was_given_away_is_forwarded_except_what_names_a_peer_here() {
+fn forwarded_path_still_routes_known_ufrags() {
     let mut network = Network::new(11);
     let [alice, bob] = [network.node("192.0.2.1:5000"), network.node("192.0.2.2:5000")];
     let (_, at_bob) = network.introduce(alice, bob);
@@ -355,7 +365,7 @@ fn a_path_that_was_given_away_is_forwarded_except_what_names_a_peer_here() {
 }
 
 #[test]
-fn every_table_has_its_bound() {
+fn peer_and_forward_tables_are_limited() {
     let now = Instant::now();
     let config = EndpointConfig { max_peers: 2, max_forwards: 1, ..EndpointConfig::default() };
     let mut endpoint = Endpoint::new(now, config, Seed::new([12; 32]));
@@ -375,7 +385,7 @@ fn every_table_has_its_bound() {
 }
 
 #[test]
-fn each_peer_has_randomness_of_its_own_and_the_same_seed_tells_the_same_story() {
+fn peers_draw_independent_deterministic_credentials() {
     let now = Instant::now();
     let build = |seed| {
         let mut endpoint = Endpoint::new(now, EndpointConfig::default(), Seed::new([seed; 32]));
@@ -391,14 +401,14 @@ fn each_peer_has_randomness_of_its_own_and_the_same_seed_tells_the_same_story() 
 }
 
 #[test]
-fn a_deadline_that_was_met_is_followed_by_a_later_one_or_none() {
+fn handled_deadline_is_followed_by_later_one() {
     let mut network = Network::new(13);
     let unit = network.node("192.0.2.100:443");
     for n in 1..=3 {
         let viewer = network.node(&format!("192.0.2.{n}:5000"));
         network.connect(unit, viewer);
     }
-    // The others are silent from now on: consent checks go unanswered until it expires.
+    // The viewers stay silent from now on: consent checks get no response until consent expires.
     let endpoint = network.endpoint(unit);
     let mut steps = 0;
     while let Some(deadline) = endpoint.poll_timeout() {

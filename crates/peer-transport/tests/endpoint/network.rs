@@ -1,4 +1,4 @@
-//! A network without loss or delay, and endpoints on it. Time moves from deadline to deadline.
+//! A network without loss or delay, with endpoints. Time advances from deadline to deadline.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use peer_transport::{
     Seed, State, Transmit,
 };
 
-/// Where an endpoint is in the [`Network`].
+/// The index of an endpoint in the [`Network`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Node(usize);
 
@@ -30,20 +30,20 @@ struct Site {
     received: Vec<Received>,
 }
 
-/// Media as it was when it arrived.
+/// Received media.
 pub(crate) struct Received {
     pub(crate) peer: PeerId,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// One for all tests, because generating one costs more than the tests do.
+/// One certificate for all tests, because generating it takes longer than a test.
 pub(crate) fn certificate() -> Certificate {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     let month = Duration::from_secs(30 * 24 * 3600);
     CERTIFICATE.get_or_init(|| Certificate::generate(SystemTime::now(), month).unwrap()).clone()
 }
 
-/// Version 2, payload type 96, timestamp 0, nothing else.
+/// An RTP header: version 2, payload type 96, timestamp 0.
 pub(crate) fn rtp_header(sequence_number: u16, ssrc: u32) -> [u8; 12] {
     let ([s0, s1], [a, b, c, d]) = (sequence_number.to_be_bytes(), ssrc.to_be_bytes());
     [0x80, 96, s0, s1, 0, 0, 0, 0, a, b, c, d]
@@ -59,7 +59,7 @@ impl Network {
         self.now
     }
 
-    /// A new endpoint at an address.
+    /// Adds an endpoint at an address.
     pub(crate) fn node(&mut self, address: &str) -> Node {
         let mut seed = [self.seed; 32];
         seed[0] = u8::try_from(self.sites.len()).unwrap();
@@ -81,7 +81,7 @@ impl Network {
         &self.sites[node.0].received
     }
 
-    /// A peer that knows its own address.
+    /// Adds a peer with a host candidate.
     pub(crate) fn add_peer(&mut self, node: Node) -> PeerId {
         let Site { address, endpoint, .. } = &mut self.sites[node.0];
         let id = endpoint.add_peer(self.now, Config::default(), vec![certificate()]).unwrap();
@@ -91,17 +91,17 @@ impl Network {
         id
     }
 
-    /// Two peers that know each other: offer, answer, candidates. Nothing is sent yet.
+    /// Adds two peers and exchanges offer, answer and candidates. Sends nothing yet.
     pub(crate) fn introduce(&mut self, one: Node, other: Node) -> (PeerId, PeerId) {
         let (offerer, answerer) = (self.add_peer(one), self.add_peer(other));
         let offer = self.endpoint(one).peer(offerer).unwrap().local_parameters();
-        self.tell(other, answerer, DescriptionKind::Offer, offer, one);
+        self.set_remote(other, answerer, DescriptionKind::Offer, offer, one);
         let answer = self.endpoint(other).peer(answerer).unwrap().local_parameters();
-        self.tell(one, offerer, DescriptionKind::Answer, answer, other);
+        self.set_remote(one, offerer, DescriptionKind::Answer, answer, other);
         (offerer, answerer)
     }
 
-    fn tell(
+    fn set_remote(
         &mut self,
         node: Node,
         id: PeerId,
@@ -114,7 +114,7 @@ impl Network {
         self.offer_candidates(node, id, from);
     }
 
-    /// Tells a peer where the other node is.
+    /// Adds the other node's host candidate to a peer.
     pub(crate) fn offer_candidates(&mut self, node: Node, id: PeerId, from: Node) {
         let (now, address) = (self.now, self.sites[from.0].address);
         let mut peer = self.endpoint(node).peer_mut(id).unwrap();
@@ -122,7 +122,7 @@ impl Network {
         peer.end_of_remote_candidates(now, None);
     }
 
-    /// Introduces two peers and runs until both are connected, and a little longer.
+    /// Introduces two peers and runs until both are connected.
     pub(crate) fn connect(&mut self, one: Node, other: Node) -> (PeerId, PeerId) {
         let (offerer, answerer) = self.introduce(one, other);
         let states = |network: &mut Self| {
@@ -138,7 +138,7 @@ impl Network {
         panic!("{:?} after 10 s\n{}", states(self), self.trace());
     }
 
-    /// Lets this much time pass.
+    /// Runs the network for this time.
     pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
@@ -156,7 +156,7 @@ impl Network {
         }
     }
 
-    /// Carries datagrams until nobody has any.
+    /// Delivers datagrams until none is left.
     fn deliver(&mut self) {
         let mut wire = VecDeque::new();
         for _ in 0..100_000 {
@@ -169,7 +169,7 @@ impl Network {
             let Some((path, mut datagram)) = wire.pop_front() else { return };
             self.carry(path, &mut datagram);
         }
-        panic!("the peers never stop talking\n{}", self.trace());
+        panic!("the peers still send datagrams\n{}", self.trace());
     }
 
     fn carry(&mut self, path: Path, datagram: &mut [u8]) {
@@ -195,7 +195,7 @@ impl Network {
         self.carry(sent.path, &mut out);
     }
 
-    /// What a node sends first, taken from the wire.
+    /// Returns the node's first datagram without delivering it.
     pub(crate) fn first_datagram(&mut self, node: Node) -> (Transmit, Vec<u8>) {
         let mut buffer = Vec::new();
         loop {
@@ -208,7 +208,7 @@ impl Network {
         }
     }
 
-    /// What was on the wire, for tests that fail.
+    /// The datagrams so far, for failure messages.
     pub(crate) fn trace(&self) -> String {
         self.trace.iter().fold(format!("seed {}\n", self.seed), |mut text, line| {
             let _ = writeln!(text, "{line}");

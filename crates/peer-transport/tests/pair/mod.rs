@@ -1,13 +1,13 @@
-//! Two transports, one link, and a clock that moves because the story says so.
+//! A test fixture of two transports and one link. Time advances only on request.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a story that breaks should stop"
+    reason = "a failed scenario stops"
 )]
-#![allow(dead_code, reason = "each story uses a part of it")]
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,23 +21,23 @@ use peer_transport::{
 pub(crate) const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(crate) fn certificate() -> Certificate {
-    Certificate::generate(today(), MONTH).expect("a certificate")
+    Certificate::generate(today(), MONTH).expect("generating a certificate")
 }
 
-/// A date for what needs one.
+/// An arbitrary calendar date.
 pub(crate) fn today() -> SystemTime {
     SystemTime::UNIX_EPOCH + MONTH * 600
 }
 
-/// The moment at which a story begins.
+/// The start time of a scenario.
 pub(crate) fn start() -> Instant {
     Instant::now()
 }
 
-/// What both sides negotiate, one after the other.
+/// The version settings that the tests run with.
 pub(crate) const VERSIONS: [Versions; 2] = [Versions::Dtls12, Versions::Auto];
 
-/// Which of the two.
+/// One of the two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     Alice,
@@ -62,13 +62,13 @@ impl Who {
     }
 }
 
-/// One of the two, with everything that it has seen.
+/// A transport with its recorded outputs.
 pub(crate) struct Peer {
     pub(crate) transport: PeerTransport,
     pub(crate) address: SocketAddr,
     pub(crate) events: Vec<Event>,
-    /// The association and the sequence number of each RTP packet that arrived.
-    pub(crate) heard: Vec<(u32, u16)>,
+    /// The association number and sequence number of each received RTP packet.
+    pub(crate) received: Vec<(u32, u16)>,
     pub(crate) compounds: usize,
     next_sequence: u16,
     pub(crate) sent: u32,
@@ -77,7 +77,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn new(now: Instant, config: Config, seed: u8, address: &str) -> Self {
         let certificates = vec![certificate()];
-        Self::around(
+        Self::from_transport(
             now,
             PeerTransport::new(now, config, certificates, Seed::new([seed; 32])).unwrap(),
             address,
@@ -86,10 +86,10 @@ impl Peer {
 
     pub(crate) fn with_certificate(now: Instant, own: Certificate, address: &str) -> Self {
         let transport = PeerTransport::new(now, Config::default(), vec![own], Seed::new([5; 32]));
-        Self::around(now, transport.unwrap(), address)
+        Self::from_transport(now, transport.unwrap(), address)
     }
 
-    fn around(now: Instant, mut transport: PeerTransport, address: &str) -> Self {
+    fn from_transport(now: Instant, mut transport: PeerTransport, address: &str) -> Self {
         let address = address.parse().unwrap();
         transport.add_local_candidate(now, Candidate::host(address).unwrap()).unwrap();
         transport.end_of_local_candidates(now);
@@ -97,7 +97,7 @@ impl Peer {
             transport,
             address,
             events: Vec::new(),
-            heard: Vec::new(),
+            received: Vec::new(),
             compounds: 0,
             next_sequence: 1,
             sent: 0,
@@ -109,7 +109,7 @@ impl Peer {
     }
 }
 
-struct Flying {
+struct InFlight {
     at: Instant,
     to: Who,
     path: Path,
@@ -118,13 +118,13 @@ struct Flying {
 
 type Tap = Box<dyn FnMut(Who, &mut Vec<u8>) -> bool>;
 
-/// The two and the link between them: 10 ms each way unless said otherwise.
+/// Two peers and the link between them, with a latency of 10 ms by default.
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) peers: Vec<Peer>,
     pub(crate) latency: Duration,
-    flying: VecDeque<Flying>,
-    /// Sees each datagram with its sender; `false` loses it.
+    in_flight: VecDeque<InFlight>,
+    /// Inspects each datagram with its sender; `false` drops it.
     pub(crate) tap: Tap,
     pub(crate) trace: Vec<String>,
     start: Instant,
@@ -143,7 +143,7 @@ impl Pair {
             start: now,
             peers: vec![Peer::new(now, alice, 1, "192.0.2.1:1000"), Peer::new(now, bob, 2, "192.0.2.2:2000")],
             latency: Duration::from_millis(10),
-            flying: VecDeque::new(),
+            in_flight: VecDeque::new(),
             tap: Box::new(|_, _| true),
             trace: Vec::new(),
         }
@@ -177,7 +177,7 @@ impl Pair {
         self.peers.iter().all(|peer| peer.transport.state() == state)
     }
 
-    /// Carries `from`'s parameters over as an offer, and the answer back.
+    /// Sets `from`'s parameters as an offer at the other side, and the answer at `from`.
     pub(crate) fn signal(&mut self, from: Who) {
         self.offer(from);
         self.answer(from.other());
@@ -211,15 +211,15 @@ impl Pair {
         to.end_of_remote_candidates(now, None);
     }
 
-    /// `who` restarts and both sides signal it.
+    /// Restarts `who` and signals it to both sides.
     pub(crate) fn restart(&mut self, who: Who, options: RestartOptions) {
         let now = self.now;
         self.transport(who).restart(now, options).unwrap();
         self.signal(who);
     }
 
-    /// Sends one RTP packet, if it may.
-    pub(crate) fn speak(&mut self, who: Who) -> bool {
+    /// Sends one RTP packet if permitted.
+    pub(crate) fn send_packet(&mut self, who: Who) -> bool {
         let now = self.now;
         let peer = self.peer_mut(who);
         let sequence = peer.next_sequence;
@@ -232,12 +232,12 @@ impl Pair {
         };
         peer.next_sequence = sequence.wrapping_add(1);
         peer.sent += 1;
-        self.launch(who, transmit.path, out);
+        self.send_datagram(who, transmit.path, out);
         true
     }
 
-    /// Puts bytes on the link as if `from` had sent them.
-    pub(crate) fn launch(&mut self, from: Who, path: Path, mut bytes: Vec<u8>) {
+    /// Sends bytes on the link from `from`.
+    pub(crate) fn send_datagram(&mut self, from: Who, path: Path, mut bytes: Vec<u8>) {
         let kept = (self.tap)(from, &mut bytes);
         self.trace.push(format!(
             "{:>7} ms {from:?} -> {path} {} bytes, first {:02x?}{}",
@@ -248,7 +248,7 @@ impl Pair {
         ));
         if kept {
             let path = Path::udp(path.remote(), path.local());
-            self.flying.push_back(Flying { at: self.now + self.latency, to: from.other(), path, bytes });
+            self.in_flight.push_back(InFlight { at: self.now + self.latency, to: from.other(), path, bytes });
         }
     }
 
@@ -257,7 +257,7 @@ impl Pair {
             let mut buf = Vec::new();
             while let Some(transmit) = self.transport(who).poll_transmit(&mut buf) {
                 let bytes = transmit.bytes(&buf).to_vec();
-                self.launch(who, transmit.path, bytes);
+                self.send_datagram(who, transmit.path, bytes);
                 buf.clear();
             }
             while let Some(event) = self.transport(who).poll_event() {
@@ -267,10 +267,10 @@ impl Pair {
         }
     }
 
-    /// Moves to the next thing that happens, not past `limit`. `false` when nothing is left before it.
+    /// Advances to the next arrival or deadline, at most to `limit`. Returns `false` if there is none.
     fn step(&mut self, limit: Instant) -> bool {
         self.collect();
-        let arrival = self.flying.iter().map(|flying| flying.at).min();
+        let arrival = self.in_flight.iter().map(|in_flight| in_flight.at).min();
         let deadline = self.peers.iter().filter_map(|peer| peer.transport.poll_timeout()).min();
         let Some(next) = [arrival, deadline].into_iter().flatten().min().filter(|next| *next <= limit) else {
             self.now = limit;
@@ -278,13 +278,13 @@ impl Pair {
         };
         self.now = self.now.max(next);
         let now = self.now;
-        if let Some(index) = self.flying.iter().position(|flying| flying.at <= now) {
-            let Flying { to, path, mut bytes, .. } = self.flying.remove(index).unwrap();
+        if let Some(index) = self.in_flight.iter().position(|in_flight| in_flight.at <= now) {
+            let InFlight { to, path, mut bytes, .. } = self.in_flight.remove(index).unwrap();
             let peer = self.peer_mut(to);
             match peer.transport.handle_input(now, Datagram::new(path, &mut bytes)) {
                 Some(Media::Rtp(packet)) => {
-                    let heard = (packet.association().number(), packet.header().sequence_number());
-                    peer.heard.push(heard);
+                    let received = (packet.association().number(), packet.header().sequence_number());
+                    peer.received.push(received);
                 }
                 Some(Media::Rtcp(_)) => peer.compounds += 1,
                 Some(Media::Protected(_)) => panic!("nothing is detached"),
@@ -309,12 +309,12 @@ impl Pair {
         self.collect();
     }
 
-    /// Both speak every 20 ms for this long.
-    pub(crate) fn talk_for(&mut self, duration: Duration) {
+    /// Both sides send a packet every 20 ms for this time.
+    pub(crate) fn exchange_media_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.now < end {
-            self.speak(Alice);
-            self.speak(Bob);
+            self.send_packet(Alice);
+            self.send_packet(Bob);
             self.run_for(Duration::from_millis(20));
         }
     }
@@ -329,7 +329,7 @@ impl Pair {
             }
             if !self.step(limit) {
                 let trace = self.trace.join("\n");
-                panic!("{what}: never within a minute\n{trace}");
+                panic!("not within 60 s: {what}\n{trace}");
             }
         }
     }

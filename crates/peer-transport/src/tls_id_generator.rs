@@ -1,0 +1,24 @@
+//! Generates the local tls-ids; none of them occurs twice.
+
+use ice_agent::Seed;
+
+use crate::parameters::TlsId;
+
+/// Derives tls-ids from the seed.
+pub(crate) struct TlsIdGenerator {
+    seed: Seed,
+    generated: u64,
+}
+
+impl TlsIdGenerator {
+    pub(crate) const fn new(seed: Seed) -> Self {
+        Self { seed, generated: 0 }
+    }
+
+    pub(crate) fn generate(&mut self) -> TlsId {
+        let mut random = [0; TlsId::RANDOM_BYTES];
+        self.seed.fill(self.generated, &mut random);
+        self.generated = self.generated.wrapping_add(1);
+        TlsId::from_random(random)
+    }
+}
