@@ -62,7 +62,7 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::NoRestart`] when there is none.
-    pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
+    pub fn rollback_restart(&mut self, now: Instant) -> Result<(), Error> {
         if self.next.is_none() {
             return Err(Error::NoRestart);
         }

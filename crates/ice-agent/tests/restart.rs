@@ -119,7 +119,7 @@ fn a_restart_before_anything_started_is_an_error_without_trace() {
     );
     let before = world.agents[LEFT].local_parameters().clone();
     assert_eq!(world.agents[LEFT].restart(world.now), Err(Error::NotStarted));
-    assert_eq!(world.agents[LEFT].abandon_restart(world.now), Err(Error::NoRestart));
+    assert_eq!(world.agents[LEFT].rollback_restart(world.now), Err(Error::NoRestart));
     assert_eq!(*world.agents[LEFT].local_parameters(), before);
     assert_eq!(world.agents[LEFT].state(), State::New);
 }
@@ -129,7 +129,7 @@ fn an_abandoned_restart_returns_to_the_generation_that_works() {
     let mut world = World::connected(7);
     let before = world.agents[LEFT].local_parameters().clone();
     let generation = world.agents[LEFT].restart(world.now).unwrap();
-    world.agents[LEFT].abandon_restart(world.now).unwrap();
+    world.agents[LEFT].rollback_restart(world.now).unwrap();
     world.run_for(ms(100));
     assert_eq!(*world.agents[LEFT].local_parameters(), before);
     assert!(world.events[LEFT].contains(&Event::GenerationRetired(generation)));

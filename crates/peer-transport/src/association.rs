@@ -23,9 +23,9 @@ use crate::verdict::SignalledParameters;
 /// It changes with every fresh handshake and stays when an ICE restart retains the association, so that SCTP
 /// above can continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Association(u32);
+pub struct AssociationId(u32);
 
-impl Association {
+impl AssociationId {
     pub(crate) const FIRST: Self = Self(1);
 
     pub(crate) const fn next(self) -> Self {
@@ -39,7 +39,7 @@ impl Association {
     }
 }
 
-impl fmt::Display for Association {
+impl fmt::Display for AssociationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Association {
 /// The constant properties of an association.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) number: Association,
+    pub(crate) number: AssociationId,
     pub(crate) generation: Generation,
     pub(crate) role: DtlsRole,
     pub(crate) signalled: SignalledParameters,

@@ -46,8 +46,8 @@ pub struct Config {
     pub max_queued_data: usize,
     /// The options for answering the peer's restarts.
     pub restart: RestartOptions,
-    /// When a restart with an unchanged certificate is decided (see [`RetainedVerdict`]).
-    pub retained_verdict: RetainedVerdict,
+    /// When a restart with an unchanged certificate is decided (see [`RetentionPolicy`]).
+    pub retention_policy: RetentionPolicy,
     /// For how long the previous generation's keys still read after traffic of the new generation arrived, to
     /// allow for reordering. 1 s by default.
     pub drain: Duration,
@@ -70,7 +70,7 @@ impl Default for Config {
             key_log: false,
             max_queued_data: 1 << 20,
             restart: RestartOptions::default(),
-            retained_verdict: RetainedVerdict::default(),
+            retention_policy: RetentionPolicy::default(),
             drain: Duration::from_secs(1),
         }
     }
@@ -123,7 +123,7 @@ pub enum DtlsRestart {
 /// When the peer's silence decides a restart. A peer with an unchanged certificate that ignores a fresh
 /// handshake has retained its association, as Chromium and Firefox do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetainedVerdict {
+pub struct RetentionPolicy {
     /// The number of unanswered transmissions of the ClientHello. 8 by default: at 30% loss fewer than one
     /// attempt in 500 loses that many round trips in a row.
     pub transmissions: u32,
@@ -131,7 +131,7 @@ pub struct RetainedVerdict {
     pub silence: Duration,
 }
 
-impl Default for RetainedVerdict {
+impl Default for RetentionPolicy {
     fn default() -> Self {
         Self { transmissions: 8, silence: Duration::from_secs(4) }
     }

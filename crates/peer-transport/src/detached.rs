@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ice_agent::Permission;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 use crate::error::{Error, SendError};
 use crate::event::Event;
 use crate::media_receiver::{Evidence, MediaReceiver, ReceiverSnapshot};
@@ -24,13 +24,13 @@ pub(crate) struct Detached {
     sender: Option<SenderEnd>,
     receiver: Option<ReceiverEnd>,
     /// The newest association whose key usage limit was reported.
-    key_limit_reported: Option<Association>,
+    key_limit_reported: Option<AssociationId>,
 }
 
 struct SenderEnd {
     shared: Arc<SharedSnapshot<SenderSnapshot>>,
     permission: Option<Permission>,
-    sending: Option<Association>,
+    sending: Option<AssociationId>,
     live: Live,
 }
 
@@ -40,7 +40,7 @@ struct ReceiverEnd {
 }
 
 /// The associations that have SRTP keys, by slot.
-type Live = [Option<Association>; 3];
+type Live = [Option<AssociationId>; 3];
 
 impl Detached {
     /// Whether received media goes to a detached receiver.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 
 /// Why a transport or a restart failed. Reported once, by an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum Failure {
     #[error("DTLS of association {association}: {failure}")]
     Dtls {
         /// The failed association.
-        association: Association,
+        association: AssociationId,
         /// Why it failed.
         failure: dtls_core::Failure,
     },
@@ -31,7 +31,7 @@ pub enum Failure {
     #[error("no SRTP keys from association {association}")]
     Keys {
         /// The association of the keys.
-        association: Association,
+        association: AssociationId,
     },
 }
 
@@ -52,7 +52,7 @@ pub enum Error {
     #[error("no restart is in progress")]
     NoRestart,
     /// An offer arrived while the local restart offer is outstanding. Roll one of them back
-    /// ([`abandon_restart`](crate::PeerTransport::abandon_restart)).
+    /// ([`rollback_restart`](crate::PeerTransport::rollback_restart)).
     #[error("both sides offered a restart: roll one of the offers back")]
     Glare,
     /// Fingerprints, role or tls-id changed without new ICE credentials. A new association needs an ICE

@@ -7,7 +7,7 @@ use dtls_core::KeyLogLine;
 use ice_agent::{Generation, Pair, Path, SelectionReason};
 use srtp_keys::Profile;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 use crate::error::Failure;
 
 /// The W3C states of a transport; `Display` prints their W3C names.
@@ -52,12 +52,12 @@ pub enum RestartOutcome {
     /// The fresh handshake completed. [`Event::KeysChanged`] follows when sending moves to its keys.
     FreshHandshake {
         /// The new association.
-        association: Association,
+        association: AssociationId,
     },
     /// Both sides kept the previous association: same keys, new ICE generation.
     AssociationRetained {
         /// The retained association.
-        association: Association,
+        association: AssociationId,
         /// Whether traffic under its keys arrived within the last two round trips, at least 1 s. `false` proves
         /// nothing: a muted peer may still be connected.
         proven: bool,
@@ -91,7 +91,7 @@ pub enum Event {
     /// All outgoing traffic is protected with this association's keys from now on.
     KeysChanged {
         /// The association.
-        association: Association,
+        association: AssociationId,
         /// The ICE generation of its handshake.
         generation: Generation,
         /// The SRTP profile, or `None` if the peers negotiated data only.
@@ -100,7 +100,7 @@ pub enum Event {
     /// Application data arrived.
     Data {
         /// The association that received it.
-        association: Association,
+        association: AssociationId,
         /// The content of one record.
         bytes: Bytes,
     },
@@ -109,7 +109,7 @@ pub enum Event {
     /// reported.
     AssociationClosed {
         /// The association that ended.
-        association: Association,
+        association: AssociationId,
         /// The side that ended it.
         by: Side,
     },

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use ice_agent::Path;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 use crate::event::Event;
 
 /// Received data is limited. The transport's own events are not, because a peer cannot cause many.
@@ -33,7 +33,7 @@ impl Events {
     }
 
     /// Returns `false` at the limit; the data is then dropped.
-    pub(crate) fn push_data(&mut self, association: Association, bytes: bytes::Bytes) -> bool {
+    pub(crate) fn push_data(&mut self, association: AssociationId, bytes: bytes::Bytes) -> bool {
         let total = self.data.saturating_add(Self::cost(&bytes));
         if total > self.max_data {
             return false;

@@ -195,7 +195,7 @@ impl PeerTransport {
             .open_attempt()
             // After the silence, each retransmission triggers the decision, and DTLS sets that timer.
             .filter(|(_, decision)| *decision == Decision::Open)
-            .map(|(progress, _)| progress.silence_end(&self.config.retained_verdict));
+            .map(|(progress, _)| progress.silence_end(&self.config.retention_policy));
         let quiet = match (state, self.current.established()) {
             (Some(RestartState::Unconfirmed(next)), Some(before)) => {
                 let received = before.last_authenticated().max(next.last_authenticated());
@@ -232,7 +232,7 @@ impl PeerTransport {
         }
         let silence_elapsed = is_due(self, Timer::RetainedVerdict);
         match self.open_attempt() {
-            Some((progress, _)) if progress.is_retained(now, &self.config.retained_verdict) => {
+            Some((progress, _)) if progress.is_retained(now, &self.config.retention_policy) => {
                 self.decide_retained(now);
             }
             Some(_) if silence_elapsed => self.set_open_after_silence(),
@@ -355,7 +355,7 @@ impl PeerTransport {
         let (generation, reported) = (restart.generation, restart.state.has_outcome());
         // ICE refuses if the new pair already carries traffic under the old keys, or if ICE itself failed the
         // generation.
-        let _refused = self.ice.abandon_restart(now);
+        let _refused = self.ice.rollback_restart(now);
         if self.ice.generation() == generation {
             self.signalling.local = restart.rollback.signalling.local;
         } else {

@@ -102,8 +102,8 @@ mod transport;
 mod verdict;
 mod wall_clock;
 
-pub use association::Association;
-pub use config::{Config, DtlsRestart, RestartCertificates, RestartOptions, RetainedVerdict, Role};
+pub use association::AssociationId;
+pub use config::{Config, DtlsRestart, RestartCertificates, RestartOptions, RetentionPolicy, Role};
 pub use demux::{Class, classify};
 pub use endpoint::{Endpoint, EndpointConfig, ForwardTag, PeerId, PeerMut, Route};
 pub use error::{Error, Failure, SendError};

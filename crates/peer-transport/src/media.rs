@@ -9,7 +9,7 @@ use std::time::Instant;
 use ice_agent::Path;
 use srtp::RtpHeader;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 
 /// Explicit congestion notification, the two low bits of the IP traffic class (RFC 3168 section 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -177,7 +177,7 @@ impl Media<'_> {
 
     /// The DTLS association whose keys decrypted it, or `None` while it is protected.
     #[must_use]
-    pub const fn association(&self) -> Option<Association> {
+    pub const fn association(&self) -> Option<AssociationId> {
         match self {
             Self::Rtp(packet) => Some(packet.association),
             Self::Rtcp(packet) => Some(packet.association),
@@ -234,8 +234,8 @@ pub struct MediaMeta {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Rtp(Association, RtpHeader),
-    Rtcp(Association),
+    Rtp(AssociationId, RtpHeader),
+    Rtcp(AssociationId),
     Protected,
 }
 
@@ -277,7 +277,7 @@ impl MediaMeta {
 #[derive(Debug)]
 pub struct RtpPacket<'d> {
     meta: Meta,
-    association: Association,
+    association: AssociationId,
     header: RtpHeader,
     packet: &'d mut [u8],
 }
@@ -286,7 +286,7 @@ impl<'d> RtpPacket<'d> {
     /// `packet` is the header and the decrypted payload, without authentication tag.
     pub(crate) const fn new(
         meta: Meta,
-        association: Association,
+        association: AssociationId,
         header: RtpHeader,
         packet: &'d mut [u8],
     ) -> Self {
@@ -301,7 +301,7 @@ impl<'d> RtpPacket<'d> {
 
     /// The DTLS association whose keys decrypted it.
     #[must_use]
-    pub const fn association(&self) -> Association {
+    pub const fn association(&self) -> AssociationId {
         self.association
     }
 
@@ -386,13 +386,13 @@ impl<'d> RtpPacket<'d> {
 #[derive(Debug)]
 pub struct RtcpPacket<'d> {
     meta: Meta,
-    association: Association,
+    association: AssociationId,
     compound: &'d mut [u8],
 }
 
 impl<'d> RtcpPacket<'d> {
     /// `compound` is the decrypted packet without SRTCP index and authentication tag.
-    pub(crate) const fn new(meta: Meta, association: Association, compound: &'d mut [u8]) -> Self {
+    pub(crate) const fn new(meta: Meta, association: AssociationId, compound: &'d mut [u8]) -> Self {
         Self { meta, association, compound }
     }
 
@@ -404,7 +404,7 @@ impl<'d> RtcpPacket<'d> {
 
     /// The DTLS association whose keys decrypted it.
     #[must_use]
-    pub const fn association(&self) -> Association {
+    pub const fn association(&self) -> AssociationId {
         self.association
     }
 
@@ -423,7 +423,9 @@ impl<'d> RtcpPacket<'d> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Association, Datagram, Ecn, Media, Meta, Path, RtcpPacket, RtpHeader, RtpPacket, Transmit};
+    use super::{
+        AssociationId, Datagram, Ecn, Media, Meta, Path, RtcpPacket, RtpHeader, RtpPacket, Transmit,
+    };
 
     /// One contributing source, an extension of one word, and a payload of five bytes.
     const PACKET: [u8; 29] = [
@@ -440,7 +442,7 @@ mod tests {
 
     fn rtp(packet: &mut [u8]) -> RtpPacket<'_> {
         let header = RtpHeader::parse(packet).unwrap();
-        RtpPacket::new(meta(), Association::FIRST, header, packet)
+        RtpPacket::new(meta(), AssociationId::FIRST, header, packet)
     }
 
     #[test]
@@ -482,9 +484,9 @@ mod tests {
         assert_eq!((packet.payload(), packet.header().ssrc()), (&b"hello"[..], 0xcafe_babe));
 
         let mut compound = [0x80, 201, 0, 1, 0, 0, 0, 7];
-        let detached = Media::from(RtcpPacket::new(meta(), Association::FIRST, &mut compound)).detach();
+        let detached = Media::from(RtcpPacket::new(meta(), AssociationId::FIRST, &mut compound)).detach();
         let media = detached.attach(&mut compound);
-        assert_eq!((media.bytes().len(), media.association()), (8, Some(Association::FIRST)));
+        assert_eq!((media.bytes().len(), media.association()), (8, Some(AssociationId::FIRST)));
 
         let protected = Media::Protected(Datagram { meta: meta(), payload: &mut compound });
         let media = protected.detach().attach(&mut compound);

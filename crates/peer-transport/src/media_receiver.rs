@@ -11,7 +11,7 @@ use std::time::Instant;
 use ice_agent::Path;
 use srtp::{Inbound, RtpHeader};
 
-use crate::association::Association;
+use crate::association::AssociationId;
 use crate::demux::{self, Class};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
@@ -40,13 +40,13 @@ pub struct MediaReceiver {
 #[derive(Default)]
 pub(crate) struct ReceiverSnapshot {
     /// The associations whose packets are to be read.
-    pub(crate) live: Vec<Association>,
+    pub(crate) live: Vec<AssociationId>,
     /// Contexts that the receiver has not taken yet.
-    pub(crate) new: Vec<(Association, Inbound)>,
+    pub(crate) new: Vec<(AssociationId, Inbound)>,
 }
 
 struct Reader {
-    association: Association,
+    association: AssociationId,
     inbound: Inbound,
     evidence: Option<Evidence>,
 }
@@ -56,7 +56,7 @@ struct Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "pass it to PeerTransport::note_authenticated"]
 pub struct Evidence {
-    association: Association,
+    association: AssociationId,
     path: Path,
     at: Instant,
     packets: u64,
@@ -66,7 +66,7 @@ pub struct Evidence {
 impl Evidence {
     /// The association whose keys opened the packets.
     #[must_use]
-    pub const fn association(&self) -> Association {
+    pub const fn association(&self) -> AssociationId {
         self.association
     }
 
@@ -147,7 +147,7 @@ impl MediaReceiver {
         packet: Protected,
         path: Path,
         bytes: &mut [u8],
-    ) -> Result<(Association, Range<usize>), Discard> {
+    ) -> Result<(AssociationId, Range<usize>), Discard> {
         let ssrc = match packet {
             Protected::Rtp(header) => header.ssrc(),
             Protected::Rtcp { ssrc } => ssrc,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use ice_agent::Permission;
 use srtp::Outbound;
 
-use crate::association::Association;
+use crate::association::AssociationId;
 use crate::error::SendError;
 use crate::media::Transmit;
 use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
@@ -26,7 +26,7 @@ pub struct MediaSender {
     read_epoch: ReadEpoch,
     now: Instant,
     permission: Option<Permission>,
-    sending: Option<Association>,
+    sending: Option<AssociationId>,
     /// The keys of every live association, because sending may return to the previous one.
     keys: Vec<Keys>,
 }
@@ -36,16 +36,16 @@ pub struct MediaSender {
 pub(crate) struct SenderSnapshot {
     pub(crate) permission: Option<Permission>,
     /// The association whose keys protect outgoing packets.
-    pub(crate) sending: Option<Association>,
+    pub(crate) sending: Option<AssociationId>,
     /// The associations whose keys are kept.
-    pub(crate) live: Vec<Association>,
+    pub(crate) live: Vec<AssociationId>,
     /// Contexts that the sender has not taken yet.
     pub(crate) new: Vec<Keys>,
 }
 
 /// The keys of an association, with the state of its streams.
 pub(crate) struct Keys {
-    pub(crate) association: Association,
+    pub(crate) association: AssociationId,
     pub(crate) outbound: Outbound,
 }
 
@@ -94,7 +94,7 @@ impl MediaSender {
     }
 
     /// Returns the association whose keys protect the next packet.
-    pub fn association(&mut self) -> Option<Association> {
+    pub fn association(&mut self) -> Option<AssociationId> {
         self.refresh();
         self.sending
     }

@@ -12,7 +12,7 @@ use dtls_core::{Admitted, Hello, Peek};
 use ice_agent::Path;
 use srtp::RtpHeader;
 
-use crate::association::{Association, Established, Protected};
+use crate::association::{AssociationId, Established, Protected};
 use crate::generation::{Current, EarlyHello, RestartState};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::phase::Phase;
@@ -85,7 +85,7 @@ impl PeerTransport {
         packet: Protected,
         ssrc: u32,
         bytes: &mut [u8],
-    ) -> Option<(Association, Range<usize>)> {
+    ) -> Option<(AssociationId, Range<usize>)> {
         let [first, second, third] = self.media_readers(ssrc);
         let Some(first) = first else { return self.discard(Discard::NotReady) };
         let mut refused = None;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use dtls_core::{Authentication, DtlsRole, PeerPolicy, UseSrtp};
 use ice_agent::{Applied, Generation, IceRole};
 
-use crate::association::{Association, Handshaking, Identity};
+use crate::association::{AssociationId, Handshaking, Identity};
 use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
 use crate::expiry::Expiry;
@@ -99,7 +99,7 @@ impl PeerTransport {
         let local = local_for_answer(self.signalling.local.clone(), kind, role, &parameters);
         let signalled = signalled(&local, &parameters, role);
         let identity =
-            Identity { number: Association::FIRST, generation: self.ice.generation(), role, signalled };
+            Identity { number: AssociationId::FIRST, generation: self.ice.generation(), role, signalled };
         let handshaking = Handshaking::new(now, identity, self.dtls_config(&local, &parameters)?)?;
         let previous_role = self.ice.role();
         self.ice.set_role(now, ice_role);
@@ -213,12 +213,12 @@ impl PeerTransport {
     ///
     /// # Errors
     /// [`Error::NoRestart`] if no restart is in progress, or if it has completed.
-    pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
+    pub fn rollback_restart(&mut self, now: Instant) -> Result<(), Error> {
         let now = self.advance(now);
         if self.restart.as_ref().is_none_or(|restart| restart.state.has_outcome()) {
             return Err(Error::NoRestart);
         }
-        self.ice.abandon_restart(now)?;
+        self.ice.rollback_restart(now)?;
         self.clear_early_hello();
         if let Some(Restart { rollback: RollbackState { signalling, fallback }, .. }) = self.restart.take() {
             self.signalling = signalling;

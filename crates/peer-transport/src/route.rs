@@ -193,7 +193,7 @@ impl PeerTransport {
         }
     }
 
-    fn number(&self, slot: Slot) -> Option<crate::association::Association> {
+    fn number(&self, slot: Slot) -> Option<crate::association::AssociationId> {
         if let Some(association) = self.established(slot) {
             return Some(association.identity.number);
         }

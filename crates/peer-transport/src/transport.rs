@@ -12,7 +12,7 @@ use dtls_core::{Certificate, Negotiated};
 use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
 use srtp_keys::Profile;
 
-use crate::association::{Association, Established};
+use crate::association::{AssociationId, Established};
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
 use crate::detached::Detached;
@@ -59,7 +59,7 @@ pub struct PeerTransport {
     pub(crate) early: EarlyHello,
     /// The path of the latest DTLS datagram.
     pub(crate) dtls_path: Option<Path>,
-    next_association: Association,
+    next_association: AssociationId,
     pub(crate) stale: StaleHellos,
     pub(crate) events: Events,
     pub(crate) outbox: VecDeque<(Path, Vec<u8>)>,
@@ -118,7 +118,7 @@ impl PeerTransport {
             draining: None,
             early: EarlyHello::default(),
             dtls_path: None,
-            next_association: Association::FIRST,
+            next_association: AssociationId::FIRST,
             stale: StaleHellos::default(),
             events: Events::new(config.max_queued_data),
             outbox: VecDeque::new(),
@@ -316,7 +316,7 @@ impl PeerTransport {
 
     /// The association that protects outgoing traffic.
     #[must_use]
-    pub fn association(&self) -> Option<Association> {
+    pub fn association(&self) -> Option<AssociationId> {
         self.current.established().map(|association| association.identity.number)
     }
 
@@ -382,11 +382,11 @@ impl PeerTransport {
         stats
     }
 
-    pub(crate) const fn upcoming_association(&self) -> Association {
+    pub(crate) const fn upcoming_association(&self) -> AssociationId {
         self.next_association
     }
 
-    pub(crate) const fn number_association(&mut self) -> Association {
+    pub(crate) const fn number_association(&mut self) -> AssociationId {
         let number = self.next_association;
         self.next_association = number.next();
         number

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dtls_core::Fingerprint;
 
 use crate::association::DtlsRole;
-use crate::config::{DtlsRestart, RetainedVerdict};
+use crate::config::{DtlsRestart, RetentionPolicy};
 use crate::parameters::TlsId;
 
 /// The signalled parameters of one side of an association (RFC 8842 section 3).
@@ -84,17 +84,17 @@ pub(crate) struct AttemptProgress {
 
 impl AttemptProgress {
     /// When the silence has lasted long enough.
-    pub(crate) fn silence_end(&self, rule: &RetainedVerdict) -> Instant {
-        self.since + rule.silence
+    pub(crate) fn silence_end(&self, policy: &RetentionPolicy) -> Instant {
+        self.since + policy.silence
     }
 
     /// Whether a peer that sent no byte of the new association has retained the old one.
-    pub(crate) fn is_retained(&self, now: Instant, rule: &RetainedVerdict) -> bool {
+    pub(crate) fn is_retained(&self, now: Instant, policy: &RetentionPolicy) -> bool {
         let asked_enough = match self.role {
-            DtlsRole::Client => self.transmissions >= rule.transmissions,
+            DtlsRole::Client => self.transmissions >= policy.transmissions,
             DtlsRole::Server => true,
         };
-        asked_enough && now >= self.silence_end(rule)
+        asked_enough && now >= self.silence_end(policy)
     }
 }
 
@@ -191,16 +191,16 @@ mod tests {
 
     #[test]
     fn retained_verdict_needs_transmissions_and_silence() {
-        let rule = RetainedVerdict::default();
+        let policy = RetentionPolicy::default();
         let since = Instant::now();
         let at = |millis| since + Duration::from_millis(millis);
         let attempt = |transmissions| AttemptProgress { since, role: DtlsRole::Client, transmissions };
-        assert!(attempt(8).is_retained(at(4000), &rule));
-        assert!(!attempt(7).is_retained(at(4000), &rule));
-        assert!(!attempt(8).is_retained(at(3999), &rule));
+        assert!(attempt(8).is_retained(at(4000), &policy));
+        assert!(!attempt(7).is_retained(at(4000), &policy));
+        assert!(!attempt(8).is_retained(at(3999), &policy));
         let waiting = AttemptProgress { since, role: DtlsRole::Server, transmissions: 0 };
-        assert!(waiting.is_retained(at(4000), &rule));
-        assert!(!waiting.is_retained(at(3999), &rule));
+        assert!(waiting.is_retained(at(4000), &policy));
+        assert!(!waiting.is_retained(at(3999), &policy));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pair::{Alice, Bob, Pair, Peer};
 use peer_transport::{
-    Association, Certificate, Config, Datagram, DescriptionKind, Discard, Error, Event, Failure, Path,
+    AssociationId, Certificate, Config, Datagram, DescriptionKind, Discard, Error, Event, Failure, Path,
     PeerTransport, Profile, RestartOptions, Seed, SendError, Side, State, WallClock,
 };
 
@@ -107,7 +107,7 @@ fn commands_in_wrong_state_change_nothing() {
     assert_eq!(out, [1, 2, 3]);
     assert_eq!(alice.send_data(now, b"x"), Err(SendError::NotConnected));
     assert_eq!(alice.restart(now, RestartOptions::default()), Err(Error::NotStarted));
-    assert_eq!(alice.abandon_restart(now), Err(Error::NoRestart));
+    assert_eq!(alice.rollback_restart(now), Err(Error::NoRestart));
     assert_eq!(alice.state(), State::New);
     assert_eq!(format!("{:?}", alice.local_parameters()), before);
 }
@@ -260,7 +260,7 @@ fn media_from_unauthenticated_path_is_dropped() {
 #[test]
 fn first_association_has_number_one() {
     let pair = Pair::connected();
-    let number = pair.peer(Alice).transport.association().map(Association::number);
+    let number = pair.peer(Alice).transport.association().map(AssociationId::number);
     assert_eq!(number, Some(1));
 }
 

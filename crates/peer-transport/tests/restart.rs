@@ -140,7 +140,7 @@ fn rollback_restores_previous_generation() {
     assert_ne!(pair.peer(Alice).transport.local_parameters(), before);
     pair.exchange_media_for(Duration::from_millis(200));
     let now = pair.now;
-    pair.transport(Alice).abandon_restart(now).unwrap();
+    pair.transport(Alice).rollback_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.local_parameters(), before);
     pair.exchange_media_for(Duration::from_secs(40));
     pair.run_for(Duration::from_millis(50));
@@ -157,7 +157,7 @@ fn offer_during_local_restart_offer_is_glare() {
     let offer = pair.peer(Bob).transport.local_parameters();
     let refused = pair.transport(Alice).set_remote_parameters(now, DescriptionKind::Offer, offer.clone());
     assert_eq!(refused, Err(Error::Glare));
-    pair.transport(Alice).abandon_restart(now).unwrap();
+    pair.transport(Alice).rollback_restart(now).unwrap();
     let taken = pair.transport(Alice).set_remote_parameters(now, DescriptionKind::Offer, offer);
     assert!(matches!(taken, Ok(Applied::IceRestart(_))));
     pair.answer(Alice);
@@ -501,7 +501,7 @@ fn rollback_leaves_closed_transport_closed() {
     let now = pair.now;
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
     pair.transport(Alice).restart(now, RestartOptions::default()).unwrap();
-    pair.transport(Alice).abandon_restart(now).unwrap();
+    pair.transport(Alice).rollback_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.state(), State::Closed);
     assert_eq!(pair.peer(Alice).transport.poll_timeout(), None);
     pair.restart(Alice, RestartOptions::default());
@@ -515,7 +515,7 @@ fn rollback_leaves_failed_transport_failed() {
     pair.run_until("both have failed", |pair| pair.both(State::Failed));
     let now = pair.now;
     pair.transport(Bob).restart(now, RestartOptions::default()).unwrap();
-    pair.transport(Bob).abandon_restart(now).unwrap();
+    pair.transport(Bob).rollback_restart(now).unwrap();
     assert_eq!(pair.peer(Bob).transport.state(), State::Failed);
     pair.tap = Box::new(|_, _| true);
     pair.restart(Bob, RestartOptions::default());
@@ -531,7 +531,7 @@ fn rollback_reports_end_of_previous_generation() {
     pair.transport(Bob).close(now);
     pair.run_for(Duration::from_millis(100));
     let now = pair.now;
-    pair.transport(Alice).abandon_restart(now).unwrap();
+    pair.transport(Alice).rollback_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.state(), State::Closed);
     // The peer becomes unreachable while the local offer is outstanding.
     let mut pair = Pair::connected();
@@ -540,7 +540,7 @@ fn rollback_reports_end_of_previous_generation() {
     pair.tap = Box::new(|_, _| false);
     pair.run_for(Duration::from_secs(60));
     let now = pair.now;
-    pair.transport(Alice).abandon_restart(now).unwrap();
+    pair.transport(Alice).rollback_restart(now).unwrap();
     assert_eq!(pair.peer(Alice).transport.state(), State::Failed);
     pair.run_for(Duration::ZERO);
     assert!(pair.peer(Alice).has(|event| matches!(event, Event::Failed(_))));

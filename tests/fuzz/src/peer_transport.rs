@@ -185,7 +185,7 @@ impl Side for Endpoint {
                     self.media.push_back(packet);
                 }
             }
-            200..=209 => drop(self.transport.abandon_restart(now)),
+            200..=209 => drop(self.transport.rollback_restart(now)),
             210..=219 => self.transport.revoke_consent(now),
             220..=229 => self.transport.close(now),
             _ => {}

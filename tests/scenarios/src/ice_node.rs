@@ -150,7 +150,7 @@ impl Subject for IcePair {
         let done = match command {
             IceCommand::Restart => agent.restart(now).map(|_| node.signal(peer, now)),
             IceCommand::RestartUnanswered => agent.restart(now).map(drop),
-            IceCommand::Abandon => agent.abandon_restart(now),
+            IceCommand::Abandon => agent.rollback_restart(now),
             IceCommand::SameParameters => {
                 agent.set_remote_parameters(now, peer.agent.local_parameters().clone()).map(drop)
             }

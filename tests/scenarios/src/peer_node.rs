@@ -10,7 +10,7 @@ use std::time::Instant;
 use dtls_core::{Certificate, Versions};
 use ice_agent::{Candidate, Seed};
 use peer_transport::{
-    Association, Config, Datagram, DescriptionKind, Event, Media, Parameters, PeerTransport,
+    AssociationId, Config, Datagram, DescriptionKind, Event, Media, Parameters, PeerTransport,
     RestartCertificates, RestartOptions, SendError, State,
 };
 use sim::contract::{ADDRESSES, Subject};
@@ -26,14 +26,14 @@ pub enum Output {
     /// A decrypted RTP packet.
     Rtp {
         /// Under whose keys.
-        association: Association,
+        association: AssociationId,
         /// The packet's own number, from its payload.
         number: u32,
     },
     /// A decrypted compound RTCP packet of so many bytes.
     Rtcp {
         /// Under whose keys.
-        association: Association,
+        association: AssociationId,
         /// Its length.
         len: usize,
     },
@@ -295,7 +295,7 @@ impl Subject for PeerPair {
             PeerCommand::RestartUnanswered | PeerCommand::RestartWithNothing => {
                 transport.restart(now, options).map(drop).map_err(refused)
             }
-            PeerCommand::Abandon => transport.abandon_restart(now).map_err(refused),
+            PeerCommand::Abandon => transport.rollback_restart(now).map_err(refused),
             PeerCommand::SameParameters => {
                 let parameters = peer.transport.local_parameters();
                 let same = transport.set_remote_parameters(now, DescriptionKind::Answer, parameters);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peer_transport::{
-    Association, Candidate, CandidateLine, Config, Description, DescriptionKind, Event, Failure, Media,
+    AssociationId, Candidate, CandidateLine, Config, Description, DescriptionKind, Event, Failure, Media,
     PeerId, RestartOptions, RestartOutcome, State,
 };
 use peer_transport_tokio::{Driver, Next, ReceiveBuffer, SendError};
@@ -24,7 +24,7 @@ pub(crate) struct Side {
     pub(crate) peer: PeerId,
     pub(crate) traffic: Traffic,
     /// The keys of each association that this side sent under, by their fingerprints.
-    pub(crate) keys: Vec<(Association, String)>,
+    pub(crate) keys: Vec<(AssociationId, String)>,
     pub(crate) outcome: Option<RestartOutcome>,
     /// Why sending ended, and when.
     pub(crate) failed: Option<(Instant, Failure)>,
@@ -110,7 +110,7 @@ impl Side {
 
     /// Sends the next packet of each kind that is due.
     pub(crate) fn send(&mut self, report_due: bool) -> Result<(), SendError> {
-        let association = self.association().map_or(0, Association::number);
+        let association = self.association().map_or(0, AssociationId::number);
         let (header, payload) = self.traffic.next_rtp();
         self.driver.send_rtp(self.peer, &header, &payload)?;
         self.traffic.sent_rtp(association);
@@ -142,7 +142,7 @@ impl Side {
         self.driver.peer(self.peer).map_or(State::Closed, peer_transport::PeerTransport::state)
     }
 
-    pub(crate) fn association(&self) -> Option<Association> {
+    pub(crate) fn association(&self) -> Option<AssociationId> {
         self.driver.peer(self.peer)?.association()
     }
 

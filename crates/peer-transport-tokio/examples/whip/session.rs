@@ -188,7 +188,7 @@ impl Session {
             "state": transport.state().to_string(),
             "ice": transport.ice().state().to_string(),
             "dtls": transport.association().map(|it| format!("association {it}")),
-            "association": transport.association().map(peer_transport::Association::number),
+            "association": transport.association().map(peer_transport::AssociationId::number),
             "generation": transport.generation().to_string(),
             "version": transport.negotiated().map(|negotiated| format!("{:?}", negotiated.version)),
             "group": transport.negotiated().and_then(|it| it.group).map(|group| format!("{group:?}")),

@@ -95,12 +95,12 @@ impl<'e> PeerMut<'e> {
         self.command(|transport| transport.restart(now, options))
     }
 
-    /// See [`PeerTransport::abandon_restart`].
+    /// See [`PeerTransport::rollback_restart`].
     ///
     /// # Errors
     /// See there.
-    pub fn abandon_restart(&mut self, now: Instant) -> Result<(), Error> {
-        self.command(|transport| transport.abandon_restart(now))
+    pub fn rollback_restart(&mut self, now: Instant) -> Result<(), Error> {
+        self.command(|transport| transport.rollback_restart(now))
     }
 
     /// See [`PeerTransport::set_restart_options`].

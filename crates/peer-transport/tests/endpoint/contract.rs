@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use peer_transport::{
-    Association, Candidate, Config, Datagram, DescriptionKind, Endpoint, EndpointConfig, Event, Path, PeerId,
-    RestartOptions, Seed, State,
+    AssociationId, Candidate, Config, Datagram, DescriptionKind, Endpoint, EndpointConfig, Event, Path,
+    PeerId, RestartOptions, Seed, State,
 };
 use sim::contract::{self, ADDRESSES, Subject};
 use sim::{Ecn, Node, Rng, Sent};
@@ -60,7 +60,7 @@ fn same_seed_gives_same_run() {
 #[derive(Clone, Debug, PartialEq)]
 enum Output {
     Event(Event),
-    Media { association: Option<Association>, bytes: Vec<u8> },
+    Media { association: Option<AssociationId>, bytes: Vec<u8> },
 }
 
 struct EndpointNode {
@@ -232,7 +232,7 @@ impl Subject for EndpointPair {
                 let mut peer = node.endpoint.peer_mut(to).unwrap();
                 peer.restart(now, RestartOptions::default()).map(drop).map_err(message)
             }
-            Command::Rollback => node.endpoint.peer_mut(to).unwrap().abandon_restart(now).map_err(message),
+            Command::Rollback => node.endpoint.peer_mut(to).unwrap().rollback_restart(now).map_err(message),
             Command::Revoke => {
                 node.endpoint.peer_mut(to).unwrap().revoke_consent(now);
                 Ok(())

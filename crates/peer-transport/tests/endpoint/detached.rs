@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::network::{Network, Node, rtp_header};
 use peer_transport::{
-    Association, Datagram, DescriptionKind, Discard, Error, Event, Media, MediaReceiver, MediaSender, Path,
+    AssociationId, Datagram, DescriptionKind, Discard, Error, Event, Media, MediaReceiver, MediaSender, Path,
     PeerId, RestartOptions, RestartOutcome, SendError, Transmit,
 };
 
@@ -43,7 +43,7 @@ impl Fixture {
     }
 
     /// Sends a packet from Alice's sender to Bob's transport.
-    fn alice_sends(&mut self) -> Option<Association> {
+    fn alice_sends(&mut self) -> Option<AssociationId> {
         let mut datagram = Vec::new();
         let sent = self.protect(&mut datagram).unwrap();
         let path = Path::udp(sent.path.remote(), sent.path.local());
@@ -61,7 +61,7 @@ impl Fixture {
     }
 
     /// Sends a packet from Bob's transport through Alice's transport to her receiver.
-    fn alice_receives(&mut self) -> Result<Association, Discard> {
+    fn alice_receives(&mut self) -> Result<AssociationId, Discard> {
         let (path, mut datagram) = self.bob_sends();
         let now = self.network.now();
         let alice = self.network.endpoint(self.alice);

@@ -147,7 +147,7 @@ pub fn glare(seed: u64) -> Outcome {
         call.insist(learnt == Err(Error::Glare), format!("no glare but {learnt:?}"))?;
     }
     let start = call.world.elapsed();
-    let abandoned = call.world.act(call.id(Side::Right), |peer, now| peer.transport.abandon_restart(now));
+    let abandoned = call.world.act(call.id(Side::Right), |peer, now| peer.transport.rollback_restart(now));
     abandoned.map_err(|error| call.fail(error))?;
     call.negotiate(Side::Left)?;
     call.outcomes(told)?;
@@ -174,7 +174,7 @@ pub fn abandoned(seed: u64) -> Outcome {
     let restarted = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(Some(4))));
     restarted.map_err(|error| call.fail(error))?;
     call.pass(Duration::from_secs(2))?;
-    let abandoned = call.world.act(left, |peer, now| peer.transport.abandon_restart(now));
+    let abandoned = call.world.act(left, |peer, now| peer.transport.rollback_restart(now));
     abandoned.map_err(|error| call.fail(error))?;
     // Longer than consent lasts: the old generation must be alive in earnest.
     call.pass(Duration::from_secs(40))?;
