@@ -4,7 +4,7 @@ use peer_transport::EndpointConfig;
 
 /// How a [`Driver`](crate::Driver) behaves.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct DriverConfig {
     /// The peers' endpoint: bounds that hold for all of them together.
     pub endpoint: EndpointConfig,
     /// How many bytes may wait for one socket that takes no more. 1 MiB by default: at 100 Mbit/s
@@ -17,7 +17,7 @@ pub struct Config {
     pub send_buffer: Option<usize>,
 }
 
-impl Default for Config {
+impl Default for DriverConfig {
     fn default() -> Self {
         Self {
             endpoint: EndpointConfig::default(),

@@ -18,11 +18,11 @@ use peer_transport::{
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Sleep;
 
-use crate::config::Config;
+use crate::config::DriverConfig;
 use crate::egress::Egress;
 use crate::receive_buffer::ReceiveBuffer;
 use crate::socket::{Claim, Destination, Socket};
-use crate::stats::Stats;
+use crate::stats::DriverStats;
 
 /// Many peers on shared UDP sockets, driven by one task: the one that calls [`next`](Self::next).
 ///
@@ -36,10 +36,10 @@ pub struct Driver {
     turn: usize,
     timer: Pin<Box<Sleep>>,
     life: Life,
-    stats: Stats,
+    stats: DriverStats,
     scratch: Vec<u8>,
     fan_out: Vec<(PeerId, Result<Transmit, peer_transport::SendError>)>,
-    refused: Vec<(PeerId, SendError)>,
+    refused: Vec<(PeerId, DriverSendError)>,
 }
 
 /// A socket and what waits to leave through it.
@@ -71,11 +71,11 @@ pub enum Next<'b> {
 /// Why a packet was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SendError {
+pub enum DriverSendError {
     /// The transport refused it.
     #[error(transparent)]
     Refused(#[from] peer_transport::SendError),
-    /// The socket takes no more and [`Config::max_queued`] bytes wait already.
+    /// The socket takes no more and [`DriverConfig::max_queued`] bytes wait already.
     #[error("the socket is full and so is its queue")]
     Congested,
     /// No UDP socket has the local address of the selected pair.
@@ -92,9 +92,9 @@ impl Driver {
     ///
     /// # Errors
     /// Where a socket refuses an option, where there is no runtime, or where the system has no entropy.
-    pub fn new(sockets: Vec<UdpSocket>, config: impl Into<Arc<Config>>) -> io::Result<Self> {
+    pub fn new(sockets: Vec<UdpSocket>, config: impl Into<Arc<DriverConfig>>) -> io::Result<Self> {
         tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-        let config: Arc<Config> = config.into();
+        let config: Arc<DriverConfig> = config.into();
         let ports =
             sockets.into_iter().map(|socket| Port::new(socket, &config)).collect::<io::Result<_>>()?;
         Ok(Self {
@@ -103,7 +103,7 @@ impl Driver {
             turn: 0,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
             life: Life::Running,
-            stats: Stats::default(),
+            stats: DriverStats::default(),
             scratch: Vec::new(),
             fan_out: Vec::new(),
             refused: Vec::new(),
@@ -171,8 +171,8 @@ impl Driver {
     /// [`RtpPacket`](peer_transport::RtpPacket) splits them, each already as the peer shall see it.
     ///
     /// # Errors
-    /// [`SendError`]. A refused packet was not sent and will not be.
-    pub fn send_rtp(&mut self, to: PeerId, header: &[u8], payload: &[u8]) -> Result<(), SendError> {
+    /// [`DriverSendError`]. A refused packet was not sent and will not be.
+    pub fn send_rtp(&mut self, to: PeerId, header: &[u8], payload: &[u8]) -> Result<(), DriverSendError> {
         self.scratch.clear();
         let transmit = self.endpoint.send_rtp(Instant::now(), to, header, payload, &mut self.scratch)?;
         self.queue_scratch(&transmit)
@@ -186,7 +186,7 @@ impl Driver {
         to: impl IntoIterator<Item = PeerId>,
         payload: &[u8],
         header: impl FnMut(PeerId, &mut Vec<u8>),
-    ) -> &[(PeerId, SendError)] {
+    ) -> &[(PeerId, DriverSendError)] {
         self.scratch.clear();
         self.fan_out.clear();
         self.refused.clear();
@@ -194,7 +194,7 @@ impl Driver {
         self.endpoint.send_rtp_to_many(now, to, payload, &mut self.scratch, &mut self.fan_out, header);
         let mut start = 0;
         for (peer, result) in self.fan_out.drain(..) {
-            let queued = result.map_err(SendError::from).and_then(|transmit| {
+            let queued = result.map_err(DriverSendError::from).and_then(|transmit| {
                 let end = start + transmit.len;
                 let bytes = self.scratch.get(start..end).unwrap_or_default();
                 start = end;
@@ -210,8 +210,8 @@ impl Driver {
     /// Protects one compound RTCP packet for `to` and queues it.
     ///
     /// # Errors
-    /// [`SendError`]. A refused packet was not sent and will not be.
-    pub fn send_rtcp(&mut self, to: PeerId, compound: &[u8]) -> Result<(), SendError> {
+    /// [`DriverSendError`]. A refused packet was not sent and will not be.
+    pub fn send_rtcp(&mut self, to: PeerId, compound: &[u8]) -> Result<(), DriverSendError> {
         self.scratch.clear();
         let transmit = self.endpoint.send_rtcp(Instant::now(), to, compound, &mut self.scratch)?;
         self.queue_scratch(&transmit)
@@ -220,8 +220,8 @@ impl Driver {
     /// Sends application data over DTLS, one record. DTLS does not repeat it when it is lost.
     ///
     /// # Errors
-    /// [`SendError`].
-    pub fn send_data(&mut self, to: PeerId, bytes: &[u8]) -> Result<(), SendError> {
+    /// [`DriverSendError`].
+    pub fn send_data(&mut self, to: PeerId, bytes: &[u8]) -> Result<(), DriverSendError> {
         Ok(self.endpoint.send_data(Instant::now(), to, bytes)?)
     }
 
@@ -229,8 +229,8 @@ impl Driver {
     /// [`MediaSender`](peer_transport::MediaSender) does on a thread of its own.
     ///
     /// # Errors
-    /// [`SendError::Congested`] and [`SendError::NoSocket`].
-    pub fn send_protected(&mut self, transmit: &Transmit, bytes: &[u8]) -> Result<(), SendError> {
+    /// [`DriverSendError::Congested`] and [`DriverSendError::NoSocket`].
+    pub fn send_protected(&mut self, transmit: &Transmit, bytes: &[u8]) -> Result<(), DriverSendError> {
         queue(&mut self.ports, &mut self.stats, transmit, bytes)
     }
 
@@ -251,7 +251,7 @@ impl Driver {
 
     /// What the sockets did.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> DriverStats {
         self.stats
     }
 
@@ -270,7 +270,7 @@ impl Driver {
     ///
     /// # Errors
     /// Where a socket fails as such. A datagram that cannot be sent, or an unreachable peer, is no error:
-    /// it is counted ([`Stats`]). The driver can be used further after an error.
+    /// it is counted ([`DriverStats`]). The driver can be used further after an error.
     pub async fn next<'b>(&mut self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Next<'b>>> {
         // Media borrows the buffer; inside the loop that borrow would last for all of its rounds.
         let (peer, media, range) = loop {
@@ -316,7 +316,7 @@ impl Driver {
         }
     }
 
-    fn queue_scratch(&mut self, transmit: &Transmit) -> Result<(), SendError> {
+    fn queue_scratch(&mut self, transmit: &Transmit) -> Result<(), DriverSendError> {
         queue(&mut self.ports, &mut self.stats, transmit, transmit.bytes(&self.scratch))
     }
 
@@ -389,7 +389,7 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Port {
-    fn new(socket: UdpSocket, config: &Config) -> io::Result<Self> {
+    fn new(socket: UdpSocket, config: &DriverConfig) -> io::Result<Self> {
         let socket = Socket::new(socket)?;
         socket.set_buffers(config.receive_buffer, config.send_buffer)?;
         Ok(Self { socket, egress: Egress::new(config.max_queued) })
@@ -397,7 +397,12 @@ impl Port {
 }
 
 /// Queues a datagram at the socket that has its local address.
-fn queue(ports: &mut [Port], stats: &mut Stats, transmit: &Transmit, bytes: &[u8]) -> Result<(), SendError> {
+fn queue(
+    ports: &mut [Port],
+    stats: &mut DriverStats,
+    transmit: &Transmit,
+    bytes: &[u8],
+) -> Result<(), DriverSendError> {
     let to = Destination { local: transmit.path.local(), remote: transmit.path.remote(), ecn: transmit.ecn };
     // What goes over TCP goes over a connection of the application's.
     let sockets = if transmit.path.protocol() == Protocol::Udp { ports } else { &mut [] };
@@ -408,7 +413,7 @@ fn queue(ports: &mut [Port], stats: &mut Stats, transmit: &Transmit, bytes: &[u8
         .max_by_key(|(claim, _)| *claim);
     let Some((_, Port { socket, egress })) = best else {
         stats.no_socket = stats.no_socket.saturating_add(1);
-        return Err(SendError::NoSocket);
+        return Err(DriverSendError::NoSocket);
     };
     let max_segments = socket.max_segments();
     let mut queued = egress.push(to, bytes, transmit.segment_size, max_segments);
@@ -419,7 +424,7 @@ fn queue(ports: &mut [Port], stats: &mut Stats, transmit: &Transmit, bytes: &[u8
     }
     queued.map_err(|_| {
         stats.queue_full = stats.queue_full.saturating_add(1);
-        SendError::Congested
+        DriverSendError::Congested
     })
 }
 
@@ -436,12 +441,12 @@ mod tests {
     use peer_transport::Path;
 
     fn port(address: &str) -> Port {
-        Port::new(UdpSocket::bind(address).unwrap(), &Config::default()).unwrap()
+        Port::new(UdpSocket::bind(address).unwrap(), &DriverConfig::default()).unwrap()
     }
 
-    fn queued(ports: &mut [Port], path: Path) -> Result<usize, SendError> {
+    fn queued(ports: &mut [Port], path: Path) -> Result<usize, DriverSendError> {
         let bytes = [1; 10];
-        queue(ports, &mut Stats::default(), &Transmit::new(path, bytes.len()), &bytes)?;
+        queue(ports, &mut DriverStats::default(), &Transmit::new(path, bytes.len()), &bytes)?;
         Ok(ports.iter().position(|port| !port.egress.is_empty()).unwrap())
     }
 
@@ -462,7 +467,7 @@ mod tests {
         let own = ports[0].socket.local();
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
         let elsewhere = SocketAddr::from(([127, 0, 0, 1], own.port().wrapping_add(1)));
-        assert_eq!(queued(&mut ports, Path::udp(elsewhere, remote)), Err(SendError::NoSocket));
-        assert_eq!(queued(&mut ports, Path::new(own, remote, Protocol::Tcp)), Err(SendError::NoSocket));
+        assert_eq!(queued(&mut ports, Path::udp(elsewhere, remote)), Err(DriverSendError::NoSocket));
+        assert_eq!(queued(&mut ports, Path::new(own, remote, Protocol::Tcp)), Err(DriverSendError::NoSocket));
     }
 }

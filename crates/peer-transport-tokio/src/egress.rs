@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 
 use crate::socket::{Destination, Socket};
-use crate::stats::Stats;
+use crate::stats::DriverStats;
 
 /// The queue of one socket.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Egress {
     }
 
     /// Sends until nothing is left or the socket takes no more.
-    pub(crate) fn flush(&mut self, socket: &Socket, stats: &mut Stats) {
+    pub(crate) fn flush(&mut self, socket: &Socket, stats: &mut DriverStats) {
         self.flush_with(stats, |to, bytes, segment| socket.send(to, bytes, segment));
     }
 
@@ -129,7 +129,7 @@ impl Egress {
 
     fn flush_with(
         &mut self,
-        stats: &mut Stats,
+        stats: &mut DriverStats,
         mut send: impl FnMut(&Destination, &[u8], Option<usize>) -> io::Result<()>,
     ) {
         while let Some(batch) = self.batches.front_mut() {
@@ -199,7 +199,7 @@ mod tests {
     /// Flushes and returns what was sent: port, length, segment size.
     fn flush(egress: &mut Egress) -> Vec<(u16, usize, Option<usize>)> {
         let mut sent = Vec::new();
-        egress.flush_with(&mut Stats::default(), |to, bytes, segment| {
+        egress.flush_with(&mut DriverStats::default(), |to, bytes, segment| {
             sent.push((to.remote.port(), bytes.len(), segment));
             Ok(())
         });
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn what_would_block_waits_in_order_and_the_bound_is_reported() {
         let mut egress = Egress::new(250);
-        let mut stats = Stats::default();
+        let mut stats = DriverStats::default();
         egress.push(to(5), &[1; 100], None, 64).unwrap();
         egress.flush_with(&mut stats, |_, _, _| Err(io::ErrorKind::WouldBlock.into()));
         egress.push(to(5), &[2; 100], None, 64).unwrap();
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_refused_batch_is_sent_one_by_one_and_only_what_is_refused_is_lost() {
         let mut egress = Egress::new(1 << 20);
-        let mut stats = Stats::default();
+        let mut stats = DriverStats::default();
         for byte in 1..=3 {
             egress.push(to(5), &[byte; 100], None, 64).unwrap();
         }
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_block_in_the_middle_of_one_by_one_loses_and_repeats_nothing() {
         let mut egress = Egress::new(1 << 20);
-        let mut stats = Stats::default();
+        let mut stats = DriverStats::default();
         for byte in 1..=3 {
             egress.push(to(5), &[byte; 100], None, 64).unwrap();
         }

@@ -9,7 +9,7 @@
 //! ```
 //! use std::net::UdpSocket;
 //! use peer_transport::{Event, Media, PeerId};
-//! use peer_transport_tokio::{Config, Driver, Next, ReceiveBuffer};
+//! use peer_transport_tokio::{Driver, DriverConfig, Next, ReceiveBuffer};
 //!
 //! /// Forwards what one of two peers sends to the other, until both have hung up.
 //! async fn forward(driver: &mut Driver, one: PeerId, other: PeerId) -> std::io::Result<()> {
@@ -33,7 +33,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut driver = Driver::new(vec![UdpSocket::bind("127.0.0.1:0")?], Config::default())?;
+//! let mut driver = Driver::new(vec![UdpSocket::bind("127.0.0.1:0")?], DriverConfig::default())?;
 //! let one = driver.add_peer(peer_transport::Config::default(), Vec::new())?;
 //! let other = driver.add_peer(peer_transport::Config::default(), Vec::new())?;
 //! // Signalling: candidates and parameters in both directions, through `driver.peer_mut(..)`.
@@ -58,8 +58,8 @@
 //! # What can go wrong
 //!
 //! A datagram that the system refuses (too large, no route, nobody there) is lost, as the network would
-//! lose it, and counted in [`Stats`]. A socket that takes no more makes packets wait up to
-//! [`Config::max_queued`], and then [`SendError::Congested`] says so for media; STUN and DTLS repeat
+//! lose it, and counted in [`DriverStats`]. A socket that takes no more makes packets wait up to
+//! [`DriverConfig::max_queued`], and then [`DriverSendError::Congested`] says so for media; STUN and DTLS repeat
 //! themselves. [`Driver::next`] fails only when a socket itself does.
 
 mod config;
@@ -69,7 +69,7 @@ mod receive_buffer;
 mod socket;
 mod stats;
 
-pub use config::Config;
-pub use driver::{Driver, Next, SendError};
+pub use config::DriverConfig;
+pub use driver::{Driver, DriverSendError, Next};
 pub use receive_buffer::ReceiveBuffer;
-pub use stats::{Count, Stats};
+pub use stats::{DatagramCount, DriverStats};

@@ -11,7 +11,7 @@ use peer_transport::{Meta, Path};
 use quinn_udp::RecvMeta;
 
 use crate::socket::{self, Socket};
-use crate::stats::Stats;
+use crate::stats::DriverStats;
 
 /// The memory that [`Driver::next`](crate::Driver::next) receives into, and that media borrows.
 ///
@@ -54,7 +54,7 @@ impl ReceiveBuffer {
     }
 
     /// Receives from `socket` what there is, without waiting. The buffer must be empty.
-    pub(crate) fn fill(&mut self, socket: &Socket, stats: &mut Stats) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, socket: &Socket, stats: &mut DriverStats) -> io::Result<()> {
         let mut metas = [RecvMeta::default(); SLOTS];
         let mut chunks = self.bytes.chunks_mut(SLOT_LEN);
         let mut slots: [IoSliceMut<'_>; SLOTS] =

@@ -5,13 +5,13 @@ use std::io;
 /// A snapshot of a driver's counters; all of them count from its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct DriverStats {
     /// Datagrams that arrived.
-    pub received: Count,
+    pub received: DatagramCount,
     /// System calls that received them.
     pub receive_calls: u64,
     /// Datagrams that the system took.
-    pub sent: Count,
+    pub sent: DatagramCount,
     /// System calls that sent them; fewer than datagrams where segmentation offload works.
     pub send_calls: u64,
     /// How often a full socket made the queue wait.
@@ -32,21 +32,21 @@ pub struct Stats {
 
 /// Datagrams and their bytes of UDP payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct DatagramCount {
     /// How many.
     pub datagrams: u64,
     /// Their bytes.
     pub bytes: u64,
 }
 
-impl Count {
+impl DatagramCount {
     pub(crate) fn add(&mut self, datagrams: usize, bytes: usize) {
         self.datagrams = self.datagrams.saturating_add(u64::try_from(datagrams).unwrap_or(u64::MAX));
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
-impl Stats {
+impl DriverStats {
     pub(crate) fn count_send_error(&mut self, error: &io::Error) {
         use io::ErrorKind as Kind;
         let counter = match error.kind() {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use peer_transport::{Candidate, Config, DescriptionKind, Event, Media, PeerId, State};
-use peer_transport_tokio::{Driver, Next, ReceiveBuffer, SendError};
+use peer_transport_tokio::{Driver, DriverSendError, Next, ReceiveBuffer};
 
 /// A driver with one peer, and what it has seen.
 struct Side {
@@ -25,7 +25,7 @@ impl Side {
     fn new(bound: &str, announced: &[&str]) -> Self {
         let socket = UdpSocket::bind(bound).unwrap();
         let port = socket.local_addr().unwrap().port();
-        let mut driver = Driver::new(vec![socket], peer_transport_tokio::Config::default()).unwrap();
+        let mut driver = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default()).unwrap();
         let peer = driver.add_peer(Config::default(), Vec::new()).unwrap();
         let addresses: Vec<SocketAddr> =
             announced.iter().map(|ip| SocketAddr::new(ip.parse::<IpAddr>().unwrap(), port)).collect();
@@ -63,7 +63,7 @@ impl Side {
         }
     }
 
-    fn send(&mut self, sequence_number: u16) -> Result<(), SendError> {
+    fn send(&mut self, sequence_number: u16) -> Result<(), DriverSendError> {
         let [high, low] = sequence_number.to_be_bytes();
         let header = [0x80, 96, high, low, 0, 0, 0, 1, 0, 0, 0, 7];
         self.driver.send_rtp(self.peer, &header, &[0xab; 1000])
@@ -233,13 +233,13 @@ async fn a_shutdown_is_heard_by_the_other_side_and_ends_next() {
     one.driver.shutdown();
     until("the end", (&mut one, &mut other), |one, other| one.over && other.state() == State::Closed).await;
     assert!(one.driver.next(&mut one.buffer).await.unwrap().is_none(), "and it stays over");
-    assert_eq!(one.send(1), Err(SendError::Refused(peer_transport::SendError::NotConnected)));
+    assert_eq!(one.send(1), Err(DriverSendError::Refused(peer_transport::SendError::NotConnected)));
 }
 
 #[tokio::test]
 async fn a_packet_before_the_connection_is_refused_and_leaves_no_trace() {
     let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
-    assert_eq!(one.send(1), Err(SendError::Refused(peer_transport::SendError::NotConnected)));
+    assert_eq!(one.send(1), Err(DriverSendError::Refused(peer_transport::SendError::NotConnected)));
     assert_eq!(one.driver.stats().sent.datagrams, 0);
 }
 
@@ -251,7 +251,7 @@ async fn one_payload_for_many_goes_to_those_who_can_take_it() {
     let refused = one.driver.send_rtp_to_many(to, &[1; 100], |_, header| {
         header.extend([0x80, 96, 0, 9, 0, 0, 0, 1, 0, 0, 0, 7]);
     });
-    assert_eq!(refused, [(stranger, SendError::Refused(peer_transport::SendError::NotConnected))]);
+    assert_eq!(refused, [(stranger, DriverSendError::Refused(peer_transport::SendError::NotConnected))]);
     until("the packet", (&mut one, &mut other), |_, other| other.heard == [9]).await;
 }
 
@@ -268,13 +268,13 @@ async fn what_a_detached_sender_protects_on_another_thread_leaves_through_the_dr
     let (transmit, bytes) = protected.join().unwrap();
     one.driver.send_protected(&transmit, transmit.bytes(&bytes)).unwrap();
     until("the packet", (&mut one, &mut other), |_, other| other.heard == [5]).await;
-    assert_eq!(one.send(6), Err(SendError::Refused(peer_transport::SendError::Detached)));
+    assert_eq!(one.send(6), Err(DriverSendError::Refused(peer_transport::SendError::Detached)));
 }
 
 #[test]
 fn outside_of_a_runtime_a_driver_is_refused_in_words() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let error = Driver::new(vec![socket], peer_transport_tokio::Config::default()).unwrap_err();
+    let error = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default()).unwrap_err();
     assert!(error.to_string().contains("runtime"), "{error}");
 }
 

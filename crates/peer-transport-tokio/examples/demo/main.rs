@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use peer_transport::{Failure, IceFailure, RestartOutcome, SendError as Refused};
-use peer_transport_tokio::SendError;
+use peer_transport::{Failure, IceFailure, RestartOutcome, SendError};
+use peer_transport_tokio::DriverSendError;
 
 use figures::Figures;
 use side::Side;
@@ -215,10 +215,10 @@ fn failure_in_words(failed: Option<(Instant, Failure)>) -> String {
     }
 }
 
-fn refusal_in_words(sent: Result<(), SendError>) -> String {
+fn refusal_in_words(sent: Result<(), DriverSendError>) -> String {
     match sent {
         Ok(()) => "sent".to_owned(),
-        Err(SendError::Refused(Refused::NotPermitted)) => "not permitted".to_owned(),
+        Err(DriverSendError::Refused(SendError::NotPermitted)) => "not permitted".to_owned(),
         Err(other) => other.to_string(),
     }
 }

@@ -10,7 +10,7 @@ use peer_transport::{
     AssociationId, Candidate, CandidateLine, Config, Description, DescriptionKind, Event, Failure, Media,
     PeerId, RestartOptions, RestartOutcome, State,
 };
-use peer_transport_tokio::{Driver, Next, ReceiveBuffer, SendError};
+use peer_transport_tokio::{Driver, DriverSendError, Next, ReceiveBuffer};
 use ring::digest;
 
 use crate::traffic::Traffic;
@@ -52,7 +52,7 @@ impl Side {
     pub(crate) fn new(name: &'static str, ssrc: u32, config: Arc<Config>) -> Result<Self, Box<dyn Error>> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let candidate = Candidate::host(socket.local_addr()?)?;
-        let mut driver = Driver::new(vec![socket], peer_transport_tokio::Config::default())?;
+        let mut driver = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default())?;
         let peer = driver.add_peer(config, Vec::new())?;
         let now = Instant::now();
         let mut transport = driver.peer_mut(peer)?;
@@ -109,7 +109,7 @@ impl Side {
     }
 
     /// Sends the next packet of each kind that is due.
-    pub(crate) fn send(&mut self, report_due: bool) -> Result<(), SendError> {
+    pub(crate) fn send(&mut self, report_due: bool) -> Result<(), DriverSendError> {
         let association = self.association().map_or(0, AssociationId::number);
         let (header, payload) = self.traffic.next_rtp();
         self.driver.send_rtp(self.peer, &header, &payload)?;

@@ -31,7 +31,7 @@ impl Caller {
     fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let candidate = Candidate::host(socket.local_addr().unwrap()).unwrap();
-        let mut driver = Driver::new(vec![socket], peer_transport_tokio::Config::default()).unwrap();
+        let mut driver = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default()).unwrap();
         let mut config = Config::default();
         std::sync::Arc::make_mut(&mut config.ice).consent_interval = Duration::from_millis(300);
         let peer = driver.add_peer(config, Vec::new()).unwrap();

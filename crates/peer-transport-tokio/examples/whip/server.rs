@@ -44,7 +44,7 @@ impl Server {
         };
         let socket = UdpSocket::bind((any, port))?;
         let port = socket.local_addr()?.port();
-        let driver = Driver::new(vec![socket], peer_transport_tokio::Config::default())?;
+        let driver = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default())?;
         let (handle, commands) = Handle::new();
         let server = Self {
             driver,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use peer_transport::{
     Candidate, CandidateLine, Event, Parameters, PeerId, PeerTransport, RestartOutcome, State,
 };
-use peer_transport_tokio::SendError;
+use peer_transport_tokio::DriverSendError;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ impl Session {
         );
     }
 
-    pub(crate) fn on_refused_packet(&mut self, error: SendError) {
+    pub(crate) fn on_refused_packet(&mut self, error: DriverSendError) {
         self.refused_packets += 1;
         tracing::debug!(%error, "an echo was not sent");
     }
