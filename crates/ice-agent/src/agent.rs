@@ -1,7 +1,7 @@
 //! The agent: commands and inputs in, messages and events out.
 //!
-//! A table of contents. Every command and input first lets time pass, then does its one thing, then runs what
-//! became due (`run`), so that polls only hand out.
+//! A table of contents. Every command and input first advances the time, then does its own work, then runs what became
+//! due (`run`). Polls only return results.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -33,9 +33,9 @@ use crate::transmit::{Outbox, Transmit};
 /// One received datagram.
 #[derive(Clone, Copy)]
 pub struct Datagram<'a> {
-    /// Where it came in: the socket's own address, and the source address.
+    /// The path: the address of the receiving socket, and the source address.
     pub path: Path,
-    /// Its bytes.
+    /// The payload.
     pub payload: &'a [u8],
 }
 
@@ -45,21 +45,21 @@ impl fmt::Debug for Datagram<'_> {
     }
 }
 
-/// What [`Agent::set_remote_parameters`] did.
+/// The effect of [`Agent::set_remote_parameters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// The first parameters of the peer: checks begin.
+    /// These are the first parameters of the peer: checks begin.
     First,
-    /// The parameters were known already; nothing changed.
+    /// The agent had these parameters already; nothing changed.
     Unchanged,
-    /// A restart, the peer's own or its answer to ours: this generation looks for a pair now.
+    /// A restart of the peer, or its answer to ours: this generation starts its checks.
     IceRestart(Generation),
 }
 
 /// An ICE agent for one component (rtcp-mux) with one peer.
 ///
-/// Time is given and never goes back: an older `now` is treated as the latest one. See the crate page for the
-/// loop around it.
+/// The caller gives the time. Time never goes back: an older `now` is treated as the latest one. The crate page shows
+/// the loop of the caller.
 pub struct Agent {
     pub(crate) context: Context,
     /// The generation that sends.
@@ -77,10 +77,10 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// A new agent. It is silent until it has local candidates and the peer's parameters.
+    /// Returns a new agent. It sends nothing before it has local candidates and the remote parameters.
     ///
-    /// `role` is usually controlling for the side that offers; a conflict resolves itself. A lite agent is
-    /// always controlled.
+    /// `role` is usually controlling for the offerer; a role conflict is resolved (RFC 8445 section 7.3.1.1). A lite
+    /// agent is always controlled.
     #[must_use]
     pub fn new(now: Instant, config: impl Into<Arc<Config>>, role: IceRole, seed: Seed) -> Self {
         let config = config.into();
@@ -114,13 +114,14 @@ impl Agent {
         }
     }
 
-    /// What the peer has to be told: the parameters of the newest generation.
+    /// Returns the parameters of the newest generation, for the peer.
     #[must_use]
     pub fn local_parameters(&self) -> &Parameters {
         &self.next.as_ref().unwrap_or(&self.current).local
     }
 
-    /// Adds a candidate of ours, for this generation and all later ones. The same one again changes nothing.
+    /// Adds a local candidate to this generation and all later ones. A candidate that is present already changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::TooManyCandidates`].
@@ -145,8 +146,8 @@ impl Agent {
         Ok(())
     }
 
-    /// The socket at this candidate's base is gone, or the candidate never was. Pairs go with the last candidate
-    /// of a base; [`Event::RestartNeeded`] follows when no usable pair is left.
+    /// Removes a local candidate, because its socket is gone. With the last candidate of a base its pairs are removed;
+    /// [`Event::RestartNeeded`] follows if no usable pair is left. An unknown candidate changes nothing.
     pub fn remove_local_candidate(&mut self, now: Instant, candidate: &Candidate) {
         let now = self.advance(now);
         let (address, base) = (candidate.address(), candidate.base());
@@ -163,14 +164,14 @@ impl Agent {
         self.run(now);
     }
 
-    /// Our candidates in the order in which they were added, with the priorities that were given to them. These
-    /// are the ones to announce.
+    /// Returns the local candidates, with their priorities, in the order in which they were added. Announce these to
+    /// the peer.
     pub fn local_candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.context.local_candidates.iter()
     }
 
-    /// Adds a candidate of the peer. `ufrag` names the peer's generation that it belongs to (the `ufrag` extension of
-    /// its line); `None` means the newest one. Candidates may come before the parameters.
+    /// Adds a remote candidate. `ufrag` names the peer's generation (the `ufrag` extension of the candidate line);
+    /// `None` means the newest one. Candidates may arrive before the parameters.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::TooManyCandidates`], [`Error::UnknownUfrag`].
@@ -191,15 +192,15 @@ impl Agent {
         Ok(())
     }
 
-    /// No more local candidates will be added for now (RFC 8838 section 13).
+    /// Declares that no more local candidates follow for now (RFC 8838 section 13).
     pub fn end_of_local_candidates(&mut self, now: Instant) {
         let now = self.advance(now);
         self.context.local_complete = true;
         self.run(now);
     }
 
-    /// The peer announces no more candidates for the generation that `ufrag` names, or for its newest one. This lets
-    /// the controlling side nominate without waiting; failure still takes its time (RFC 8863).
+    /// Declares that the peer announces no more candidates for the generation of `ufrag`, or for its newest one. The
+    /// controlling side then nominates without waiting for a better pair. Failure still takes its time (RFC 8863).
     pub fn end_of_remote_candidates(&mut self, now: Instant, ufrag: Option<&Ufrag>) {
         let now = self.advance(now);
         if let Some(session) = pick(&mut self.current, self.next.as_mut(), ufrag) {
@@ -208,8 +209,8 @@ impl Agent {
         self.run(now);
     }
 
-    /// Takes the role that offer and answer decided (RFC 8445 section 6.1.1). Once the peer's parameters are set
-    /// only a role conflict changes the role; a lite agent stays controlled.
+    /// Sets the role that offer and answer decided (RFC 8445 section 6.1.1). After the remote parameters are set, only
+    /// a role conflict changes the role. A lite agent stays controlled.
     pub fn set_role(&mut self, now: Instant, role: IceRole) {
         self.advance(now);
         let undecided = self.latest_generation == Generation::default()
@@ -219,9 +220,9 @@ impl Agent {
         }
     }
 
-    /// Takes back our consent: nothing is sent any more except 403 to whatever the peer asks (RFC 7675 section 5.2),
-    /// and nothing may be received. A restart that waits for the peer's answer is given up, too.
-    /// [`restart`](Self::restart) begins anew.
+    /// Revokes our consent: from now on the agent sends only 403 responses to requests of the peer (RFC 7675 section
+    /// 5.2), and data may not be received. A restart that waits for the peer's answer ends, too.
+    /// [`restart`](Self::restart) opens a new generation.
     pub fn revoke_consent(&mut self, now: Instant) {
         let now = self.advance(now);
         self.for_each_active(Session::revoke);
@@ -232,7 +233,8 @@ impl Agent {
         self.run(now);
     }
 
-    /// Falls silent: no transmit, no timeout, every path released. Only [`restart`](Self::restart) leads out of it.
+    /// Closes the agent: no transmit, no timeout, all paths released. Only [`restart`](Self::restart) leaves this
+    /// state.
     pub fn close(&mut self, now: Instant) {
         let now = self.advance(now);
         self.closed = true;
@@ -244,8 +246,8 @@ impl Agent {
         self.run(now);
     }
 
-    /// The layer above received an authenticated close_notify or fatal alert on `path`, which revokes consent
-    /// (RFC 7675 section 5.2). It ends the generation that sends, or else the one that has the path.
+    /// Reports an authenticated close_notify or fatal alert on `path`, which revokes consent (RFC 7675 section 5.2). It
+    /// ends the generation that sends or, if that one does not use the path, the one that does.
     pub fn peer_ended(&mut self, now: Instant, path: Path) {
         let now = self.advance(now);
         let Self { context, current, next, .. } = self;
@@ -258,7 +260,7 @@ impl Agent {
         self.run(now);
     }
 
-    /// The layer above authenticated data on `path`: liveness for a lite agent, and after a restart the proof that
+    /// Reports authenticated data on `path`. It proves that the peer is alive to a lite agent, and after a restart that
     /// the peer has moved. It never renews consent.
     pub fn note_authenticated(&mut self, now: Instant, path: Path) {
         let now = self.advance(now);
@@ -269,14 +271,14 @@ impl Agent {
                     && let Status::Succeeded { consent, .. } = &mut pair.status
                     && matches!(consent, Consent::Assumed { .. })
                 {
-                    consent.prove(now);
+                    consent.renew(now);
                 }
             });
         }
         self.run(now);
     }
 
-    /// Takes a datagram. What cannot be used is dropped and counted; see [`Stats::discarded`].
+    /// Processes a datagram. An unusable one is discarded and counted; see [`Stats::discarded`].
     pub fn handle_input(&mut self, now: Instant, datagram: Datagram<'_>) {
         let now = self.advance(now);
         match self.dispatch(now, datagram) {
@@ -284,7 +286,7 @@ impl Agent {
             Err(reason) => {
                 tracing::trace!(?reason, path = %datagram.path, "discarded");
                 self.context.stats.discard(reason);
-                // Only what authenticated before it met a bound can have changed anything.
+                // A discarded input can have changed the state only if it was authenticated before a limit applied.
                 if matches!(reason, Discard::PairLimit | Discard::RateLimited) {
                     self.run(now);
                 }
@@ -292,28 +294,28 @@ impl Agent {
         }
     }
 
-    /// Does what is due at `now`.
+    /// Processes everything that is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
     }
 
-    /// The next message to send, if any: appended to `buf`, described by its path and length.
+    /// Appends the next message to `buf` and returns its path and length, or `None` if there is none.
     pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
         self.context.outbox.pop(buf)
     }
 
-    /// The next event, if any.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.context.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do, unless an input changes it.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) has work, unless an input changes it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadline.map(|deadline| deadline.at)
     }
 
-    /// Where the agent as a whole stands.
+    /// Returns the state of the agent as a whole.
     #[must_use]
     pub fn state(&self) -> State {
         let lives = [Some(self.current.life), self.next.as_ref().map(|next| next.life)];
@@ -332,36 +334,37 @@ impl Agent {
         }
     }
 
-    /// Who nominates, by now.
+    /// Returns the present role.
     #[must_use]
     pub fn role(&self) -> IceRole {
         self.context.role
     }
 
-    /// The generation that sends.
+    /// Returns the generation that sends.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.current.generation
     }
 
-    /// The generation that a restart is negotiating or checking.
+    /// Returns the generation that a restart is negotiating or checking.
     #[must_use]
     pub fn next_generation(&self) -> Option<Generation> {
         self.next.as_ref().map(|next| next.generation)
     }
 
-    /// The selected pair of the generation that sends.
+    /// Returns the selected pair of the generation that sends.
     #[must_use]
     pub fn selected_pair(&self) -> Option<Pair> {
         self.current.selected_pair().map(|pair| pair.snapshot(self.current.generation))
     }
 
-    /// Every pair of the current and of the next generation, the best first in each.
+    /// Returns every pair of the current and of the next generation, sorted by priority within each.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> {
         self.current.pairs().chain(self.next.iter().flat_map(Session::pairs))
     }
 
-    /// May data be received on this path? Only where a check authenticated, and not after we revoked consent.
+    /// Returns whether data may be received on this path: only where a check authenticated, and not after we revoked
+    /// consent.
     #[must_use]
     pub fn may_receive(&self, path: Path) -> bool {
         self.sessions().any(|session| {
@@ -370,7 +373,8 @@ impl Agent {
         })
     }
 
-    /// Whether a check of this very generation authenticated on this path: its sender has our parameters of it.
+    /// Returns whether a check of exactly this generation authenticated on this path, which proves that its sender has
+    /// our parameters of it.
     #[must_use]
     pub fn is_bound(&self, generation: Generation, path: Path) -> bool {
         self.sessions().any(|session| {
@@ -379,15 +383,15 @@ impl Agent {
         })
     }
 
-    /// When the peer last repeated a request of this generation that we had answered before: until then no
-    /// answer of ours had reached it, so no pair of its own may have worked.
+    /// Returns when the peer last retransmitted a request of this generation that we had answered. Until then none of
+    /// our responses had reached it, so possibly no pair of the peer worked.
     #[must_use]
     pub fn asked_again(&self, generation: Generation) -> Option<Instant> {
         self.sessions().find(|session| session.generation == generation)?.asked_again()
     }
 
-    /// May data be sent at `now`, and where? The selected pair while it has consent; before a selection the best
-    /// usable pair; the next generation's only when the current one is over.
+    /// Returns the path on which data may be sent at `now`: the selected pair while it has consent, before a selection
+    /// the best usable pair. The next generation's pair counts only if the current generation has ended.
     #[must_use]
     pub fn permission(&self, now: Instant) -> Option<Permission> {
         let now = now.max(self.latest);
@@ -395,23 +399,23 @@ impl Agent {
         sessions.into_iter().flatten().find_map(|session| session.permission(now, &self.context))
     }
 
-    /// Every ufrag of ours whose requests belong here, newest last.
+    /// Returns each local ufrag whose requests belong to this agent, the newest last.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &Ufrag> {
         self.sessions().filter(|_| !self.closed).map(|session| &session.local.ufrag)
     }
 
-    /// Every path for which [`Event::PathBound`] was emitted, and [`Event::PathReleased`] was not.
+    /// Returns the paths for which [`Event::PathBound`] was emitted and [`Event::PathReleased`] was not.
     pub fn bound_paths(&self) -> impl Iterator<Item = Path> {
         self.bound.iter().copied()
     }
 
-    /// Whether a response to this transaction is awaited here.
+    /// Returns whether a response to this transaction is pending here.
     #[must_use]
     pub fn awaits(&self, transaction_id: TransactionId) -> bool {
         self.sessions().any(|session| session.awaits(transaction_id))
     }
 
-    /// What was counted so far.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.context.stats
@@ -429,7 +433,7 @@ impl fmt::Debug for Agent {
     }
 }
 
-/// The generation that a candidate of the peer belongs to.
+/// Returns the generation that a remote candidate belongs to.
 fn pick<'a>(
     current: &'a mut Session,
     next: Option<&'a mut Session>,
@@ -438,7 +442,7 @@ fn pick<'a>(
     let is_named = |session: &Session| {
         session.peer.as_ref().is_some_and(|peer| ufrag.is_some_and(|ufrag| peer.parameters.ufrag == *ufrag))
     };
-    // A late candidate of the generation that still sends must not be taken for one of the next.
+    // A late candidate of the current generation must not be added to the next one.
     if is_named(current) {
         return Some(current);
     }

@@ -1,6 +1,6 @@
-//! A candidate: a transport address that may be ours or the peer's (RFC 8445 section 5.1).
+//! A candidate: a transport address of ours or of the peer (RFC 8445 section 5.1).
 //!
-//! Knows the announced address and the base beneath it. Knows nothing about pairs or checks.
+//! Knows the announced address and its base. Does not know pairs or checks.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::credentials::is_ice_chars;
 use crate::path::{is_reachable, normalise};
 use crate::priority;
 
-/// How a candidate was learnt.
+/// The type of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CandidateKind {
     /// An address of an interface, or the public address of a 1:1 NAT in front of it.
@@ -50,8 +50,8 @@ impl fmt::Display for CandidateKind {
     }
 }
 
-/// Candidates with equal foundations are likely to succeed or fail together (RFC 8445 section 5.1.1.3):
-/// 1 to 32 ice-chars.
+/// Candidates with equal foundations are likely to succeed or fail together (RFC 8445 section 5.1.1.3). A foundation
+/// has 1 to 32 ice-chars.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foundation {
     bytes: [u8; 32],
@@ -59,16 +59,17 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    /// The foundation as text.
+    /// Returns the foundation as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Equal for candidates of one kind from one base address, and most likely for no others.
+    /// Equal for candidates of one type with one base address; different candidates collide with negligible
+    /// probability.
     fn compute(kind: CandidateKind, base: SocketAddr) -> Self {
-        // FNV-1a: the value only has to tell the few candidates of one agent apart.
+        // FNV-1a suffices to distinguish the few candidates of one agent.
         let text = format!("{kind} {}", base.ip());
         let hash = text
             .bytes()
@@ -110,10 +111,10 @@ impl fmt::Debug for Foundation {
     }
 }
 
-/// A transport address at which one side may be reached.
+/// A transport address at which one side may be reachable.
 ///
-/// `address` is what the other side is told. `base` is what our socket sees: datagrams are matched with it
-/// and sent from it. They differ behind a 1:1 NAT, in a container, and for reflexive candidates.
+/// `address` is announced to the other side. `base` is the address of the local socket: datagrams are matched with it
+/// and sent from it. The two differ behind a 1:1 NAT, in a container, and for reflexive candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate {
     kind: CandidateKind,
@@ -125,7 +126,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A host candidate whose announced address is the address of its socket. See [`Self::with_base`].
+    /// Returns a host candidate whose announced address is the address of its socket. See [`Self::with_base`].
     ///
     /// # Errors
     /// [`InvalidCandidate`] when no packet can reach the address: unspecified, multicast or port 0.
@@ -133,7 +134,7 @@ impl Candidate {
         Self::new(CandidateKind::Host, address, address)
     }
 
-    /// A candidate that a STUN server saw when asked from `base`.
+    /// Returns a candidate with the address that a STUN server reported for `base`.
     ///
     /// # Errors
     /// As [`Self::host`], and when the families differ.
@@ -141,7 +142,7 @@ impl Candidate {
         Ok(Self::new(CandidateKind::ServerReflexive, address, base)?.with_related(base))
     }
 
-    /// A candidate on a TURN server. `base` is what datagrams of it carry as [`Path::local`](crate::Path):
+    /// Returns a candidate on a TURN server. `base` is the value of [`Path::local`](crate::Path) in its datagrams:
     /// usually the relayed address itself, unless the TURN client presents them otherwise.
     ///
     /// # Errors
@@ -150,7 +151,7 @@ impl Candidate {
         Ok(Self::new(CandidateKind::Relayed, address, base)?.with_related(base))
     }
 
-    /// The same candidate, announced as before, on a socket with another address: 1:1 NAT, container.
+    /// Returns the candidate with the same announced address, on a socket with another address: 1:1 NAT, container.
     ///
     /// # Errors
     /// As [`Self::host`], and when the families differ.
@@ -160,13 +161,13 @@ impl Candidate {
         Ok(Self { base, foundation: Foundation::compute(self.kind, base), ..self })
     }
 
-    /// The same candidate with another `raddr`/`rport`, which is for diagnostics only.
+    /// Returns the candidate with another `raddr`/`rport`, which serves diagnostics only.
     #[must_use]
     pub fn with_related(self, related: SocketAddr) -> Self {
         Self { related: Some(normalise(related)), ..self }
     }
 
-    /// The same candidate with another priority, 1 to 2^31 - 1 (RFC 8839 section 5.1).
+    /// Returns the candidate with another priority, 1 to 2^31 - 1 (RFC 8839 section 5.1).
     ///
     /// # Errors
     /// [`InvalidCandidate::Priority`] outside of that range.
@@ -177,37 +178,37 @@ impl Candidate {
         Ok(Self { priority, ..self })
     }
 
-    /// How it was learnt.
+    /// Returns the type.
     #[must_use]
     pub const fn kind(&self) -> CandidateKind {
         self.kind
     }
 
-    /// The announced address.
+    /// Returns the announced address.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the socket beneath; for the peer's candidates the same as [`Self::address`].
+    /// Returns the address of the socket; for a remote candidate the same as [`Self::address`].
     #[must_use]
     pub const fn base(&self) -> SocketAddr {
         self.base
     }
 
-    /// `raddr` and `rport`, where known.
+    /// Returns `raddr` and `rport`, if known.
     #[must_use]
     pub const fn related(&self) -> Option<SocketAddr> {
         self.related
     }
 
-    /// RFC 8445 section 5.1.2.
+    /// Returns the priority (RFC 8445 section 5.1.2).
     #[must_use]
     pub const fn priority(&self) -> u32 {
         self.priority
     }
 
-    /// RFC 8445 section 5.1.1.3.
+    /// Returns the foundation (RFC 8445 section 5.1.1.3).
     #[must_use]
     pub const fn foundation(&self) -> Foundation {
         self.foundation
@@ -224,7 +225,7 @@ impl Candidate {
         Ok(Self { kind, address, base, related: None, priority, foundation })
     }
 
-    /// The candidate that a description announced; the peer's base is its own affair.
+    /// Returns a candidate of a remote description. The base of a remote candidate is unknown.
     pub(crate) fn announced(
         kind: CandidateKind,
         address: SocketAddr,
@@ -236,7 +237,8 @@ impl Candidate {
         Ok(Self { foundation, related: related.map(normalise), ..candidate })
     }
 
-    /// A candidate learnt from a check: the peer's from its source address, ours from a mapped address.
+    /// Returns a candidate learnt from a check: a remote one from the source address, a local one from a mapped
+    /// address.
     pub(crate) fn peer_reflexive(
         address: SocketAddr,
         base: SocketAddr,
@@ -247,7 +249,7 @@ impl Candidate {
         Self { kind, address, base, related: Some(base), priority, foundation }
     }
 
-    /// The `index`-th local candidate is preferred a little less than those before it.
+    /// Returns the candidate with a local preference slightly lower than those of the `index` earlier ones.
     pub(crate) fn with_index(self, index: u16) -> Self {
         let default = priority::candidate(self.kind, priority::local_preference(self.address, 0));
         if self.priority != default {
@@ -271,7 +273,7 @@ fn check_base(address: SocketAddr, base: SocketAddr) -> Result<(), InvalidCandid
     Ok(())
 }
 
-/// Why something is no usable candidate.
+/// The reason why a candidate is not usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidCandidate {
     /// Unspecified, multicast, broadcast, or port 0.

@@ -1,6 +1,6 @@
 //! The `candidate` attribute of SDP (RFC 8839 section 5.1) as text.
 //!
-//! Decodes what a line says, including what this agent cannot use: names and TCP. It resolves nothing.
+//! Decodes every line, including lines that this agent cannot use: host names and TCP. Resolves no names.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,48 +11,47 @@ use thiserror::Error;
 use crate::candidate::{Candidate, CandidateKind, Foundation, InvalidCandidate};
 use crate::credentials::Ufrag;
 
-/// What a candidate line can be. Reads with or without `a=` and with or without `candidate:`; writes
-/// `candidate:` without `a=`, the form of W3C's `RTCIceCandidate.candidate`.
+/// A candidate line. Parses with or without `a=` and with or without `candidate:`; formats as `candidate:` without
+/// `a=`, the form of W3C's `RTCIceCandidate.candidate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CandidateLine {
-    /// A UDP candidate with an address: give it to
-    /// [`Agent::add_remote_candidate`](crate::Agent::add_remote_candidate).
+    /// A UDP candidate with an address, for [`Agent::add_remote_candidate`](crate::Agent::add_remote_candidate).
     Candidate {
         /// The candidate.
         candidate: Candidate,
-        /// What else the line says.
+        /// The extensions of the line.
         extensions: Extensions,
     },
-    /// A UDP candidate with a name, such as an mDNS `.local` one. Once the application has resolved it,
-    /// [`Unresolved::resolve`] makes a candidate of it.
+    /// A UDP candidate with a host name, such as an mDNS `.local` name. After the application has resolved the name,
+    /// [`Unresolved::resolve`] returns the candidate.
     Unresolved(Unresolved),
     /// A TCP candidate (RFC 6544). The agent does not open connections.
     Tcp(TcpCandidate),
 }
 
-/// The extensions that are understood; others are ignored (RFC 8839 section 5.1).
+/// The known extensions; others are ignored (RFC 8839 section 5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Extensions {
-    /// `generation`: libwebrtc's count of restarts. Informative; generations are matched by ufrag.
+    /// `generation`: libwebrtc's count of restarts, for information only. Generations are matched by ufrag.
     pub generation: Option<u32>,
     /// `ufrag`: the generation of the peer that the candidate belongs to.
     pub ufrag: Option<Ufrag>,
-    /// `network-id`: tells the interfaces of a host apart.
+    /// `network-id`: distinguishes the interfaces of a host.
     pub network_id: Option<u32>,
-    /// `network-cost`: 0 to 999, higher is dearer.
+    /// `network-cost`: 0 to 999; a higher value is a more expensive network.
     pub network_cost: Option<u32>,
 }
 
-/// A candidate whose address is a name.
+/// A candidate with a host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unresolved {
-    /// The name, as written.
+    /// The host name as in the line.
     pub host: String,
     /// The UDP port.
     pub port: u16,
-    /// How it was learnt.
+    /// The type.
     pub kind: CandidateKind,
     /// RFC 8445 section 5.1.2.
     pub priority: u32,
@@ -60,12 +59,12 @@ pub struct Unresolved {
     pub foundation: Foundation,
     /// `raddr` and `rport`.
     pub related: Option<SocketAddr>,
-    /// What else the line says.
+    /// The extensions of the line.
     pub extensions: Extensions,
 }
 
 impl Unresolved {
-    /// The candidate at the address that the name turned out to have.
+    /// Returns the candidate with the resolved address.
     ///
     /// # Errors
     /// [`InvalidCandidate`] when no packet can reach the address.
@@ -79,13 +78,13 @@ impl Unresolved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpCandidate {
-    /// The address or name, as written.
+    /// The address or host name as in the line.
     pub host: String,
     /// The port; 9 for active candidates.
     pub port: u16,
-    /// Who opens the connection.
+    /// The direction of the connection.
     pub tcp_type: TcpType,
-    /// How it was learnt.
+    /// The type.
     pub kind: CandidateKind,
     /// RFC 8445 section 5.1.2.
     pub priority: u32,
@@ -93,7 +92,7 @@ pub struct TcpCandidate {
     pub foundation: Foundation,
     /// `raddr` and `rport`.
     pub related: Option<SocketAddr>,
-    /// What else the line says.
+    /// The extensions of the line.
     pub extensions: Extensions,
 }
 
@@ -104,7 +103,7 @@ pub enum TcpType {
     Active,
     /// Accepts connections.
     Passive,
-    /// Both at once.
+    /// Opens and accepts connections at the same time.
     SimultaneousOpen,
 }
 
@@ -119,7 +118,7 @@ impl TcpType {
 }
 
 impl CandidateLine {
-    /// The line of a local candidate, with the ufrag of its generation so that it can be trickled.
+    /// Returns the line of a local candidate, with the ufrag of its generation so that it can be trickled.
     #[must_use]
     pub fn of(candidate: Candidate, ufrag: Option<Ufrag>) -> Self {
         Self::Candidate { candidate, extensions: Extensions { ufrag, ..Extensions::default() } }
@@ -170,7 +169,7 @@ impl FromStr for CandidateLine {
     }
 }
 
-/// The fields that every line has, in their order.
+/// The fields of every line, in order.
 struct Head<'a> {
     foundation: Foundation,
     tcp: bool,
@@ -184,7 +183,7 @@ impl<'a> Head<'a> {
     fn read(tokens: &mut impl Iterator<Item = &'a str>) -> Result<Self, BadCandidateLine> {
         let mut next = || tokens.next().ok_or(BadCandidateLine::Truncated);
         let foundation = next()?.parse()?;
-        // A component other than 1 is RTCP without rtcp-mux, which has no place here.
+        // Component 2 is RTCP without rtcp-mux, which this agent does not support.
         if number::<u16>(next()?)? != 1 {
             return Err(BadCandidateLine::Component);
         }
@@ -204,7 +203,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The name-value pairs that follow, in any order.
+/// The name-value pairs behind the fields, in any order.
 struct Tail {
     related: Option<SocketAddr>,
     tcp_type: Option<TcpType>,
@@ -239,7 +238,7 @@ impl Tail {
     }
 }
 
-/// Digits only: `FromStr` of integers would also take a sign.
+/// Accepts digits only; `FromStr` of integers would also accept a sign.
 fn number<T: FromStr>(text: &str) -> Result<T, BadCandidateLine> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits).ok_or(BadCandidateLine::Number)
@@ -259,7 +258,7 @@ impl fmt::Display for CandidateLine {
                     address.port(),
                     candidate.kind()
                 )?;
-                // A host candidate must not reveal what lies beneath it (RFC 8839 section 5.1).
+                // The line of a host candidate must not reveal its base (RFC 8839 section 5.1).
                 let related = candidate.related().filter(|_| candidate.kind() != CandidateKind::Host);
                 write_tail(f, related, extensions)
             }
@@ -305,16 +304,16 @@ fn write_tail(
     Ok(())
 }
 
-/// Why a text is no candidate line that this crate understands.
+/// The reason why a text is not a candidate line that this crate understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadCandidateLine {
     /// A field is missing, or an extension has a name without a value.
     #[error("the candidate line ends too early")]
     Truncated,
-    /// A number is none, or too large for its field.
+    /// A number is malformed or too large for its field.
     #[error("a number in the candidate line is malformed")]
     Number,
-    /// Only component 1 exists with rtcp-mux.
+    /// With rtcp-mux only component 1 exists.
     #[error("the component is not 1")]
     Component,
     /// Neither UDP nor TCP.
@@ -326,7 +325,7 @@ pub enum BadCandidateLine {
     /// A TCP candidate without a `tcptype`.
     #[error("a TCP candidate needs a tcptype")]
     TcpType,
-    /// The `ufrag` extension breaks its grammar.
+    /// The `ufrag` extension violates its grammar.
     #[error("the ufrag is malformed")]
     Ufrag,
     /// The candidate cannot work.

@@ -1,4 +1,4 @@
-//! One candidate pair at work: its state, its transactions, its consent (RFC 8445 section 6.1.2.6).
+//! The checks of one candidate pair: its state, its transactions, its consent (RFC 8445 section 6.1.2.6).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,14 +12,15 @@ use crate::generation::Generation;
 use crate::pair::{Pair, PairState};
 use crate::path::Path;
 use crate::priority;
-use crate::repeat::Repeat;
+use crate::retransmission::Retransmission;
 use crate::role::IceRole;
 
-/// Names a pair within its generation.
+/// Identifies a pair within its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PairId(pub(crate) u32);
 
-/// A pair of the checklist. `path` is what packets show: the local candidate's base and the remote address.
+/// A pair of the checklist. `path` has the addresses in packets: the base of the local candidate and the remote
+/// address.
 pub(crate) struct CandidatePair {
     pub(crate) id: PairId,
     pub(crate) path: Path,
@@ -27,22 +28,22 @@ pub(crate) struct CandidatePair {
     pub(crate) remote: Candidate,
     pub(crate) priority: u64,
     pub(crate) status: Status,
-    /// A request or a response authenticated here, so data may come in.
+    /// A request or a response authenticated here, so data may be received.
     pub(crate) authenticated: bool,
-    /// The controlling peer nominated it, perhaps before our own check succeeded.
+    /// The controlling peer nominated the pair, perhaps before our own check succeeded.
     pub(crate) peer_nominated: bool,
-    /// When something last authenticated here.
-    pub(crate) heard: Option<Instant>,
-    /// What we still accept answers to, oldest first.
+    /// The time of the latest authenticated message here.
+    pub(crate) last_authenticated: Option<Instant>,
+    /// The pending transactions, oldest first.
     pub(crate) transactions: VecDeque<Transaction>,
-    /// The peer-reflexive candidate as which the peer sees us here.
-    pub(crate) seen_as: Option<Candidate>,
+    /// The peer-reflexive candidate that the peer reported for us here.
+    pub(crate) mapped_candidate: Option<Candidate>,
     pub(crate) rtt: Option<Duration>,
-    /// What went wrong here that says more than silence does.
-    pub(crate) complaint: Option<Failure>,
+    /// A failure that was observed here and is more specific than a timeout.
+    pub(crate) specific_failure: Option<Failure>,
 }
 
-/// The states of RFC 8445 with what belongs to each, and the end that RFC 7675 adds.
+/// The states of RFC 8445 with their data, and the end_consent of consent (RFC 7675).
 pub(crate) enum Status {
     Frozen,
     Waiting,
@@ -52,23 +53,23 @@ pub(crate) enum Status {
     Ended,
 }
 
-/// How far the nomination of a succeeded pair is.
+/// The progress of the nomination of a succeeded pair.
 pub(crate) enum Nomination {
     /// Not nominated.
     None,
-    /// We decided to nominate it; the check waits for its turn.
+    /// The decision to nominate; the check waits for its turn.
     Wanted,
-    /// The check with USE-CANDIDATE is on its way.
+    /// The check with USE-CANDIDATE is pending.
     InProgress(Sent),
     /// Nominated, by us or by the peer.
     Done,
 }
 
-/// A request that is repeated until it is answered or given up.
+/// A request that is retransmitted until it is answered or fails.
 pub(crate) struct Sent {
     pub(crate) bytes: Vec<u8>,
     pub(crate) transaction_id: TransactionId,
-    pub(crate) repeat: Repeat,
+    pub(crate) retransmission: Retransmission,
 }
 
 /// A request that may still be answered.
@@ -76,13 +77,13 @@ pub(crate) struct Sent {
 pub(crate) struct Transaction {
     pub(crate) id: TransactionId,
     pub(crate) sent_at: Instant,
-    /// Sent more than once, so that its answer says nothing about the round trip (Karn).
-    pub(crate) repeated: bool,
+    /// Sent more than once, so its response is no RTT sample (Karn's algorithm).
+    pub(crate) retransmitted: bool,
     pub(crate) role: IceRole,
     pub(crate) purpose: Purpose,
 }
 
-/// Why a request was sent.
+/// The reason for a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Check,
@@ -101,11 +102,11 @@ impl CandidatePair {
             status: Status::Frozen,
             authenticated: false,
             peer_nominated: false,
-            heard: None,
+            last_authenticated: None,
             transactions: VecDeque::new(),
-            seen_as: None,
+            mapped_candidate: None,
             rtt: None,
-            complaint: None,
+            specific_failure: None,
         }
     }
 
@@ -146,18 +147,18 @@ impl CandidatePair {
         )
     }
 
-    /// Whether its check is still to come or to be answered.
+    /// Returns whether the check of this pair is due or pending.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.status, Status::Frozen | Status::Waiting | Status::InProgress(_))
     }
 
-    /// Whether its check had to be repeated, which makes an answer doubtful.
+    /// Returns whether the check had to be retransmitted, which makes a response unlikely.
     pub(crate) fn is_doubtful(&self) -> bool {
         let id = self.sent().map(|sent| sent.transaction_id);
-        self.transactions.iter().any(|transaction| transaction.repeated && Some(transaction.id) == id)
+        self.transactions.iter().any(|transaction| transaction.retransmitted && Some(transaction.id) == id)
     }
 
-    /// The repeated request, if there is one.
+    /// Returns the retransmitted request, if there is one.
     pub(crate) const fn sent(&self) -> Option<&Sent> {
         match &self.status {
             Status::InProgress(sent) | Status::Succeeded { nomination: Nomination::InProgress(sent), .. } => {
@@ -180,8 +181,8 @@ impl CandidatePair {
         self.transactions.iter().find(|transaction| transaction.id == id).copied()
     }
 
-    /// Remembers a request; the oldest one is forgotten when there are too many.
-    pub(crate) fn await_answer(&mut self, transaction: Transaction, bound: usize) {
+    /// Adds a pending transaction. The oldest one is dropped if there are too many.
+    pub(crate) fn add_transaction(&mut self, transaction: Transaction, bound: usize) {
         while self.transactions.len() >= bound.max(1) {
             self.transactions.pop_front();
         }
@@ -192,8 +193,8 @@ impl CandidatePair {
         self.transactions.retain(|transaction| transaction.id != id);
     }
 
-    /// Consent has ended: nothing is sent, awaited or answered here under these credentials.
-    pub(crate) fn end(&mut self) {
+    /// Ends consent: nothing is sent, awaited or answered here under these credentials.
+    pub(crate) fn end_consent(&mut self) {
         self.status = Status::Ended;
         self.transactions.clear();
     }
@@ -202,7 +203,7 @@ impl CandidatePair {
         Pair {
             generation,
             path: self.path,
-            local: self.seen_as.unwrap_or(self.local),
+            local: self.mapped_candidate.unwrap_or(self.local),
             remote: self.remote,
             priority: self.priority,
             state: self.state(),

@@ -1,6 +1,6 @@
-//! Connectivity checks on the wire (RFC 8445 sections 7.1 and 7.3): requests and their responses.
+//! Connectivity checks on the wire (RFC 8445 sections 7.1 and 7.3): requests and responses.
 //!
-//! Decodes what a check says; whether it is believed is decided elsewhere.
+//! Decodes the content of a check. Does not decide whether to accept it.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::discard::Discard;
 use crate::hook::Refusal;
 use crate::role::{Claim, IceRole};
 
-/// A check that we send.
+/// A check to be sent.
 pub(crate) struct Check<'a> {
     pub(crate) transaction_id: TransactionId,
     pub(crate) username: &'a str,
@@ -22,7 +22,7 @@ pub(crate) struct Check<'a> {
 impl Check<'_> {
     pub(crate) fn write(&self, key: &IntegrityKey, buf: &mut Vec<u8>) -> Result<(), stun::Error> {
         let mut writer = MessageWriter::new(buf, MessageType::BINDING_REQUEST, self.transaction_id);
-        // Two ufrags of the greatest length exceed what STUN lets a USERNAME be, but not what ICE lets it be.
+        // Two ufrags of maximum length exceed the USERNAME limit of STUN, but ICE allows them.
         writer.attribute(AttributeType::USERNAME, self.username.as_bytes())?;
         writer.priority(self.priority)?;
         match self.claim.role {
@@ -37,7 +37,7 @@ impl Check<'_> {
     }
 }
 
-/// A check that we received, authenticated.
+/// A received, authenticated check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
     pub(crate) priority: Option<u32>,
@@ -61,7 +61,7 @@ impl Received {
     }
 }
 
-/// The attributes below 0x8000 that a request may carry without drawing a 420.
+/// The comprehension-required attributes that a request may carry without a 420 response.
 pub(crate) const UNDERSTOOD: [AttributeType; 9] = [
     AttributeType::USERNAME,
     AttributeType::PRIORITY,
@@ -74,22 +74,22 @@ pub(crate) const UNDERSTOOD: [AttributeType; 9] = [
     AttributeType::NONCE,
 ];
 
-/// What a request is answered with.
+/// The response to a request.
 pub(crate) enum Answer {
-    /// The address that the request came from.
+    /// Success, with the source address of the request.
     Success(SocketAddr),
-    /// 487.
+    /// 487 Role Conflict.
     RoleConflict,
-    /// 400: PRIORITY is missing where it is needed.
+    /// 400 Bad Request: PRIORITY is missing although it is needed.
     BadRequest,
-    /// 420 with the types that were not understood.
+    /// 420 Unknown Attribute, with the types that were not understood.
     UnknownAttributes(Vec<AttributeType>),
-    /// What the policy decided, or the 403 of our own revocation.
+    /// The error of the policy, or the 403 of our own revocation.
     Refused(Refusal),
 }
 
 impl Answer {
-    /// Every answer is authenticated with the password that authenticated the request.
+    /// Encodes the response. It is authenticated with the password that authenticated the request.
     pub(crate) fn write(
         &self,
         transaction_id: TransactionId,

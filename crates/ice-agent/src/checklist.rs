@@ -1,6 +1,6 @@
-//! The checklist of one generation (RFC 8445 section 6.1.2): pairs by priority, who is checked next.
+//! The checklist of one generation (RFC 8445 section 6.1.2): pairs by priority, and the next pair to check.
 //!
-//! Knows the order. Sends nothing and knows no time.
+//! Knows the order. Sends nothing and does not know time.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::path::Path;
 use crate::priority;
 use crate::role::IceRole;
 
-/// Pairs in decreasing order of priority, and the triggered-check queue.
+/// Pairs in descending order of priority, and the triggered-check queue.
 #[derive(Default)]
 pub(crate) struct Checklist {
     pairs: Vec<CandidatePair>,
@@ -49,13 +49,13 @@ impl Checklist {
         self.pairs.iter().find_map(|pair| Some((pair, pair.transaction(id)?)))
     }
 
-    /// The best pair on which data may be sent.
+    /// Returns the best pair on which data may be sent.
     pub(crate) fn best_usable(&self) -> Option<&CandidatePair> {
         self.pairs.iter().find(|pair| pair.is_usable())
     }
 
-    /// Adds a pair unless the path is paired already (pruning, RFC 8445 section 6.1.2.4). When the list is
-    /// full, the least pair that is neither useful nor a reminder of lost consent has to make room (6.1.2.5).
+    /// Adds a pair unless the path has a pair already (pruning, RFC 8445 section 6.1.2.4). If the list is full, the
+    /// pair of lowest priority is removed that is neither usable nor marks lost consent (section 6.1.2.5).
     pub(crate) fn add(
         &mut self,
         path: Path,
@@ -87,8 +87,8 @@ impl Checklist {
         Some(id)
     }
 
-    /// One pair of each foundation waits, the others are frozen until it succeeded (RFC 8445 section 6.1.2.6,
-    /// RFC 8838 section 12).
+    /// One pair of each foundation starts as Waiting; the others are Frozen until it succeeds (RFC 8445 section
+    /// 6.1.2.6, RFC 8838 section 12).
     fn initial_status(&self, foundation: (Foundation, Foundation)) -> Status {
         let like = || self.pairs.iter().filter(|pair| pair.foundation() == foundation);
         if like().any(CandidatePair::is_usable) || !like().any(CandidatePair::is_open) {
@@ -108,8 +108,8 @@ impl Checklist {
         self.triggered.retain(|each| *each != id);
     }
 
-    /// Who is checked when Ta allows it (RFC 8445 section 6.1.4.2). Once a pair is selected, only better ones are
-    /// worth an ordinary check.
+    /// Returns the pair to check at the next Ta (RFC 8445 section 6.1.4.2). After a selection, only pairs of higher
+    /// priority get ordinary checks.
     pub(crate) fn next(&self, selected: Option<u64>) -> Option<PairId> {
         let worthwhile = |pair: &&CandidatePair| selected.is_none_or(|selected| pair.priority > selected);
         let triggered = self.triggered.front().copied();
@@ -124,8 +124,9 @@ impl Checklist {
         triggered.or_else(waiting).or_else(frozen)
     }
 
-    /// No check of its foundation is waiting or may still be answered. RFC 8445 would wait until such a check has
-    /// failed, but that takes as long as the whole search; one that had to be repeated promises nothing any more.
+    /// Returns whether no check of the foundation is waiting or likely to be answered. RFC 8445 waits until such a
+    /// check has failed, which takes as long as the whole search; a check that had to be retransmitted no longer blocks
+    /// its foundation.
     fn can_unfreeze(&self, pair: &CandidatePair) -> bool {
         let busy = |other: &CandidatePair| {
             other.foundation() == pair.foundation()
@@ -135,7 +136,7 @@ impl Checklist {
         matches!(pair.status, Status::Frozen) && !self.pairs.iter().any(busy)
     }
 
-    /// A success makes the pairs of its foundation promising (RFC 8445 section 7.2.5.3.3).
+    /// A success unfreezes the pairs of its foundation (RFC 8445 section 7.2.5.3.3).
     pub(crate) fn unfreeze(&mut self, foundation: (Foundation, Foundation)) {
         for pair in &mut self.pairs {
             if pair.foundation() == foundation && matches!(pair.status, Status::Frozen) {
@@ -144,7 +145,7 @@ impl Checklist {
         }
     }
 
-    /// Once a pair is selected, worse ones stop being checked (RFC 8445 section 8.1.2).
+    /// After a selection, the checks of pairs with lower priority stop (RFC 8445 section 8.1.2).
     pub(crate) fn settle_for(&mut self, selected: u64) {
         for pair in &mut self.pairs {
             if pair.priority < selected && matches!(pair.status, Status::InProgress(_)) {
@@ -153,13 +154,13 @@ impl Checklist {
         }
     }
 
-    /// How many checks are waiting or in progress, for the RTO (RFC 8445 section 14.3).
+    /// Returns the number of checks that are waiting or in progress, for the RTO (RFC 8445 section 14.3).
     pub(crate) fn load(&self) -> u32 {
         let load = |pair: &&CandidatePair| matches!(pair.status, Status::Waiting | Status::InProgress(_));
         u32::try_from(self.pairs.iter().filter(load).count()).unwrap_or(u32::MAX)
     }
 
-    /// Pair priorities depend on the role (RFC 8445 section 7.2.5.1), and so does who nominates.
+    /// Pair priorities depend on the role (RFC 8445 section 7.2.5.1), and so do nominations.
     pub(crate) fn switch_role(&mut self, role: IceRole) {
         for pair in &mut self.pairs {
             pair.priority = priority::pair(role, pair.local.priority(), pair.remote.priority());
@@ -172,7 +173,7 @@ impl Checklist {
         self.sort();
     }
 
-    /// The peer announced a candidate that we had learnt from its checks.
+    /// Replaces a peer-reflexive candidate by the candidate that the peer announced.
     pub(crate) fn update_remote(&mut self, remote: Candidate, role: IceRole) {
         for pair in &mut self.pairs {
             if pair.remote.address() == remote.address() {
@@ -189,10 +190,10 @@ impl Checklist {
         triggered.retain(|id| pairs.iter().any(|pair| pair.id == *id));
     }
 
-    /// Nothing is sent or awaited any more; which paths authenticated is still known.
+    /// Stops all checks and drops all transactions. The set of authenticated paths stays.
     pub(crate) fn stop(&mut self) {
         for pair in &mut self.pairs {
-            pair.end();
+            pair.end_consent();
         }
         self.triggered.clear();
     }

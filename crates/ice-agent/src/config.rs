@@ -1,4 +1,4 @@
-//! What an application may decide about ICE, with the bounds on what a peer can grow.
+//! The configuration of ICE, with the limits on what a peer can grow.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,47 +6,47 @@ use std::time::Duration;
 
 use crate::hook::BindingPolicy;
 
-/// How an agent behaves. Shared by any number of agents behind an [`Arc`].
+/// The configuration of an agent. Any number of agents share it behind an [`Arc`].
 ///
-/// Every field has a reasoned default, so `Config { lite: true, ..Config::default() }` reads well.
+/// Every field has a default, so `Config { lite: true, ..Config::default() }` suffices.
 #[derive(Clone)]
 pub struct Config {
-    /// Whether this is a lite implementation: answers checks and sends none (RFC 8445 section 2.5).
+    /// Whether this is a lite implementation, which answers checks and sends none (RFC 8445 section 2.5).
     pub lite: bool,
-    /// Ta, the pace of new checks (RFC 8445 section 14.2); 50 ms. Shorter than 5 ms is treated as 5 ms.
+    /// Ta, the pace of new checks (RFC 8445 section 14.2); 50 ms. Less than 5 ms counts as 5 ms.
     pub pacing: Duration,
-    /// The smallest RTO of a check (RFC 8445 section 14.3); 500 ms, and never less.
+    /// The minimum RTO of a check (RFC 8445 section 14.3); 500 ms, and never less.
     pub initial_rto: Duration,
-    /// How long a generation looks for its first usable pair once it knows the peer's parameters.
-    /// RFC 8863 section 4 asks for 39.5 s before giving up, which is the default.
+    /// The time for the first usable pair of a generation, counted from the remote parameters; 39.5 s, as RFC 8863
+    /// section 4 requires before failure.
     pub patience: Duration,
-    /// How long a controlling agent waits for a better pair before it nominates the best usable one; 100 ms.
+    /// The time for which a controlling agent waits for a better pair before it nominates the best usable one; 100 ms.
     /// Data flows meanwhile.
     pub nomination_wait: Duration,
-    /// The basic period of consent checks; each is 0.8 to 1.2 times this. 5 s, and RFC 7675 section 5.1 allows no
+    /// The base period of consent checks; each interval is 0.8 to 1.2 times this. 5 s; RFC 7675 section 5.1 forbids
     /// less outside of tests.
     pub consent_interval: Duration,
-    /// How long after the last proof consent expires; 30 s. `None` never lets it expire.
+    /// Consent expires this long after its last proof; 30 s. With `None` it never expires.
     pub consent_timeout: Option<Duration>,
-    /// How long a lite agent believes in a peer without an authenticated request, 30 s. `None` always does.
+    /// A lite agent fails after this long without an authenticated request, 30 s. With `None` it never does.
     pub liveness_timeout: Option<Duration>,
-    /// How long old credentials are answered after a restart has selected its pair, at most; 3 s.
+    /// The maximum time for which old credentials are answered after a restart has selected its pair; 3 s.
     pub drain: Duration,
-    /// May refuse authenticated requests.
+    /// The policy that may refuse authenticated requests.
     pub binding_policy: Option<Arc<dyn BindingPolicy>>,
-    /// Largest datagram that is looked at, in bytes: 2048 leaves room for every attribute of a check.
+    /// The maximum size of a datagram that is processed, in bytes: 2048 leaves room for every attribute of a check.
     pub max_datagram: usize,
-    /// Most local candidates: 32 is more than an interface list of a server.
+    /// The maximum number of local candidates: 32 exceeds the number of interfaces of a server.
     pub max_local_candidates: usize,
-    /// Most candidates of the peer per generation, learnt ones included: 64.
+    /// The maximum number of remote candidates per generation, peer-reflexive ones included: 64.
     pub max_remote_candidates: usize,
-    /// Most pairs per generation: 100 as RFC 8445 section 6.1.2.5 proposes.
+    /// The maximum number of pairs per generation: 100, as RFC 8445 section 6.1.2.5 proposes.
     pub max_pairs: usize,
-    /// Most checks that are remembered while the peer's parameters are unknown: 16, a second of Chromium.
+    /// The maximum number of early checks, before the remote parameters are set: 16, a second of Chromium's checks.
     pub max_early_checks: usize,
-    /// Most transactions that are awaited for one pair: 8 is what a consent timeout of 30 s can leave open.
+    /// The maximum number of pending transactions per pair: 8, as many as a consent timeout of 30 s can leave open.
     pub max_transactions_per_pair: usize,
-    /// Most outgoing messages that wait for `poll_transmit`: 64. More are not sent; checks are repeated.
+    /// The maximum number of queued messages: 64. Further messages are dropped; checks are retransmitted.
     pub max_queued_transmits: usize,
 }
 

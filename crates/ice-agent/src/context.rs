@@ -1,4 +1,4 @@
-//! What all generations of an agent share.
+//! The state that all generations of an agent share.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::seed::Generator;
 use crate::stats::Stats;
 use crate::transmit::Outbox;
 
-/// Configuration, role, local candidates, randomness, and the ways out.
+/// Configuration, role, local candidates, random generator, queues for messages and events.
 pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) role: IceRole,
     pub(crate) tie_breaker: u64,
     pub(crate) local_candidates: Vec<Candidate>,
-    /// No more local candidates will come.
+    /// No more local candidates will be added.
     pub(crate) local_complete: bool,
     pub(crate) generator: Generator,
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: Stats,
-    /// Ta does not allow a new check earlier.
+    /// The earliest time of a new check, by Ta.
     pub(crate) next_check: Instant,
 }
 
@@ -44,12 +44,12 @@ impl Context {
         self.events.push_back(event);
     }
 
-    /// RFC 8445 section 14.2 forbids a faster pace than 5 ms.
+    /// RFC 8445 section 14.2 requires a pace of at least 5 ms.
     pub(crate) fn pacing(&self) -> Duration {
         self.config.pacing.max(Duration::from_millis(5))
     }
 
-    /// The best candidate at each base: redundant ones would be pruned (RFC 8445 section 6.1.2.4).
+    /// Returns the best candidate at each base; the redundant ones would be pruned (RFC 8445 section 6.1.2.4).
     pub(crate) fn bases(&self) -> Vec<Candidate> {
         let mut bases: Vec<Candidate> = Vec::new();
         for candidate in &self.local_candidates {

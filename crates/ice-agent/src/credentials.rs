@@ -1,6 +1,6 @@
-//! Ufrag, password and what else ICE says about itself to the peer (RFC 8839 section 5.4).
+//! Ufrag, password and the lite flag: the ICE parameters of one side (RFC 8839 section 5.4).
 //!
-//! Knows the grammar. Knows nothing about generations or about who sent what.
+//! Knows the grammar. Does not know generations or peers.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::seed::Generator;
 
-/// Six random bits each; eight of them keep the ufrags of an endpoint with 10,000 peers apart.
+/// 48 random bits keep the ufrags of an endpoint with 10,000 peers apart.
 const UFRAG_LENGTH: usize = 8;
 /// 144 random bits; RFC 8445 section 5.3 asks for at least 128.
 const PASSWORD_LENGTH: usize = 24;
@@ -23,7 +23,7 @@ const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 pub struct Ufrag(Arc<str>);
 
 impl Ufrag {
-    /// The fragment as text.
+    /// Returns the fragment as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -69,7 +69,7 @@ impl fmt::Debug for Ufrag {
 pub struct Password(Arc<Zeroizing<String>>);
 
 impl Password {
-    /// The secret itself, for the `ice-pwd` line of a description.
+    /// Returns the secret, for the `ice-pwd` line of a description.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -98,28 +98,28 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What one side tells the other about its ICE generation.
+/// The ICE parameters of one generation of one side.
 ///
-/// The text forms are those of the SDP attributes: `ice-ufrag`, `ice-pwd` and `ice-lite`.
+/// The text forms are the SDP attributes `ice-ufrag`, `ice-pwd` and `ice-lite`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parameters {
     /// The username fragment.
     pub ufrag: Ufrag,
-    /// The password that belongs to it.
+    /// The password.
     pub password: Password,
     /// Whether this side is a lite implementation (RFC 8445 section 2.5).
     pub lite: bool,
 }
 
 impl Parameters {
-    /// The parameters of a full implementation.
+    /// Returns the parameters of a full implementation.
     #[must_use]
     pub const fn new(ufrag: Ufrag, password: Password) -> Self {
         Self { ufrag, password, lite: false }
     }
 
-    /// The same, of a lite or a full implementation.
+    /// Returns the same credentials for a lite or a full implementation.
     #[must_use]
     pub fn with_lite(self, lite: bool) -> Self {
         Self { lite, ..self }
@@ -129,7 +129,7 @@ impl Parameters {
         Self::new(Ufrag::generate(generator), Password::generate(generator)).with_lite(lite)
     }
 
-    /// How the credentials of `other` relate to these.
+    /// Compares two sets of credentials.
     pub(crate) fn compare(&self, other: &Self) -> Comparison {
         match (self.ufrag == other.ufrag, self.password == other.password) {
             (true, true) => Comparison::Same,
@@ -139,7 +139,7 @@ impl Parameters {
     }
 }
 
-/// What two sets of credentials have in common.
+/// The result of comparing two sets of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Same,
@@ -147,7 +147,7 @@ pub(crate) enum Comparison {
     Fresh,
 }
 
-/// Why a text is no ufrag or no password (RFC 8839 section 5.4).
+/// The reason why a text is not a ufrag or password (RFC 8839 section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadCredentials {
     /// A ufrag has 4 to 256 characters.
@@ -168,7 +168,7 @@ pub(crate) fn is_ice_chars(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
 }
 
-/// Six bits of each byte, so every character is equally likely.
+/// Each character takes six bits of one byte, so every character is equally likely.
 fn ice_chars(random: &[u8]) -> Zeroizing<String> {
     let letters = random.iter().filter_map(|byte| ICE_CHARS.get(usize::from(byte & 0x3f)));
     Zeroizing::new(letters.map(|&byte| char::from(byte)).collect())
@@ -180,7 +180,7 @@ mod tests {
     use crate::seed::Seed;
 
     #[test]
-    fn lengths_are_judged_at_their_boundaries() {
+    fn credential_lengths_are_checked_at_their_limits() {
         for (length, good) in [(3, false), (4, true), (256, true), (257, false)] {
             assert_eq!("a".repeat(length).parse::<Ufrag>().is_ok(), good, "ufrag of {length}");
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_credentials_obey_the_grammar_and_hide_the_password() {
+    fn generated_credentials_are_valid_and_hide_password() {
         let parameters = Parameters::generate(&mut Generator::new(Seed::new([1; 32])), false);
         assert_eq!(parameters.ufrag.as_str().parse(), Ok(parameters.ufrag.clone()));
         assert_eq!(parameters.password.expose().parse(), Ok(parameters.password.clone()));

@@ -1,13 +1,13 @@
-//! Why an input was dropped, and how often.
+//! The reasons for discarding an input, and the counts.
 
 use std::fmt;
 
-/// Why a datagram was dropped. Each drop counts in [`Stats::discarded`](crate::Stats::discarded).
+/// The reason for discarding a datagram. [`Stats::discarded`](crate::Stats::discarded) counts each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Discard {
     /// The first bytes are not those of STUN.
     NotStun,
-    /// STUN, but broken: lengths, attributes, a USERNAME without colon.
+    /// Malformed STUN: lengths, attributes, a USERNAME without a colon.
     Malformed,
     /// Longer than [`Config::max_datagram`](crate::Config::max_datagram).
     TooLong,
@@ -15,15 +15,15 @@ pub enum Discard {
     NotBinding,
     /// FINGERPRINT is missing or wrong.
     FingerprintMismatch,
-    /// The request is for no generation of this agent.
+    /// The ufrag of the request is unknown to this agent.
     UnknownUfrag,
-    /// The response answers nothing that is still awaited.
+    /// The response matches no pending transaction.
     UnknownTransaction,
     /// MESSAGE-INTEGRITY is missing.
     IntegrityMissing,
     /// MESSAGE-INTEGRITY does not match the password.
     IntegrityMismatch,
-    /// An authenticated response on another path than its request.
+    /// An authenticated response on another path than that of its request.
     WrongAddress,
     /// The local address is the base of no local candidate.
     UnknownBase,
@@ -31,13 +31,13 @@ pub enum Discard {
     NoMappedAddress,
     /// The queue of outgoing messages is full, so the request stays unanswered.
     RateLimited,
-    /// The request would need one more pair, early check or candidate than the bound allows.
+    /// The request needs one more pair, early check or candidate than the limit allows.
     PairLimit,
-    /// The source is an address that no packet can be sent to.
+    /// No packet can be sent to the source address.
     Filtered,
     /// The request is for a generation that has been retired.
     RetiredGeneration,
-    /// Consent on this path, or of this generation, has ended.
+    /// Consent on this path, or of this generation, was revoked or has expired.
     Revoked,
     /// The agent is closed.
     Closed,

@@ -1,7 +1,7 @@
-//! A datagram comes in: what is it, and which generation is it for?
+//! Dispatch of a datagram: its kind, and the generation that it belongs to.
 //!
-//! The cheapest tests come first. Requests continue in `responder`, responses in `requester`; what they ask of the
-//! agent as a whole is done here.
+//! The cheapest checks come first. `responder` handles requests, `requester` responses; effects on the whole agent are
+//! applied here.
 
 use std::time::Instant;
 
@@ -52,7 +52,7 @@ impl Agent {
                 self.check_again(generation, pair);
             }
             Outcome::Forbidden { path } => {
-                // Older generations lose the 5-tuple with this one; a newer one has consent of its own.
+                // Older generations lose consent on the 5-tuple too; a newer generation has its own consent.
                 self.for_each_active(|session, context| {
                     if session.generation <= generation {
                         session.lose(context, path, Failure::ConsentRevoked { path });

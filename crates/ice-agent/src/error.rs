@@ -1,11 +1,11 @@
-//! Why a command was refused. A refused command leaves no trace.
+//! The reasons for refusing a command. A refused command changes nothing.
 
 use thiserror::Error;
 
 use crate::candidate::InvalidCandidate;
 use crate::credentials::BadCredentials;
 
-/// Why a command was refused.
+/// The reason for refusing a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Error {
     /// The agent is closed; `restart` opens a new generation.
@@ -23,19 +23,19 @@ pub enum Error {
     /// The credentials are those of an older generation than the one that is being negotiated.
     #[error("these credentials belong to an older generation than the one being negotiated")]
     CredentialsChanged,
-    /// Both sides are lite, so nobody would send checks.
-    #[error("both sides are ice-lite, nobody would send checks")]
+    /// Both sides are lite, so no side would send checks.
+    #[error("both sides are ice-lite, so no side would send checks")]
     BothLite,
-    /// A ufrag or a password breaks the grammar.
+    /// A ufrag or a password violates its grammar.
     #[error("bad credentials: {0}")]
     BadCredentials(#[from] BadCredentials),
-    /// A candidate cannot work.
+    /// The candidate is not usable.
     #[error("bad candidate: {0}")]
     Candidate(#[from] InvalidCandidate),
-    /// The bound of [`Config`](crate::Config) on candidates is reached.
+    /// The limit of [`Config`](crate::Config) on candidates is reached.
     #[error("too many candidates")]
     TooManyCandidates,
-    /// The candidate names a ufrag that no generation of the peer has.
+    /// The candidate has a ufrag of no known generation of the peer.
     #[error("no generation of the peer has this ufrag")]
     UnknownUfrag,
 }

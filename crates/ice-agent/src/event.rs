@@ -1,4 +1,4 @@
-//! What the agent tells the layer above.
+//! The events for the layer above.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use crate::pair::Pair;
 use crate::path::Path;
 use crate::role::IceRole;
 
-/// What became of ICE as a whole. The names are those of `RTCIceTransportState` in W3C WebRTC.
+/// The state of ICE as a whole. The names are those of `RTCIceTransportState` in W3C WebRTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// No remote parameters yet.
+    /// There are no remote parameters yet.
     New,
-    /// Looking for a pair that works.
+    /// Checks are running; no pair is usable yet.
     Checking,
-    /// A pair works; data may be sent while [`permission`](crate::Agent::permission) says so.
+    /// A pair is usable; [`permission`](crate::Agent::permission) tells whether data may be sent.
     Connected,
-    /// No generation works any more. A restart may help.
+    /// No generation has a usable pair any more. A restart may help.
     Failed,
     /// Closed by command.
     Closed,
@@ -36,43 +36,43 @@ impl fmt::Display for State {
     }
 }
 
-/// What happened. Exhaustive on purpose: a new event has to break the layer that must decide about it.
+/// An event. Exhaustive on purpose: a new event must fail the build of the layer that has to handle it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The state changed; not emitted for `Failed`, which has an event of its own.
     StateChanged(State),
     /// A role conflict was resolved by switching to this role.
     RoleChanged(IceRole),
-    /// A candidate was learnt from a check.
+    /// A peer-reflexive candidate was learnt from a check.
     PeerReflexive {
-        /// Where it was learnt.
+        /// The generation of the check.
         generation: Generation,
-        /// Whose candidate it is.
+        /// The side that the candidate belongs to.
         side: Side,
         /// The candidate.
         candidate: Candidate,
     },
-    /// A check on this pair succeeded for the first time: consent begins, and data may flow on it.
+    /// A check of this pair succeeded for the first time: consent begins, and data may be sent on it.
     PairUsable(Pair),
-    /// All sending moves to this pair now.
+    /// This pair was selected: all sending moves to it now.
     PairSelected {
         /// The pair, with its generation.
         pair: Pair,
-        /// Why it and why now.
+        /// The reason for the selection.
         reason: SelectionReason,
     },
     /// Sending on this path has ended for this generation.
     ConsentLost {
-        /// Where.
+        /// The path.
         path: Path,
-        /// Under which credentials.
+        /// The generation whose credentials lost consent.
         generation: Generation,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
     /// Authenticated STUN bound this path to the agent: data may be received on it.
     PathBound(Path),
-    /// Nothing binds this path to the agent any more.
+    /// The path is no longer bound to the agent.
     PathReleased(Path),
     /// The credentials of this generation are no longer answered.
     GenerationRetired(Generation),
@@ -81,60 +81,60 @@ pub enum Event {
         /// The generation that has no usable pair left.
         generation: Generation,
     },
-    /// A generation died, once. The agent as a whole has failed when [`State::Failed`] is its state.
+    /// A generation failed, once per generation. The agent has failed if its state is [`State::Failed`].
     Failed {
-        /// Which one.
+        /// The generation.
         generation: Generation,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
 }
 
-/// Whose something is.
+/// A side of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Ours.
+    /// This agent.
     Local,
-    /// The peer's.
+    /// The peer.
     Remote,
 }
 
-/// Why a pair was selected.
+/// The reason for selecting a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SelectionReason {
     /// The first nominated pair of its generation.
     Nominated,
     /// A nominated pair with a higher priority than the selected one.
     HigherPriority,
-    /// The selected pair lost consent or its base, or fell silent while the peer nominates this one.
+    /// The previous pair lost consent or its base, or no longer responds while the peer nominates this one.
     Fallback,
 }
 
-/// Why something died.
+/// The reason for the failure of a generation, or for the loss of consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {
     /// No check succeeded within [`Config::patience`](crate::Config::patience).
     NoPairSucceeded,
-    /// No authenticated response for the consent timeout (RFC 7675 section 5.1).
+    /// No authenticated response arrived within the consent timeout (RFC 7675 section 5.1).
     ConsentExpired {
-        /// Where.
+        /// The path.
         path: Path,
-        /// How long ago the last proof of consent arrived.
+        /// The time since the last proof of consent.
         age: Duration,
     },
     /// Consent was revoked: by an authenticated 403, by the peer's authenticated close, or by our command.
     ConsentRevoked {
-        /// Where.
+        /// The path.
         path: Path,
     },
-    /// A lite agent heard no authenticated request for its liveness timeout.
+    /// A lite agent received no authenticated request within its liveness timeout.
     PeerSilent {
-        /// For how long.
+        /// The time since the last authenticated request.
         age: Duration,
     },
-    /// Checks were answered, but never with the right password (RFC 8489 section 9.1.4).
+    /// Checks were answered, but never with valid integrity (RFC 8489 section 9.1.4).
     IntegrityViolated {
-        /// Where.
+        /// The path.
         path: Path,
     },
 }
@@ -149,7 +149,7 @@ impl fmt::Display for Failure {
             Self::ConsentRevoked { path } => write!(f, "consent revoked on {path}"),
             Self::PeerSilent { age } => write!(f, "the peer was silent for {} ms", age.as_millis()),
             Self::IntegrityViolated { path } => {
-                write!(f, "checks on {path} were answered, but never with the right password")
+                write!(f, "checks on {path} were answered, but never with valid integrity")
             }
         }
     }

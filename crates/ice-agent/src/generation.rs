@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// Numbers the generations of one agent, from 0. Both sides match generations by their ufrags, never by
-/// this number, which is local.
+/// The number of a generation within its agent, from 0. The two sides match generations by their ufrags; this number is
+/// local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Generation(u32);
 
 impl Generation {
-    /// The number itself.
+    /// Returns the number.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0

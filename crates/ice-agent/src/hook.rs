@@ -1,6 +1,6 @@
-//! The one callback of the workspace: may this authenticated request be answered?
+//! The binding policy: the only callback of the workspace. It may refuse authenticated requests.
 //!
-//! The policy judges and returns; it is given no way into the agent.
+//! A policy returns a decision and cannot access the agent.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use stun::{AttributeType, ErrorCode, Message};
 use crate::generation::Generation;
 use crate::path::Path;
 
-/// Judges Binding requests after they authenticated, before they are answered or believed.
+/// Decides about Binding requests after they authenticated, before they have any effect.
 ///
-/// A refusal goes back as an authenticated error response and the request has no other effect. It is asked
-/// for every request, consent checks included, so refusing with [`ErrorCode::FORBIDDEN`] at any time makes
-/// a peer stop sending (RFC 7675 section 5.2).
+/// A refused request gets an authenticated error response and has no other effect. The agent calls the policy for every
+/// request, consent checks included, so [`ErrorCode::FORBIDDEN`] at any time makes the peer stop sending (RFC 7675
+/// section 5.2).
 pub trait BindingPolicy: Send + Sync {
     /// Decides about one request.
-    fn judge(&self, request: &BindingRequest<'_>) -> BindingDecision;
+    fn decide(&self, request: &BindingRequest<'_>) -> BindingDecision;
 }
 
 /// An authenticated Binding request.
@@ -32,37 +32,37 @@ pub struct BindingRequest<'a> {
 }
 
 impl<'a> BindingRequest<'a> {
-    /// Where it came in.
+    /// Returns the path on which it arrived.
     #[must_use]
     pub const fn path(&self) -> Path {
         self.path
     }
 
-    /// The generation that its USERNAME names.
+    /// Returns the generation that its USERNAME names.
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// The sender's part of the USERNAME.
+    /// Returns the sender's part of the USERNAME.
     #[must_use]
     pub const fn remote_ufrag(&self) -> &'a str {
         self.remote_ufrag
     }
 
-    /// PRIORITY, which a check has to carry.
+    /// Returns PRIORITY, which every check must have.
     #[must_use]
     pub const fn priority(&self) -> Option<u32> {
         self.priority
     }
 
-    /// Whether the sender nominates this pair.
+    /// Returns whether the sender nominates this pair.
     #[must_use]
     pub const fn use_candidate(&self) -> bool {
         self.use_candidate
     }
 
-    /// The value of any attribute of the message, as it stands on the wire.
+    /// Returns the value of any attribute of the message, in wire form.
     #[must_use]
     pub fn attribute(&self, attribute_type: AttributeType) -> Option<&'a [u8]> {
         self.message.attribute(attribute_type)
@@ -81,16 +81,16 @@ impl fmt::Debug for BindingRequest<'_> {
     }
 }
 
-/// What a policy decides.
+/// The decision of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingDecision {
-    /// Answer as usual.
+    /// Process the request.
     Allow,
-    /// Answer with this error.
+    /// Respond with this error.
     Refuse(Refusal),
 }
 
-/// An error response in the making.
+/// An error response to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: ErrorCode,
@@ -99,32 +99,32 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// An error response with the usual reason phrase of `code`.
+    /// Returns an error response with the usual reason phrase of `code`.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
         Self { code, reason: None, attributes: Vec::new() }
     }
 
-    /// With another reason phrase; what exceeds the 763 bytes of RFC 8489 section 14.8 is left out.
+    /// Sets the reason phrase. It is cut to the 763 bytes of RFC 8489 section 14.8.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// With one more attribute, placed before MESSAGE-INTEGRITY.
+    /// Adds an attribute, placed before MESSAGE-INTEGRITY.
     #[must_use]
     pub fn attribute(mut self, attribute: ExtraAttribute) -> Self {
         self.attributes.push(attribute);
         self
     }
 
-    /// The error code.
+    /// Returns the error code.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// The reason phrase as it goes out.
+    /// Returns the reason phrase that is sent.
     #[must_use]
     pub fn phrase(&self) -> &str {
         const MAX: usize = 763;
@@ -133,7 +133,7 @@ impl Refusal {
         end.and_then(|end| text.get(..end)).unwrap_or_default()
     }
 
-    /// The extra attributes in order.
+    /// Returns the extra attributes in order.
     #[must_use]
     pub fn attributes(&self) -> &[ExtraAttribute] {
         &self.attributes

@@ -1,20 +1,21 @@
 //! A Sans-IO ICE agent (RFC 8445, 8838, 8839) with consent freshness (RFC 7675).
 //!
-//! One [`Agent`] connects one component (rtcp-mux) with one peer. It owns no socket, clock or entropy: datagrams and
-//! instants go in, messages and [`Event`]s come out, and everything random follows from a [`Seed`].
+//! One [`Agent`] connects one component (rtcp-mux) with one peer. It owns no socket, clock or entropy source: datagrams
+//! and instants go in, messages and [`Event`]s come out, and all randomness derives from a [`Seed`].
 //!
 //! - Full and lite, controlling and controlled, IPv4 and IPv6, trickle, peer-reflexive candidates on both sides.
-//! - A candidate has an announced `address` and a `base` that its socket sees, so 1:1 NAT and containers work.
-//! - Consent is a machine of its own: it ends exactly 30 s after the last proof, or with an authenticated 403.
-//! - A restart opens a new generation beside the one that works, which goes on until the new one has selected a pair.
+//! - A candidate has an announced `address` and the `base` of its socket, so 1:1 NAT and containers work.
+//! - Consent has its own state machine: it ends exactly 30 s after the last proof, or with an authenticated 403.
+//! - A restart opens a new generation beside the current one, which keeps sending until the new one has selected a
+//!   pair.
 //! - A [`BindingPolicy`] may refuse authenticated requests with any error code.
 //!
-//! It refuses to gather candidates, to speak TURN, to resolve names and to open TCP connections.
+//! It does not gather candidates, speak TURN, resolve names or open TCP connections.
 //!
 //! # Embedding
 //!
-//! The loop is the same for every layer of this workspace: give inputs and time, then take everything out. The order
-//! of polls does not matter, and polling changes nothing.
+//! The loop is the same for every layer of this workspace: pass in inputs and time, then poll all results. The order of
+//! polls does not matter, and polling changes no state.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -72,15 +73,15 @@
 //!
 //! # Who sends where
 //!
-//! [`Agent::permission`] answers whether data may be sent, and on which path: the selected pair's, before a selection
-//! the best usable pair's. [`Event::PairUsable`] is the moment to begin DTLS, [`Event::PairSelected`] the moment to
-//! move what is already flowing, [`Event::ConsentLost`] the moment to stop on a path. [`Agent::may_receive`] answers
-//! whether a path is bound to the peer by authenticated STUN.
+//! [`Agent::permission`] returns whether and on which path data may be sent: that of the selected pair, or before a
+//! selection that of the best usable pair. Begin DTLS at [`Event::PairUsable`], move the traffic at
+//! [`Event::PairSelected`], and stop sending on a path at [`Event::ConsentLost`]. [`Agent::may_receive`] returns
+//! whether authenticated STUN has bound a path to the peer.
 //!
 //! # Many agents on one socket
 //!
-//! [`peek`] reads from a datagram what routes it: the local ufrag of a request, the transaction id of a response. Other
-//! datagrams are routed by the paths that [`Event::PathBound`] and [`Event::PathReleased`] tell.
+//! [`peek`] reads the routing key of a datagram: the local ufrag of a request, the transaction id of a response. Route
+//! other datagrams by the paths of [`Event::PathBound`] and [`Event::PathReleased`].
 
 mod agent;
 mod candidate;
@@ -103,10 +104,10 @@ mod pair;
 mod path;
 mod peek;
 mod priority;
-mod repeat;
 mod requester;
 mod responder;
 mod restart;
+mod retransmission;
 mod role;
 mod run;
 mod seed;

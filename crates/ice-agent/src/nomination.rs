@@ -1,10 +1,10 @@
 //! Nomination and selection (RFC 8445 section 8.1.1).
 //!
-//! Knows which pairs are usable and nominated. Sends nothing: a wanted nomination becomes a triggered check.
+//! Knows which pairs are usable and nominated. Sends nothing: a nomination becomes a triggered check.
 //!
-//! Controlling: the best usable pair is nominated, at once when nothing better can come, otherwise after a
-//! short wait. Controlled: the peer nominates as it likes, and may nominate on every check; the nominated
-//! pair of the highest priority is selected, unless it has fallen silent while the peer nominates another one.
+//! A controlling agent nominates the best usable pair: at once if no better pair can follow, otherwise after a short
+//! wait. On the controlled side the peer may nominate any pair on any check; the nominated pair of the highest priority
+//! is selected, unless it stopped responding while the peer nominates another one.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::role::IceRole;
 use crate::session::{Life, Session};
 
 impl Session {
-    /// Nominates and selects what the pairs allow by now.
+    /// Nominates and selects according to the present state of the pairs.
     pub(crate) fn select(&mut self, now: Instant, cx: &mut Context) {
         if !self.is_active() {
             return;
@@ -42,8 +42,8 @@ impl Session {
         cx.emit(Event::PairSelected { pair, reason });
     }
 
-    /// The peer nominates `id`. If its earlier choice has been silent for two consent intervals, the peer has moved
-    /// without a restart, as a browser does whose network changed, and that choice counts no more.
+    /// The peer nominates `id`. If its previous choice has received nothing for two consent intervals, the peer has
+    /// moved without a restart, as a browser does after a network change, and the previous nomination no longer counts.
     pub(crate) fn follow_nomination(&mut self, now: Instant, cx: &Context, id: PairId) {
         let silence = cx.config.consent_interval.saturating_mul(2);
         let Some(selected) = self.selected.filter(|selected| *selected != id) else { return };
@@ -51,7 +51,9 @@ impl Session {
             return;
         }
         let Some(selected) = self.checklist.get_mut(selected) else { return };
-        let is_silent = selected.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= silence);
+        let is_silent = selected
+            .last_authenticated
+            .is_none_or(|last_authenticated| now.saturating_duration_since(last_authenticated) >= silence);
         if let Status::Succeeded { nomination, .. } = &mut selected.status
             && is_silent
         {
@@ -60,7 +62,7 @@ impl Session {
         }
     }
 
-    /// When the controlling side stops waiting for a better pair, if it has one to nominate.
+    /// Returns when the controlling side stops waiting for a better pair, if it has one to nominate.
     pub(crate) fn nomination_due(&self, cx: &Context) -> Option<Instant> {
         match self.life {
             Life::Usable { since } if self.has_to_nominate(cx) => Some(since + cx.config.nomination_wait),
@@ -76,7 +78,7 @@ impl Session {
             && !self.checklist.pairs().any(|pair| pair.is_nominated() || pair.is_being_nominated())
     }
 
-    /// Nothing better than the best usable pair can come any more.
+    /// Returns whether no pair better than the best usable one can follow.
     fn is_ripe(&self, cx: &Context) -> bool {
         self.has_to_nominate(cx)
             && cx.local_complete

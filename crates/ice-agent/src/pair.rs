@@ -1,4 +1,4 @@
-//! Candidate pairs: the public snapshot and its state names (RFC 8445 section 6.1.2).
+//! The public snapshot of a candidate pair, and its states (RFC 8445 section 6.1.2).
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use crate::candidate::Candidate;
 use crate::generation::Generation;
 use crate::path::Path;
 
-/// Where a pair stands (RFC 8445 section 6.1.2.6), with the end that RFC 7675 adds.
+/// The state of a pair (RFC 8445 section 6.1.2.6), with the end of consent that RFC 7675 adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PairState {
     /// Not to be checked yet.
     Frozen,
-    /// To be checked at the next opportunity.
+    /// The next check is due when the pace allows it.
     Waiting,
     /// A check is in progress.
     InProgress,
-    /// A check succeeded; consent is alive.
+    /// A check succeeded, and the pair has consent.
     Succeeded,
     /// The last check failed.
     Failed,
-    /// Consent ended here; the pair is dead for these credentials (RFC 7675 section 5.1).
+    /// Consent ended; the pair is not used again with these credentials (RFC 7675 section 5.1).
     Ended,
 }
 
@@ -42,29 +42,29 @@ impl fmt::Display for PairState {
 pub struct Pair {
     /// The generation whose credentials check it.
     pub generation: Generation,
-    /// Where its packets travel.
+    /// The addresses of its packets.
     pub path: Path,
-    /// Our candidate; peer-reflexive when the peer saw us at an address we did not know.
+    /// The local candidate; peer-reflexive if the peer reported an unknown address.
     pub local: Candidate,
-    /// The peer's candidate.
+    /// The remote candidate.
     pub remote: Candidate,
     /// RFC 8445 section 6.1.2.3.
     pub priority: u64,
-    /// Where it stands.
+    /// The state.
     pub state: PairState,
     /// Whether the controlling side has nominated it.
     pub nominated: bool,
-    /// The round trip of the latest answered check that was sent once.
+    /// The round-trip time of the latest answered check that was sent once.
     pub rtt: Option<Duration>,
 }
 
 /// The right to send on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// Where to send.
+    /// The path for sending.
     pub path: Path,
     /// The generation that holds the consent.
     pub generation: Generation,
-    /// When it ends unless it is renewed; `None` when expiry is disabled.
+    /// When consent expires unless it is renewed; `None` if it never does.
     pub until: Option<Instant>,
 }

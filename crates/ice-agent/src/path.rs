@@ -1,25 +1,25 @@
-//! Where a datagram travels: local base, remote address, protocol.
+//! The path of a datagram: local base, remote address, protocol.
 //!
-//! Addresses are normalised once, here, so that equality means "the same 5-tuple" everywhere else.
+//! Addresses are normalised here, once, so that equal paths are the same 5-tuple everywhere else.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-/// How datagrams of a path are carried.
+/// The transport protocol of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Protocol {
-    /// One datagram is one UDP packet.
+    /// Each datagram is one UDP packet.
     #[default]
     Udp,
-    /// One datagram is one RFC 4571 frame on a connection that the application owns.
+    /// Each datagram is one RFC 4571 frame on a connection of the application.
     Tcp,
 }
 
-/// A 5-tuple as the socket sees it: the local *base* (never an announced address), the remote address and
-/// the protocol.
+/// A 5-tuple from the socket's point of view: the local *base* (never an announced address), the remote address and the
+/// protocol.
 ///
-/// IPv4-mapped IPv6 addresses are unmapped, the flow label is dropped, and a scope id is kept only for
-/// link-local addresses, where it is part of the address.
+/// IPv4-mapped IPv6 addresses are unmapped and the flow label is dropped. A scope id is kept only for link-local
+/// addresses, where it is part of the address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
     local: SocketAddr,
@@ -28,31 +28,31 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path between two addresses over `protocol`.
+    /// Returns the path between two addresses over `protocol`.
     #[must_use]
     pub fn new(local: SocketAddr, remote: SocketAddr, protocol: Protocol) -> Self {
         Self { local: normalise(local), remote: normalise(remote), protocol }
     }
 
-    /// The UDP path between two addresses.
+    /// Returns the UDP path between two addresses.
     #[must_use]
     pub fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
         Self::new(local, remote, Protocol::Udp)
     }
 
-    /// The local base: the address of the socket that sends and receives.
+    /// Returns the local base: the address of the socket that sends and receives.
     #[must_use]
     pub const fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The peer's address as packets show it.
+    /// Returns the address of the peer in packets.
     #[must_use]
     pub const fn remote(&self) -> SocketAddr {
         self.remote
     }
 
-    /// How datagrams are carried.
+    /// Returns the transport protocol.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         self.protocol
@@ -75,7 +75,7 @@ impl fmt::Debug for Path {
     }
 }
 
-/// One spelling for each transport address.
+/// Returns the normal form of a transport address.
 pub(crate) fn normalise(address: SocketAddr) -> SocketAddr {
     match (address.ip().to_canonical(), address) {
         (IpAddr::V6(ip), SocketAddr::V6(v6)) => {
@@ -86,14 +86,14 @@ pub(crate) fn normalise(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Whether a packet can come from, or go to, this address at all.
+/// Returns whether a packet can be sent to, and come from, this address.
 pub(crate) fn is_reachable(address: SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-/// Link-local IPv6 addresses reach only each other (RFC 8445 section 6.1.2.2), other addresses their family.
+/// Link-local IPv6 addresses reach only each other (RFC 8445 section 6.1.2.2); other addresses reach their own family.
 pub(crate) fn can_pair(local: SocketAddr, remote: SocketAddr) -> bool {
     match (local.ip(), remote.ip()) {
         (IpAddr::V4(_), IpAddr::V4(_)) => true,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_has_one_spelling() {
+    fn equal_addresses_have_one_normal_form() {
         assert_eq!(normalise(v6("::ffff:192.0.2.1", 3)), "192.0.2.1:1".parse().unwrap());
         assert_eq!(normalise(v6("2001:db8::1", 3)), v6_plain("2001:db8::1", 0));
         assert_eq!(normalise(v6("fe80::1", 3)), v6_plain("fe80::1", 3));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn link_local_addresses_pair_only_with_each_other() {
+    fn link_local_addresses_pair_with_each_other_only() {
         assert!(can_pair(v6("fe80::1", 1), v6("fe80::2", 1)));
         assert!(!can_pair(v6("fe80::1", 1), v6("2001:db8::2", 0)));
         assert!(!can_pair(v6("2001:db8::2", 0), "192.0.2.1:1".parse().unwrap()));

@@ -1,20 +1,20 @@
-//! Just enough of a datagram to route it: no checksum, no HMAC, no state.
+//! The routing keys of a datagram, without checksum, HMAC or state.
 
 use stun::{Class, Message, Method};
 
 use crate::discard::Discard;
 
-/// What a STUN datagram is about.
+/// The routing key of a STUN datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peek<'a> {
-    /// A request for the agent that answers to this ufrag.
+    /// A request for the agent with this ufrag.
     Request {
         /// The receiver's part of the USERNAME.
         local_ufrag: &'a str,
-        /// The transaction id, which the response will carry.
+        /// The transaction id; the response has the same one.
         transaction_id: [u8; 12],
     },
-    /// A response, success or error, to whoever sent this transaction.
+    /// A success or error response for the sender of this transaction.
     Response {
         /// The transaction id.
         transaction_id: [u8; 12],
@@ -23,7 +23,7 @@ pub enum Peek<'a> {
     Indication,
 }
 
-/// Reads what routes a datagram. Nothing of it is authenticated.
+/// Reads the routing key of a datagram. Nothing is authenticated yet.
 ///
 /// # Errors
 /// [`Discard::NotStun`], [`Discard::Malformed`] or [`Discard::NotBinding`].

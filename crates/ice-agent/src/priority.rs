@@ -1,4 +1,4 @@
-//! Candidate and pair priorities (RFC 8445 sections 5.1.2 and 6.1.2.3). Pure arithmetic.
+//! Candidate and pair priorities (RFC 8445 sections 5.1.2 and 6.1.2.3), as pure functions.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ pub(crate) fn candidate(kind: CandidateKind, local_preference: u16) -> u32 {
     (type_preference(kind) << 24) | (u32::from(local_preference) << 8) | 255
 }
 
-/// The priority of a candidate as if it were peer-reflexive, which is what a check announces (section 7.1.1).
+/// Returns the priority of a candidate as if it were peer-reflexive, for the PRIORITY of a check (section 7.1.1).
 pub(crate) fn as_peer_reflexive(priority: u32) -> u32 {
     (type_preference(CandidateKind::PeerReflexive) << 24) | (priority & 0x00ff_ffff)
 }
@@ -25,8 +25,8 @@ const fn type_preference(kind: CandidateKind) -> u32 {
     }
 }
 
-/// IPv6 is preferred a little (RFC 8421 section 4), loopback and link-local addresses come last.
-/// `index` counts the candidates before this one, so that no two of a multihomed host are equal.
+/// IPv6 has a slightly higher preference (RFC 8421 section 4); loopback and link-local addresses have the lowest.
+/// `index` counts the earlier candidates, so that no two candidates of a multihomed host are equal.
 pub(crate) fn local_preference(address: SocketAddr, index: u16) -> u16 {
     let rank: u16 = match address.ip() {
         ip if ip.is_loopback() => 0x1000,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_formulas_are_those_of_rfc_8445() {
+    fn formulas_match_rfc_8445() {
         assert_eq!(candidate(CandidateKind::Host, 65_535), 2_130_706_431);
         // The example line of RFC 8839 section 5.1.
         assert_eq!(candidate(CandidateKind::ServerReflexive, 65_535), 1_694_498_815);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_compute_the_same_pair_priority() {
+    fn both_sides_compute_equal_pair_priorities() {
         for (local, remote) in [(1, 2), (2, 1), (5, 5)] {
             assert_eq!(pair(IceRole::Controlling, local, remote), pair(IceRole::Controlled, remote, local));
         }

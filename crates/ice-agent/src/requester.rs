@@ -1,7 +1,7 @@
-//! The STUN client of ICE (RFC 8445 section 7.2): checks and consent checks go out, responses come in.
+//! The STUN client of ICE (RFC 8445 section 7.2): sends checks and consent checks, receives responses.
 //!
-//! A response is matched to its transaction, then authenticated, then its addresses are compared, and only
-//! then does it consume the transaction. A forged or misdirected one therefore changes nothing.
+//! A response is matched to its transaction, then authenticated, then its addresses are compared, and only then it
+//! consumes the transaction. A forged or misdirected response therefore changes nothing.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -18,22 +18,22 @@ use crate::event::{Event, Failure, Side};
 use crate::generation::Generation;
 use crate::path::{Path, normalise};
 use crate::priority;
-use crate::repeat::{Due, Repeat, Urgency};
+use crate::retransmission::{Due, Retransmission, Urgency};
 use crate::role::IceRole;
 use crate::session::{Life, Peer, Session};
 
-/// What a response asks of the whole agent.
+/// The effect of a response on the whole agent.
 pub(crate) enum Outcome {
     /// Nothing.
     Settled,
     /// 487 to a request that claimed this role, on this pair.
     RoleConflict { claimed: IceRole, pair: PairId },
-    /// 403: consent on this path is gone.
+    /// 403: consent on this path is revoked.
     Forbidden { path: Path },
 }
 
 impl Session {
-    /// Checks one pair. Returns whether something was sent; otherwise the pair no longer waits for a check.
+    /// Sends a check on one pair. Returns whether a message was sent; if not, the pair no longer waits for a check.
     pub(crate) fn send_check(&mut self, now: Instant, cx: &mut Context, id: PairId) -> bool {
         self.checklist.untrigger(id);
         let load = self.checklist.load();
@@ -49,10 +49,11 @@ impl Session {
             pair.status = Status::Failed;
             return false;
         }
-        // RFC 8445 section 14.3, with the one checklist that there is.
+        // RFC 8445 section 14.3. There is only one checklist.
         let rto = cx.config.initial_rto.max(cx.pacing().saturating_mul(load));
-        let sent = Sent { bytes, transaction_id: transaction.id, repeat: Repeat::new(now, rto) };
-        pair.await_answer(transaction, cx.config.max_transactions_per_pair);
+        let sent =
+            Sent { bytes, transaction_id: transaction.id, retransmission: Retransmission::new(now, rto) };
+        pair.add_transaction(transaction, cx.config.max_transactions_per_pair);
         transmit(cx, self.generation, pair.path, &sent.bytes);
         cx.stats.checks_sent += 1;
         match &mut pair.status {
@@ -62,7 +63,7 @@ impl Session {
         true
     }
 
-    /// Repeats what is unanswered, and gives up what stayed so (RFC 8445 section 7.2.5.2.3).
+    /// Retransmits unanswered checks, and fails those at the end of their schedule (RFC 8445 section 7.2.5.2.3).
     pub(crate) fn retransmit(&mut self, now: Instant, cx: &mut Context) {
         let searching = matches!(self.life, Life::Searching { .. });
         for pair in self.checklist.pairs_mut() {
@@ -70,14 +71,14 @@ impl Session {
             let urgent = searching || pair.is_usable();
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Patient };
             let Some(sent) = pair.sent_mut() else { continue };
-            match sent.repeat.poll(now, urgency) {
+            match sent.retransmission.poll(now, urgency) {
                 Due::NotYet => {}
                 Due::Resend => {
                     let id = sent.transaction_id;
                     transmit(cx, self.generation, path, &sent.bytes);
                     cx.stats.checks_sent += 1;
                     for transaction in pair.transactions.iter_mut().filter(|each| each.id == id) {
-                        transaction.repeated = true;
+                        transaction.retransmitted = true;
                     }
                 }
                 Due::GiveUp => match &mut pair.status {
@@ -100,18 +101,18 @@ impl Session {
                 continue;
             }
             let config = cx.config.clone();
-            consent.checked(now, &config, &mut cx.generator);
+            consent.on_check_sent(now, &config, &mut cx.generator);
             let transaction = new_transaction(now, cx, Purpose::Consent);
             let mut bytes = Vec::new();
             if write(cx, peer, pair.local, transaction, &mut bytes).is_ok() {
-                pair.await_answer(transaction, cx.config.max_transactions_per_pair);
+                pair.add_transaction(transaction, cx.config.max_transactions_per_pair);
                 transmit(cx, self.generation, pair.path, &bytes);
                 cx.stats.consent_checks_sent += 1;
             }
         }
     }
 
-    /// A response to a transaction of this generation.
+    /// Handles a response to a transaction of this generation.
     pub(crate) fn on_response(
         &mut self,
         now: Instant,
@@ -129,13 +130,13 @@ impl Session {
                 return Discard::IntegrityMissing;
             }
             if let Some(pair) = self.checklist.get_mut(pair_id) {
-                // RFC 8489 section 9.1.4: silence after such answers is another failure than silence.
-                pair.complaint = Some(Failure::IntegrityViolated { path: expected });
+                // RFC 8489 section 9.1.4: after such responses a timeout is a different failure than without.
+                pair.specific_failure = Some(Failure::IntegrityViolated { path: expected });
             }
             Discard::IntegrityMismatch
         })?;
-        // A pair whose answers only ever come from elsewhere fails by timeout, which is what RFC 8445 section
-        // 7.2.5.2.1 wants of it, and a replayed answer from elsewhere cannot make it fail.
+        // A pair that gets responses from another address only fails by timeout, as RFC 8445 section 7.2.5.2.1
+        // requires. A replayed response from another address cannot make it fail.
         if path != expected {
             return Err(Discard::WrongAddress);
         }
@@ -167,12 +168,12 @@ impl Session {
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.consume(transaction.id);
         pair.authenticated = true;
-        pair.heard = Some(now);
-        if !transaction.repeated {
+        pair.last_authenticated = Some(now);
+        if !transaction.retransmitted {
             pair.rtt = Some(now.saturating_duration_since(transaction.sent_at));
         }
         if let Status::Succeeded { consent, nomination } = &mut pair.status {
-            consent.prove(now);
+            consent.renew(now);
             let nominated = transaction.purpose == Purpose::Nomination && cx.role == IceRole::Controlling;
             if nominated && matches!(nomination, Nomination::InProgress(_)) {
                 *nomination = Nomination::Done;
@@ -193,10 +194,10 @@ impl Session {
         cx.emit(Event::PairUsable(snapshot));
     }
 
-    /// The peer may see us at an address that we did not know (RFC 8445 section 7.2.5.3.1).
+    /// Adds a peer-reflexive local candidate if the peer reports an unknown address (RFC 8445 section 7.2.5.3.1).
     fn discover_local(&mut self, cx: &mut Context, id: PairId, mapped: SocketAddr) {
         let Some(pair) = self.checklist.get(id) else { return };
-        if pair.seen_as.map_or(pair.local.address(), |seen| seen.address()) == mapped {
+        if pair.mapped_candidate.map_or(pair.local.address(), |seen| seen.address()) == mapped {
             return;
         }
         let known = cx
@@ -204,7 +205,7 @@ impl Session {
             .iter()
             .find(|candidate| candidate.address() == mapped && candidate.base() == pair.path.local());
         let known = known.copied().or_else(|| {
-            let mut seen = self.checklist.pairs().filter_map(|pair| pair.seen_as);
+            let mut seen = self.checklist.pairs().filter_map(|pair| pair.mapped_candidate);
             seen.find(|seen| seen.address() == mapped && seen.base() == pair.path.local())
         });
         let candidate = known.unwrap_or_else(|| {
@@ -217,11 +218,12 @@ impl Session {
             cx.emit(Event::PeerReflexive { generation, side: Side::Local, candidate });
         }
         if let Some(pair) = self.checklist.get_mut(id) {
-            pair.seen_as = Some(candidate);
+            pair.mapped_candidate = Some(candidate);
         }
     }
 
-    /// RFC 8445 sections 7.2.5.1 and 7.2.5.2.4. Only a check can fail by an error: consent is just not renewed.
+    /// RFC 8445 sections 7.2.5.1 and 7.2.5.2.4. An error fails a connectivity check only; after an error to a consent
+    /// check consent is just not renewed.
     fn on_error(&mut self, id: PairId, transaction: Transaction, code: ErrorCode, path: Path) -> Outcome {
         let Some(pair) = self.checklist.get_mut(id) else { return Outcome::Settled };
         pair.consume(transaction.id);
@@ -243,7 +245,7 @@ impl Session {
 }
 
 fn new_transaction(now: Instant, cx: &mut Context, purpose: Purpose) -> Transaction {
-    Transaction { id: cx.transaction_id(), sent_at: now, repeated: false, role: cx.role, purpose }
+    Transaction { id: cx.transaction_id(), sent_at: now, retransmitted: false, role: cx.role, purpose }
 }
 
 fn write(
@@ -263,7 +265,7 @@ fn write(
     check.write(&peer.key, buf)
 }
 
-/// A full queue loses the message as a network would; timers repeat it.
+/// A full queue drops the message, as a network would; the timers retransmit it.
 fn transmit(cx: &mut Context, generation: Generation, path: Path, bytes: &[u8]) {
     let _ = cx.outbox.push(generation, path, |buf| {
         buf.extend_from_slice(bytes);

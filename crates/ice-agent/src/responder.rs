@@ -1,8 +1,8 @@
-//! The STUN server of ICE (RFC 8445 section 7.3): requests come in, answers and triggered checks go out.
+//! The STUN server of ICE (RFC 8445 section 7.3): receives requests, sends responses and triggered checks.
 //!
-//! What does not authenticate is dropped in silence. RFC 8489 section 9.1.3 would answer 400 or 401, but those
-//! answers cannot be authenticated either, so no ICE peer may believe them, and sending them would let anybody
-//! use us to reflect traffic.
+//! An unauthenticated request is dropped silently. RFC 8489 section 9.1.3 would respond with 400 or 401, but no ICE
+//! peer may accept such a response, because it cannot be authenticated, and it would reflect traffic to a spoofed
+//! address.
 
 use std::time::Instant;
 
@@ -21,11 +21,11 @@ use crate::pair::PairState;
 use crate::path::{Path, is_reachable};
 use crate::peek::split_username;
 use crate::restart::Draining;
-use crate::role::{self, IceRole, Verdict};
+use crate::role::{self, IceRole, Resolution};
 use crate::session::{EarlyCheck, Life, RemoteCandidate, Session};
 
 impl Agent {
-    /// Authenticates a request with the generation that its USERNAME names, and answers it.
+    /// Authenticates a request with the generation that its USERNAME names, and responds.
     pub(crate) fn on_request(
         &mut self,
         now: Instant,
@@ -51,7 +51,7 @@ impl Agent {
             _ => Discard::IntegrityMismatch,
         })?;
         self.context.stats.requests_received += 1;
-        let answer = self.judge(now, standing, path, &message, theirs)?;
+        let answer = self.decide(now, standing, path, &message, theirs)?;
         let session = stand(standing, &self.current, self.next.as_ref(), self.draining.as_ref());
         let (id, key) = (message.transaction_id(), &session.local_key);
         let queued = self.context.outbox.push(session.generation, path, |buf| answer.write(id, key, buf));
@@ -60,7 +60,7 @@ impl Agent {
         Ok(())
     }
 
-    fn judge(
+    fn decide(
         &mut self,
         now: Instant,
         standing: Standing,
@@ -89,7 +89,7 @@ impl Agent {
             use_candidate: received.use_candidate,
         };
         if let Some(policy) = &self.context.config.binding_policy
-            && let BindingDecision::Refuse(refusal) = policy.judge(&request)
+            && let BindingDecision::Refuse(refusal) = policy.decide(&request)
         {
             return Ok(Answer::Refused(refusal));
         }
@@ -97,10 +97,10 @@ impl Agent {
             return Ok(Answer::Success(path.remote()));
         }
         if let Some(claim) = received.claim.filter(|_| !self.context.config.lite) {
-            match role::judge(self.context.claim(), claim) {
-                Verdict::NoConflict => {}
-                Verdict::PeerYields => return Ok(Answer::RoleConflict),
-                Verdict::WeSwitch => self.switch_role(self.context.role.opposite()),
+            match role::resolve(self.context.claim(), claim) {
+                Resolution::NoConflict => {}
+                Resolution::PeerYields => return Ok(Answer::RoleConflict),
+                Resolution::WeSwitch => self.switch_role(self.context.role.opposite()),
             }
         }
         let Self { context, current, next, .. } = self;
@@ -113,9 +113,9 @@ impl Agent {
             return Ok(Answer::BadRequest);
         }
         if session.peer.is_none() {
-            session.remember(context, path, theirs, received)?;
+            session.keep_early_check(context, path, theirs, received)?;
         } else {
-            session.learn(now, context, path, &received)?;
+            session.on_authenticated_check(now, context, path, &received)?;
         }
         if standing == Standing::Current {
             self.note_check_after_selection(now, path);
@@ -133,7 +133,7 @@ impl Agent {
         if let Some(draining) = &self.draining
             && draining.session.local.ufrag.as_str() == ufrag
         {
-            // A base that we left behind is answered no more, so that the peer notices and follows.
+            // A base that the restart left behind gets no more responses, so that the peer notices and follows.
             return if draining.answers_on(path) {
                 Ok(Standing::Draining)
             } else {
@@ -151,7 +151,7 @@ impl Agent {
     }
 }
 
-/// The generation of a standing that was just determined, so that it exists.
+/// Returns the generation of a standing. It was just determined, so the generation exists.
 fn stand<'a>(
     standing: Standing,
     current: &'a Session,
@@ -165,7 +165,7 @@ fn stand<'a>(
     }
 }
 
-/// Which generation a request is for.
+/// The generation that a request belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Current,
@@ -179,8 +179,8 @@ impl Session {
         known.find(|candidate| candidate.address() == path.remote())
     }
 
-    /// A check that came before the peer's parameters: its triggered check has to wait for them.
-    fn remember(
+    /// Keeps a check that arrived before the remote parameters. Its triggered check waits for them.
+    fn keep_early_check(
         &mut self,
         cx: &Context,
         path: Path,
@@ -203,8 +203,9 @@ impl Session {
         Ok(())
     }
 
-    /// What an authenticated check teaches (RFC 8445 sections 7.3.1.3 to 7.3.1.5 and 7.3.2).
-    pub(crate) fn learn(
+    /// Applies an authenticated check: learns a candidate, triggers a check, records a nomination (RFC 8445 sections
+    /// 7.3.1.3 to 7.3.1.5 and 7.3.2).
+    pub(crate) fn on_authenticated_check(
         &mut self,
         now: Instant,
         cx: &mut Context,
@@ -219,7 +220,7 @@ impl Session {
         let generation = self.generation;
         let Some(pair) = self.checklist.get_mut(id) else { return Ok(()) };
         pair.authenticated = true;
-        pair.heard = Some(now);
+        pair.last_authenticated = Some(now);
         let nominates = received.use_candidate && cx.role == IceRole::Controlled;
         pair.peer_nominated |= nominates;
         match &mut pair.status {
@@ -228,11 +229,11 @@ impl Session {
                     *nomination = Nomination::Done;
                 }
                 if cx.config.lite {
-                    consent.prove(now);
+                    consent.renew(now);
                 }
             }
             status if cx.config.lite => {
-                // Without checks of our own, the nomination is what makes a pair valid.
+                // A lite agent sends no checks, so the nomination makes the pair valid.
                 if nominates {
                     let consent = Consent::assumed(now);
                     *status = Status::Succeeded { consent, nomination: Nomination::Done };
@@ -240,7 +241,7 @@ impl Session {
                     cx.emit(Event::PairUsable(pair.snapshot(generation)));
                 }
             }
-            // As long as answers to earlier checks can come, one more would push out the oldest.
+            // While responses to earlier checks may arrive, one more check would displace the oldest transaction.
             Status::InProgress(_) if pair.transactions.len() >= cx.config.max_transactions_per_pair => {}
             Status::InProgress(_) => self.checklist.trigger(id),
             status @ (Status::Frozen | Status::Waiting | Status::Failed) => {
@@ -255,7 +256,7 @@ impl Session {
         Ok(())
     }
 
-    /// A pair with the source of a check, whose candidate may be new, too.
+    /// Returns the pair of the source address, with a new peer-reflexive candidate if necessary.
     fn pair_with(&mut self, cx: &mut Context, path: Path, received: &Received) -> Result<PairId, Discard> {
         let local = cx.bases().into_iter().find(|local| local.base() == path.local());
         let local = local.ok_or(Discard::UnknownBase)?;
@@ -275,7 +276,7 @@ impl Session {
     }
 
     fn peer_reflexive(&self, path: Path, received: &Received) -> Candidate {
-        // A foundation of its own (RFC 8445 section 7.3.1.3): announced ones hardly ever begin with these letters.
+        // A new foundation (RFC 8445 section 7.3.1.3); announced ones are unlikely to begin with these letters.
         let number = self.remote_candidates.len();
         let foundation = format!("prflx{number}").parse().unwrap_or(Foundation::from_number(0));
         let priority = received.priority.unwrap_or(1);

@@ -1,8 +1,8 @@
-//! Generations come and go (RFC 8445 section 9): restart, promotion, drain, retirement.
+//! The life of generations (RFC 8445 section 9): restart, promotion, drain, retirement.
 //!
-//! 1. `restart`, or the peer's changed credentials, open the next generation beside the current one.
-//! 2. Both are checked; the current one keeps sending, with its own consent.
-//! 3. The next one selects a pair and becomes the current one; the old one only answers.
+//! 1. `restart`, or changed credentials of the peer, open the next generation beside the current one.
+//! 2. Both are checked. The current one keeps sending, with its own consent.
+//! 3. The next one selects a pair and becomes the current one. The old one only responds.
 //! 4. The peer proves that it has moved too, or three seconds pass: the old one is retired.
 
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use crate::path::Path;
 use crate::role::IceRole;
 use crate::session::{Life, Session};
 
-/// A generation that has been replaced and still answers, so that a peer which has not moved yet keeps consent.
+/// A replaced generation that still responds, so that a peer which has not moved yet keeps consent.
 pub(crate) struct Draining {
     pub(crate) session: Session,
-    /// When this ends at the latest.
+    /// The latest end of the drain.
     pub(crate) until: Instant,
-    /// From here on a check of the new generation proves that the peer has selected, too: an earlier one may be the
-    /// retransmitted nomination itself.
+    /// From this time on a check of the new generation proves that the peer has selected too. An earlier one may be a
+    /// retransmission of the nomination itself.
     proof_from: Instant,
     /// The pair that was selected instead.
     successor: Path,
@@ -34,15 +34,15 @@ impl Draining {
     }
 }
 
-/// How many retired ufrags are remembered, so that stragglers are counted for what they are.
-const REMEMBERED: usize = 4;
+/// The number of retired ufrags that are kept, so that late requests are counted as such.
+const MAX_RETIRED_UFRAGS: usize = 4;
 
 impl Agent {
-    /// Opens a new generation with new credentials (RFC 8445 section 9) and returns its number. The generation that
-    /// works goes on, consent included, until the new one has selected a pair. A restart during a restart
-    /// replaces the generation that was being negotiated. Works after failure and after [`close`](Self::close), too.
+    /// Opens a new generation with new credentials (RFC 8445 section 9) and returns its number. The working generation
+    /// continues, with its consent, until the new one has selected a pair. A restart during a restart replaces the
+    /// generation that was being negotiated. Also works after a failure and after [`close`](Self::close).
     ///
-    /// Send [`local_parameters`](Self::local_parameters) to the peer next. No deadline runs until its answer is
+    /// Then send [`local_parameters`](Self::local_parameters) to the peer. No deadline runs until its answer is
     /// [set](Self::set_remote_parameters).
     ///
     /// # Errors
@@ -58,10 +58,10 @@ impl Agent {
         Ok(generation)
     }
 
-    /// Gives up the generation that [`restart`](Self::restart) or the peer opened, because signalling rolled back.
+    /// Removes the generation that [`restart`](Self::restart) or the peer opened, because signalling rolled back.
     ///
     /// # Errors
-    /// [`Error::NoRestart`] when there is none.
+    /// [`Error::NoRestart`] if there is none.
     pub fn rollback_restart(&mut self, now: Instant) -> Result<(), Error> {
         if self.next.is_none() {
             return Err(Error::NoRestart);
@@ -72,8 +72,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Stops answering `generation`, if it is the one that drains or the one that a restart opened. The generation
-    /// that sends is not retired by this; [`close`](Self::close) ends it.
+    /// Stops responding to requests of `generation`, if it is draining or was opened by a restart. The generation that
+    /// sends is not affected; [`close`](Self::close) ends it.
     pub fn retire(&mut self, now: Instant, generation: Generation) {
         let now = self.advance(now);
         if self.draining.as_ref().is_some_and(|draining| draining.session.generation == generation) {
@@ -85,13 +85,13 @@ impl Agent {
         self.run(now);
     }
 
-    /// Takes the peer's parameters: its first ones, its answer to our restart, or its own restart, which opens a
-    /// closed agent, too.
+    /// Sets the peer's parameters: its first ones, its answer to our restart, or its own restart, which also opens a
+    /// closed agent.
     ///
     /// # Errors
-    /// [`Error::Closed`] where a closed agent is given anything but a restart, [`Error::BothLite`],
-    /// [`Error::HalfChangedCredentials`], and [`Error::CredentialsChanged`] when a restart has begun and these are
-    /// the parameters from before it.
+    /// [`Error::Closed`] if a closed agent gets anything but a restart, [`Error::BothLite`],
+    /// [`Error::HalfChangedCredentials`], and [`Error::CredentialsChanged`] if a restart has begun and these are the
+    /// parameters from before it.
     pub fn set_remote_parameters(&mut self, now: Instant, parameters: Parameters) -> Result<Applied, Error> {
         if self.context.config.lite && parameters.lite {
             return Err(Error::BothLite);
@@ -137,7 +137,7 @@ impl Agent {
         Ok(applied)
     }
 
-    /// RFC 8445 section 6.1.1: between a full and a lite agent the full one controls.
+    /// RFC 8445 section 6.1.1: if one of the agents is lite, the full one controls.
     fn follow_lite(&mut self, peer_is_lite: bool) {
         let role = match (self.context.config.lite, peer_is_lite) {
             (true, _) => IceRole::Controlled,
@@ -181,7 +181,7 @@ impl Agent {
         });
     }
 
-    /// A generation that failed before it replaced the current one is gone; the current one is as it was.
+    /// Drops a next generation that failed before it replaced the current one, which is unchanged.
     pub(crate) fn drop_failed_next(&mut self) {
         if self.next.as_ref().is_some_and(|next| matches!(next.life, Life::Dead)) {
             self.retire_next();
@@ -194,7 +194,7 @@ impl Agent {
         }
     }
 
-    /// An authenticated check of the current generation arrived.
+    /// Handles an authenticated check of the current generation.
     pub(crate) fn note_check_after_selection(&mut self, now: Instant, path: Path) {
         let proves = |draining: &Draining| now >= draining.proof_from && path == draining.successor;
         if self.draining.as_ref().is_some_and(proves) {
@@ -202,7 +202,7 @@ impl Agent {
         }
     }
 
-    /// Authenticated data arrived. On a path that only the current generation has it proves that the peer selected.
+    /// Handles authenticated data. On a path that only the current generation has, it proves that the peer selected.
     pub(crate) fn note_data_after_selection(&mut self, path: Path) {
         let proves = |draining: &Draining| {
             path == draining.successor && draining.session.checklist.on_path(path).is_none()
@@ -226,7 +226,7 @@ impl Agent {
 
     fn forget(&mut self, session: &Session) {
         self.context.outbox.purge(session.generation, None);
-        if self.retired.len() >= REMEMBERED {
+        if self.retired.len() >= MAX_RETIRED_UFRAGS {
             self.retired.pop_front();
         }
         self.retired.push_back(Ufrag::clone(&session.local.ufrag));
@@ -234,10 +234,10 @@ impl Agent {
     }
 }
 
-/// One RTO (RFC 8445 section 14.3) after the selection, no retransmission of the nomination is on its way any more.
+/// One RTO (RFC 8445 section 14.3) after the selection, no retransmission of the nomination is in flight.
 const PROOF_AFTER: Duration = Duration::from_millis(500);
 
-/// What remote parameters mean.
+/// The meaning of remote parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Nothing,

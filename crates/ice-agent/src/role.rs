@@ -1,10 +1,10 @@
-//! Controlling or controlled, and what happens when both claim the same (RFC 8445 section 7.3.1.1).
+//! The ICE role, and the resolution of role conflicts (RFC 8445 section 7.3.1.1).
 //!
-//! Pure decisions; the agent applies them.
+//! Pure functions; the agent applies the result.
 
 use std::fmt;
 
-/// Who nominates.
+/// The role: which side nominates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IceRole {
     /// This side nominates the pair; usually the offerer.
@@ -14,7 +14,7 @@ pub enum IceRole {
 }
 
 impl IceRole {
-    /// The other role.
+    /// Returns the other role.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -33,38 +33,38 @@ impl fmt::Display for IceRole {
     }
 }
 
-/// The role that a request claims for its sender, with the sender's tie-breaker.
+/// The role of one side with its tie-breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) role: IceRole,
     pub(crate) tie_breaker: u64,
 }
 
-/// What a claim means for us.
+/// The resolution of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The roles differ, as they should.
+pub(crate) enum Resolution {
+    /// The roles differ, as required.
     NoConflict,
-    /// The peer has to give way: answer 487.
+    /// The peer must switch: respond with 487.
     PeerYields,
-    /// We have to give way.
+    /// This side must switch.
     WeSwitch,
 }
 
-/// The side with the larger tie-breaker becomes (or stays) controlling.
-pub(crate) const fn judge(ours: Claim, theirs: Claim) -> Verdict {
+/// Resolves a claim: the side with the larger tie-breaker becomes (or stays) controlling.
+pub(crate) const fn resolve(ours: Claim, theirs: Claim) -> Resolution {
     match (ours.role, theirs.role) {
         (IceRole::Controlling, IceRole::Controlled) | (IceRole::Controlled, IceRole::Controlling) => {
-            Verdict::NoConflict
+            Resolution::NoConflict
         }
         (IceRole::Controlling, IceRole::Controlling) if ours.tie_breaker >= theirs.tie_breaker => {
-            Verdict::PeerYields
+            Resolution::PeerYields
         }
         (IceRole::Controlled, IceRole::Controlled) if ours.tie_breaker < theirs.tie_breaker => {
-            Verdict::PeerYields
+            Resolution::PeerYields
         }
         (IceRole::Controlling, IceRole::Controlling) | (IceRole::Controlled, IceRole::Controlled) => {
-            Verdict::WeSwitch
+            Resolution::WeSwitch
         }
     }
 }
@@ -74,13 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_larger_tie_breaker_ends_up_controlling_whatever_both_claimed() {
+    fn larger_tie_breaker_becomes_controlling() {
         for role in [IceRole::Controlling, IceRole::Controlled] {
             for (ours, theirs) in [(1, 2), (2, 1)] {
                 let (us, them) = (Claim { role, tie_breaker: ours }, Claim { role, tie_breaker: theirs });
-                let after = match judge(us, them) {
-                    Verdict::WeSwitch => role.opposite(),
-                    Verdict::PeerYields | Verdict::NoConflict => role,
+                let after = match resolve(us, them) {
+                    Resolution::WeSwitch => role.opposite(),
+                    Resolution::PeerYields | Resolution::NoConflict => role,
                 };
                 assert_eq!(after == IceRole::Controlling, ours > theirs, "{role} {ours} {theirs}");
             }
@@ -88,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn equal_tie_breakers_follow_the_or_equal_of_the_rfc() {
+    fn equal_tie_breakers_are_resolved_as_in_the_rfc() {
         let claim = |role| Claim { role, tie_breaker: 9 };
-        assert_eq!(judge(claim(IceRole::Controlling), claim(IceRole::Controlling)), Verdict::PeerYields);
-        assert_eq!(judge(claim(IceRole::Controlled), claim(IceRole::Controlled)), Verdict::WeSwitch);
+        assert_eq!(resolve(claim(IceRole::Controlling), claim(IceRole::Controlling)), Resolution::PeerYields);
+        assert_eq!(resolve(claim(IceRole::Controlled), claim(IceRole::Controlled)), Resolution::WeSwitch);
     }
 }

@@ -1,6 +1,6 @@
-//! What happens at every command, input and timeout: whatever is due, until nothing is.
+//! The work of every command, input and timeout: processes whatever is due, until nothing is.
 //!
-//! Knows the order. What each step does is said where the step is.
+//! Knows the order of the steps. Each step is documented at its function.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::timer::{Deadline, Timer};
 
 impl Agent {
-    /// Lets time pass up to `now`, or treats it as the latest time if it is older.
+    /// Advances the time to `now`. An older `now` is treated as the latest one.
     pub(crate) fn advance(&mut self, now: Instant) -> Instant {
         self.latest = self.latest.max(now);
         if self.deadline.is_some_and(|deadline| deadline.at <= self.latest) {
@@ -23,7 +23,7 @@ impl Agent {
         self.latest
     }
 
-    /// Does everything that is due, until nothing is.
+    /// Processes everything that is due, until nothing is.
     pub(crate) fn run(&mut self, now: Instant) {
         self.expire_draining(now);
         self.for_each_active(|session, context| {
@@ -39,7 +39,8 @@ impl Agent {
         self.deadline = self.next_deadline();
     }
 
-    /// At most one new check per Ta (RFC 8445 section 6.1.4.2); the newer generation has more to find.
+    /// Sends at most one new check per Ta (RFC 8445 section 6.1.4.2). The newer generation comes first, because it has
+    /// more pairs to check.
     fn pace(&mut self, now: Instant) {
         let Self { context, current, next, .. } = self;
         for session in next.iter_mut().chain([current]) {
@@ -52,7 +53,7 @@ impl Agent {
         }
     }
 
-    /// Tells what changed in state and paths.
+    /// Emits the events of changed states and paths.
     fn announce(&mut self) {
         let state = self.state();
         if state != self.announced {
@@ -95,7 +96,7 @@ impl Agent {
     }
 }
 
-/// Everything that is answered, oldest first.
+/// Returns the generations that are answered, oldest first.
 fn sessions<'a>(
     current: &'a Session,
     next: Option<&'a Session>,

@@ -1,29 +1,29 @@
 //! The only source of randomness: a seed of 32 bytes, expanded by HMAC-SHA256.
 //!
-//! Knows no entropy source. Whoever builds an agent decides whether the seed comes from the operating
-//! system or, in a simulation, from a number that can be printed and replayed.
+//! Does not know an entropy source. The caller takes the seed from the operating system or, in a simulation, from a
+//! printed number.
 
 use std::fmt;
 
 use ring::hmac;
 use zeroize::Zeroizing;
 
-/// Thirty-two secret bytes from which everything random of an agent follows: transaction ids, ufrag,
-/// password, tie-breaker and consent jitter.
+/// Thirty-two secret bytes. All randomness of an agent derives from them: transaction ids, ufrag, password, tie-breaker
+/// and consent jitter.
 ///
-/// The same seed with the same inputs gives the same story. Outside of simulations every agent needs a seed
-/// of its own from a cryptographic generator, because whoever knows the seed can forge STUN responses.
+/// The same seed with the same inputs gives the same outputs. Outside of simulations every agent needs its own seed
+/// from a cryptographic generator, because the seed reveals every password and transaction id.
 #[derive(Clone)]
 pub struct Seed(Zeroizing<[u8; 32]>);
 
 impl Seed {
-    /// Takes 32 bytes of entropy.
+    /// Returns a seed of 32 bytes of entropy.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// An independent seed for stream `number`; knowing one stream tells nothing about another.
+    /// Returns an independent seed for stream `number`. One stream reveals nothing about another.
     #[must_use]
     pub fn derive(&self, number: u64) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -31,7 +31,7 @@ impl Seed {
         Self(bytes)
     }
 
-    /// Fills `out` with the pseudo-random bytes that belong to `label`; the same label gives the same bytes.
+    /// Fills `out` with the pseudo-random bytes of `label`; the same label gives the same bytes.
     pub fn fill(&self, label: u64, out: &mut [u8]) {
         self.expand(Purpose::Fill, label, out);
     }
@@ -50,7 +50,7 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// Keeps the outputs for different purposes apart.
+/// Separates the outputs for different purposes.
 #[derive(Clone, Copy)]
 enum Purpose {
     Derive,
@@ -68,7 +68,7 @@ impl Purpose {
     }
 }
 
-/// Writes one HMAC block, or the beginning of it, over `chunk`.
+/// Writes one HMAC block, or the beginning of it, to `chunk`.
 fn copy_block(key: &hmac::Key, purpose: Purpose, label: u64, counter: u64, chunk: &mut [u8]) {
     let mut context = hmac::Context::with_key(key);
     context.update(&[purpose.tag()]);
@@ -79,7 +79,7 @@ fn copy_block(key: &hmac::Key, purpose: Purpose, label: u64, counter: u64, chunk
     }
 }
 
-/// The agent's generator: HMAC-SHA256 of a counter, keyed by the seed.
+/// The generator of an agent: HMAC-SHA256 of a counter, keyed by the seed.
 pub(crate) struct Generator {
     key: hmac::Key,
     counter: u64,
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_tells_the_same_story_and_streams_differ() {
+    fn equal_seeds_give_equal_output_and_streams_differ() {
         let seed = Seed::new([7; 32]);
         let mut one = Generator::new(seed.clone());
         let mut two = Generator::new(seed.clone());
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing_of_the_seed() {
+    fn debug_does_not_show_the_seed() {
         assert_eq!(format!("{:?}", Seed::new([0xaa; 32])), "Seed(redacted)");
     }
 }

@@ -1,6 +1,6 @@
-//! One ICE session (RFC 8445 section 4): a generation of credentials with everything that depends on them.
+//! One ICE session (RFC 8445 section 4): a generation of credentials with its candidates, checklist and consent.
 //!
-//! Knows its own candidates, checklist, consent and end. Knows nothing about other generations.
+//! Does not know the other generations.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::pair::{Pair, Permission};
 use crate::path::{Path, Protocol, can_pair};
 use crate::timer::{Deadline, Timer};
 
-/// A generation at work.
+/// A generation with its state.
 pub(crate) struct Session {
     pub(crate) generation: Generation,
     pub(crate) local: Parameters,
@@ -28,19 +28,19 @@ pub(crate) struct Session {
     pub(crate) peer: Option<Peer>,
     pub(crate) checklist: Checklist,
     pub(crate) selected: Option<PairId>,
-    /// A pair was selected before, so the next selection replaces one that was lost.
+    /// A pair was selected before, so the next selection replaces a lost one.
     pub(crate) has_selected: bool,
     pub(crate) life: Life,
     pub(crate) remote_candidates: Vec<RemoteCandidate>,
-    /// No more candidates of the peer will be announced.
+    /// The peer will announce no more candidates.
     pub(crate) remote_complete: bool,
     pub(crate) early_checks: Vec<EarlyCheck>,
-    /// The latest request that was answered, and when the peer last asked the same again.
+    /// The latest request that was answered, and when the peer last retransmitted it.
     last_request: Option<TransactionId>,
     asked_again: Option<Instant>,
 }
 
-/// What the peer's parameters give us.
+/// The parameters of the peer, and the values derived from them.
 pub(crate) struct Peer {
     pub(crate) parameters: Parameters,
     pub(crate) key: IntegrityKey,
@@ -48,28 +48,28 @@ pub(crate) struct Peer {
     pub(crate) username: String,
 }
 
-/// How a generation is doing.
+/// The state of a generation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Life {
-    /// The peer's parameters are unknown, and no deadline runs.
+    /// The remote parameters are unknown, and no deadline runs.
     AwaitingPeer,
     /// No pair is usable yet.
     Searching { until: Instant },
-    /// At least one pair is usable, the first of them since then.
+    /// At least one pair is usable, the first one since this time.
     Usable { since: Instant },
-    /// We revoked consent: requests are answered with 403, nothing else is sent.
+    /// We revoked consent: requests get a 403, nothing else is sent.
     Revoked,
-    /// Over and silent.
+    /// Ended and silent.
     Dead,
 }
 
-/// A candidate of the peer, with the generation of the peer that it was announced for, if that was said.
+/// A remote candidate, with the ufrag of the generation that it was announced for, if known.
 pub(crate) struct RemoteCandidate {
     pub(crate) candidate: Candidate,
     pub(crate) ufrag: Option<Ufrag>,
 }
 
-/// An authenticated check that came before the peer's parameters. It was answered; its triggered check waits.
+/// An authenticated check that arrived before the remote parameters. It was answered; its triggered check waits.
 pub(crate) struct EarlyCheck {
     pub(crate) path: Path,
     pub(crate) remote_ufrag: Ufrag,
@@ -96,7 +96,7 @@ impl Session {
         }
     }
 
-    /// A request authenticated and will be answered.
+    /// Records a request that authenticated and will be answered.
     pub(crate) fn note_request(&mut self, now: Instant, id: TransactionId) {
         if self.last_request.replace(id) == Some(id) {
             self.asked_again = Some(now);
@@ -107,7 +107,7 @@ impl Session {
         self.asked_again
     }
 
-    /// The peer's parameters are there: form the checklist, and follow up on what came early.
+    /// Sets the remote parameters: forms the checklist and handles the early checks.
     pub(crate) fn begin(&mut self, now: Instant, cx: &mut Context, parameters: Parameters) {
         self.remote_candidates
             .retain(|remote| remote.ufrag.as_ref().is_none_or(|ufrag| *ufrag == parameters.ufrag));
@@ -121,13 +121,13 @@ impl Session {
         self.life = Life::Searching { until: now + cx.config.patience };
         self.form_pairs(cx);
         for EarlyCheck { path, received, .. } in early {
-            if let Err(reason) = self.learn(now, cx, path, &received) {
+            if let Err(reason) = self.on_authenticated_check(now, cx, path, &received) {
                 cx.stats.discard(reason);
             }
         }
     }
 
-    /// A candidate that the peer announced, at any time (RFC 8838 section 11).
+    /// Adds a candidate that the peer announced, at any time (RFC 8838 section 11).
     pub(crate) fn add_remote_candidate(
         &mut self,
         cx: &Context,
@@ -165,7 +165,7 @@ impl Session {
         }
     }
 
-    /// The socket of these pairs is gone.
+    /// Removes the pairs of a base whose socket is gone.
     pub(crate) fn remove_base(&mut self, now: Instant, cx: &mut Context, base: std::net::SocketAddr) {
         self.checklist.retain(|pair| pair.path.local() != base);
         self.early_checks.retain(|check| check.path.local() != base);
@@ -178,13 +178,13 @@ impl Session {
         }
     }
 
-    /// Consent on `path` has ended: by expiry, by the peer's 403 or by its close.
+    /// Ends consent on `path`: by expiry, by the peer's 403 or by its close.
     pub(crate) fn lose(&mut self, cx: &mut Context, path: Path, failure: Failure) {
         let generation = self.generation;
         let Some(pair) = self.checklist.on_path_mut(path) else { return };
         let was_usable = pair.is_usable();
-        pair.complaint = Some(failure);
-        pair.end();
+        pair.specific_failure = Some(failure);
+        pair.end_consent();
         let id = pair.id;
         self.checklist.untrigger(id);
         cx.outbox.purge(generation, Some(path));
@@ -196,13 +196,13 @@ impl Session {
         }
     }
 
-    /// Nothing works any more under these credentials, and nothing is sent or answered.
+    /// Ends the generation: nothing is sent or answered any more under these credentials.
     pub(crate) fn die(&mut self, cx: &mut Context, failure: Failure) {
         self.stop(cx, Life::Dead);
         cx.emit(Event::Failed { generation: self.generation, failure });
     }
 
-    /// We take back our consent: the peer is told so whenever it asks (RFC 7675 section 5.2).
+    /// Revokes our consent: requests of the peer get a 403 (RFC 7675 section 5.2).
     pub(crate) fn revoke(&mut self, cx: &mut Context) {
         if !self.is_active() {
             return;
@@ -220,7 +220,7 @@ impl Session {
         cx.emit(Event::Failed { generation, failure });
     }
 
-    /// The authenticated peer ended what ran over `path`, so no path of this generation has consent.
+    /// Handles the authenticated end of the connection over `path`: no path of this generation has consent any more.
     pub(crate) fn peer_ended(&mut self, cx: &mut Context, path: Path) {
         let usable: Vec<Path> =
             self.checklist.pairs().filter(|pair| pair.is_usable()).map(|pair| pair.path).collect();
@@ -250,7 +250,7 @@ impl Session {
         cx.outbox.purge(self.generation, None);
     }
 
-    /// Consent that ran out, and the search that did.
+    /// Handles expired consent, and the end of the search.
     pub(crate) fn expire(&mut self, now: Instant, cx: &mut Context) {
         let config = cx.config.clone();
         let expired: Vec<(Path, Failure)> = self
@@ -272,11 +272,11 @@ impl Session {
     }
 
     fn why_nothing_worked(&self) -> Failure {
-        let complaint = self.checklist.pairs().find_map(|pair| pair.complaint);
-        complaint.unwrap_or(Failure::NoPairSucceeded)
+        let specific_failure = self.checklist.pairs().find_map(|pair| pair.specific_failure);
+        specific_failure.unwrap_or(Failure::NoPairSucceeded)
     }
 
-    /// Whether checks may be sent, answered and believed.
+    /// Returns whether checks may be sent, answered and accepted.
     pub(crate) const fn is_active(&self) -> bool {
         matches!(self.life, Life::Searching { .. } | Life::Usable { .. })
     }
@@ -293,13 +293,13 @@ impl Session {
         self.checklist.pairs().map(|pair| pair.snapshot(self.generation))
     }
 
-    /// Where authenticated STUN came in.
+    /// Returns the paths on which STUN authenticated.
     pub(crate) fn authenticated_paths(&self) -> impl Iterator<Item = Path> {
         let pairs = self.checklist.pairs().filter(|pair| pair.authenticated).map(|pair| pair.path);
         pairs.chain(self.early_checks.iter().map(|check| check.path))
     }
 
-    /// The selected pair while it has consent, before that the best one.
+    /// Returns the selected pair while it has consent, before a selection the best usable one.
     pub(crate) fn permission(&self, now: Instant, cx: &Context) -> Option<Permission> {
         let pair = self.selected_pair().or_else(|| self.checklist.best_usable())?;
         let until = pair.consent()?.until(&cx.config);
@@ -310,13 +310,13 @@ impl Session {
         })
     }
 
-    /// The next pair to check.
+    /// Returns the next pair to check.
     pub(crate) fn next_check(&self, cx: &Context) -> Option<PairId> {
         let selected = self.selected_pair().map(|pair| pair.priority);
         if cx.config.lite || !self.is_active() { None } else { self.checklist.next(selected) }
     }
 
-    /// The earliest of everything that waits for time to pass.
+    /// Returns the earliest deadline.
     pub(crate) fn deadline(&self, cx: &Context) -> Option<Deadline> {
         if !self.is_active() {
             return None;
@@ -324,7 +324,7 @@ impl Session {
         let pairs = self.checklist.pairs().flat_map(|pair| {
             let consent = pair.consent();
             [
-                pair.sent().map(|sent| Deadline::new(Timer::Retransmission, sent.repeat.deadline())),
+                pair.sent().map(|sent| Deadline::new(Timer::Retransmission, sent.retransmission.deadline())),
                 consent.and_then(Consent::next_check).map(|at| Deadline::new(Timer::ConsentCheck, at)),
                 consent
                     .and_then(|consent| consent.until(&cx.config))

@@ -1,25 +1,25 @@
-//! Counters. They are never reset and never decide anything.
+//! Counters. They are never reset, and no decision depends on them.
 
 use crate::discard::Discard;
 
-/// What an agent has counted since it was built.
+/// The counters of an agent since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     discarded: [u64; Discard::ALL.len()],
-    /// Authenticated requests that were received.
+    /// Received authenticated requests.
     pub requests_received: u64,
-    /// Responses that were sent, success and error alike.
+    /// Sent responses, success and error.
     pub responses_sent: u64,
-    /// Connectivity checks that were sent, retransmissions included.
+    /// Sent connectivity checks, including retransmissions.
     pub checks_sent: u64,
-    /// Consent checks that were sent.
+    /// Sent consent checks.
     pub consent_checks_sent: u64,
     /// Responses that were matched, authenticated and used.
     pub responses_received: u64,
 }
 
 impl Stats {
-    /// How many inputs were dropped for `reason`.
+    /// Returns how many inputs were discarded for `reason`.
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
         Discard::ALL
@@ -29,7 +29,7 @@ impl Stats {
             .unwrap_or_default()
     }
 
-    /// How many inputs were dropped at all.
+    /// Returns how many inputs were discarded for any reason.
     #[must_use]
     pub fn discarded_total(&self) -> u64 {
         self.discarded.iter().fold(0, |sum, &count| sum.saturating_add(count))
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_own_counter() {
+    fn each_discard_reason_has_its_own_counter() {
         let mut stats = Stats::default();
         for reason in Discard::ALL {
             assert_eq!(stats.discarded(reason), 0);

@@ -2,26 +2,26 @@
 
 use std::time::Instant;
 
-/// What a deadline is about.
+/// The purpose of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// Ta allows the next check.
     Pacing,
-    /// A check has to be sent again, or has failed.
+    /// A check is to be retransmitted, or has failed.
     Retransmission,
     /// A consent check is due.
     ConsentCheck,
-    /// Consent, or liveness, ends.
+    /// Consent, or liveness, expires.
     ConsentExpiry,
     /// The search for a first usable pair ends.
     Patience,
     /// The controlling side stops waiting for a better pair.
     NominationWait,
-    /// Old credentials are answered no longer.
+    /// Old credentials are no longer answered.
     Drain,
 }
 
-/// A named instant; the earlier one is the smaller one.
+/// A named instant, ordered by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,

@@ -1,34 +1,34 @@
-//! Messages that wait for `poll_transmit`.
+//! The queue of messages for `poll_transmit`.
 //!
-//! Bounded: what does not fit is not sent. Every message here is either repeated by its sender's timer or
-//! asked for again by the peer.
+//! Bounded: a message that does not fit is dropped. The sender's timer retransmits it, or the peer retransmits its
+//! request.
 
 use std::collections::VecDeque;
 
 use crate::generation::Generation;
 use crate::path::Path;
 
-/// One message to send: the last [`Self::len`] bytes of the buffer that was given to `poll_transmit`.
+/// One message to send: the last [`Self::len`] bytes of the buffer that was passed to `poll_transmit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// From where to where.
+    /// The path.
     pub path: Path,
-    /// How many bytes, at the end of the buffer.
+    /// The length in bytes. The message is at the end of the buffer.
     pub len: usize,
 }
 
 impl Transmit {
-    /// The bytes of this message in the buffer that was given to `poll_transmit`.
+    /// Returns the bytes of this message in the buffer that was passed to `poll_transmit`.
     #[must_use]
     pub fn bytes<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
         buf.len().checked_sub(self.len).and_then(|start| buf.get(start..)).unwrap_or_default()
     }
 }
 
-/// A queue of encoded messages, each with the generation on whose behalf it travels.
+/// A queue of encoded messages, each with its generation.
 pub(crate) struct Outbox {
     queue: VecDeque<Message>,
-    /// Emptied buffers, so that a steady exchange of checks allocates nothing.
+    /// Emptied buffers, so that steady exchanges of checks do not allocate.
     spare: Vec<Vec<u8>>,
     bound: usize,
 }
@@ -47,7 +47,7 @@ impl Outbox {
         Self { queue: VecDeque::new(), spare: Vec::new(), bound }
     }
 
-    /// Queues what `write` appends to an empty buffer.
+    /// Queues the message that `write` appends to an empty buffer.
     pub(crate) fn push(
         &mut self,
         generation: Generation,
@@ -75,7 +75,7 @@ impl Outbox {
         Some(Transmit { path, len })
     }
 
-    /// What may not be sent any more is not sent, even if it was queued while it still could.
+    /// Removes queued messages that may no longer be sent.
     pub(crate) fn purge(&mut self, generation: Generation, path: Option<Path>) {
         self.queue.retain(|message| {
             message.generation != generation || path.is_some_and(|path| path != message.path)

@@ -1,5 +1,5 @@
-//! Candidate lines (RFC 8839 section 5.1): what browsers write is read, what is read is written again.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story may stop where its plot breaks")]
+//! Candidate lines (RFC 8839 section 5.1): lines of browsers parse, and parsed lines format as before.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,7 +16,7 @@ fn candidate(line: &str) -> (Candidate, ice_agent::Extensions) {
 }
 
 #[test]
-fn the_example_of_the_rfc_is_read() {
+fn example_of_the_rfc_parses() {
     let line = "a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998";
     let (candidate, _) = candidate(line);
     assert_eq!(candidate.kind(), CandidateKind::ServerReflexive);
@@ -26,7 +26,7 @@ fn the_example_of_the_rfc_is_read() {
 }
 
 #[test]
-fn what_chromium_writes_is_read() {
+fn lines_of_chromium_parse() {
     let line = "candidate:1467250027 1 udp 2122260223 192.168.0.196 46243 typ host generation 0 \
                 ufrag 14k8 network-id 1 network-cost 10";
     let (candidate, extensions) = candidate(line);
@@ -37,7 +37,7 @@ fn what_chromium_writes_is_read() {
 }
 
 #[test]
-fn mdns_names_are_unresolved_until_somebody_resolves_them() {
+fn mdns_names_are_unresolved_candidates() {
     let line = "candidate:0 1 UDP 2122252543 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 54321 typ host";
     let CandidateLine::Unresolved(unresolved) = line.parse().unwrap() else { panic!() };
     assert_eq!(unresolved.host, "9b36eaac-bb2e-49bb-bb78-21c41c499900.local");
@@ -47,7 +47,7 @@ fn mdns_names_are_unresolved_until_somebody_resolves_them() {
 }
 
 #[test]
-fn tcp_candidates_are_named_as_such() {
+fn tcp_candidates_parse_as_tcp() {
     let line = "candidate:3 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0";
     let CandidateLine::Tcp(tcp) = line.parse().unwrap() else { panic!() };
     assert_eq!((tcp.tcp_type, tcp.port), (TcpType::Active, 9));
@@ -57,14 +57,14 @@ fn tcp_candidates_are_named_as_such() {
 }
 
 #[test]
-fn a_host_candidate_does_not_reveal_its_base() {
+fn host_candidate_does_not_reveal_its_base() {
     let address = "203.0.113.1:1".parse().unwrap();
     let candidate = Candidate::host(address).unwrap().with_base("10.0.0.1:1".parse().unwrap()).unwrap();
     assert!(!CandidateLine::of(candidate, None).to_string().contains("10.0.0.1"));
 }
 
 #[test]
-fn bad_lines_are_refused_for_a_reason() {
+fn malformed_lines_are_rejected_with_a_reason() {
     let cases = [
         ("", BadCandidateLine::Candidate(InvalidCandidate::Foundation)),
         ("candidate:1 1 udp 1 192.0.2.1", BadCandidateLine::Truncated),
@@ -118,7 +118,7 @@ fn any_line() -> impl Strategy<Value = CandidateLine> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(line in any_line()) {
+    fn formatted_lines_parse_again(line in any_line()) {
         let text = line.to_string();
         let read: CandidateLine = text.parse().unwrap();
         prop_assert_eq!(read.to_string(), text);
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "(candidate:)?[ -~]{0,80}") {
+    fn no_text_makes_the_parser_panic(text in "(candidate:)?[ -~]{0,80}") {
         let _ = text.parse::<CandidateLine>();
     }
 }

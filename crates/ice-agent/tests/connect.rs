@@ -1,10 +1,5 @@
-//! Two agents find each other: roles, addresses, trickle, loss.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! Connection of two agents: roles, addresses, trickle, loss.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -20,8 +15,8 @@ fn defaults() -> [Config; 2] {
 }
 
 #[test]
-fn a_pair_is_usable_after_one_round_trip_and_selected_on_both_sides() {
-    let mut world = World::introduced(1, APART, defaults());
+fn pair_is_usable_after_one_round_trip_and_selected() {
+    let mut world = World::signalled(1, APART, defaults());
     world.run_until(ms(25), |world| world.permitted(LEFT));
     world.run_until(ms(1000), World::both_selected);
     for who in [LEFT, RIGHT] {
@@ -37,19 +32,19 @@ fn a_pair_is_usable_after_one_round_trip_and_selected_on_both_sides() {
 }
 
 #[test]
-fn it_connects_whoever_controls() {
+fn agents_connect_with_either_side_controlling() {
     for roles in [APART, [IceRole::Controlled, IceRole::Controlling]] {
-        let mut world = World::introduced(2, roles, defaults());
+        let mut world = World::signalled(2, roles, defaults());
         world.run_until(ms(1000), World::both_selected);
         assert_eq!([world.agents[0].role(), world.agents[1].role()], roles);
     }
 }
 
 #[test]
-fn a_role_conflict_ends_with_one_side_controlling() {
+fn role_conflict_ends_with_one_controlling_side() {
     for seed in 0..20 {
         for role in [IceRole::Controlling, IceRole::Controlled] {
-            let mut world = World::introduced(seed, [role, role], defaults());
+            let mut world = World::signalled(seed, [role, role], defaults());
             world.run_until(ms(5000), World::both_selected);
             assert_eq!(world.agents[LEFT].role(), world.agents[RIGHT].role().opposite(), "seed {seed}");
             let changes = world.events.iter().flatten();
@@ -61,7 +56,7 @@ fn a_role_conflict_ends_with_one_side_controlling() {
 
 #[test]
 fn ipv6_works_and_is_preferred_over_ipv4() {
-    let mut world = World::strangers(3, APART, defaults());
+    let mut world = World::unconnected(3, APART, defaults());
     for (who, v4, v6) in
         [(LEFT, "192.0.2.1:1000", "[2001:db8::1]:1000"), (RIGHT, "192.0.2.2:1", "[2001:db8::2]:1")]
     {
@@ -78,9 +73,9 @@ fn ipv6_works_and_is_preferred_over_ipv4() {
 }
 
 #[test]
-fn thirty_percent_loss_only_delays() {
+fn thirty_percent_loss_only_delays_connection() {
     for seed in 0..200 {
-        let mut world = World::introduced(seed, APART, defaults());
+        let mut world = World::signalled(seed, APART, defaults());
         world.network = lossy(seed, 30);
         world.run_until(ms(30_000), World::both_selected);
         let pairs = world.agents.iter().map(|agent| agent.selected_pair().unwrap());
@@ -90,8 +85,8 @@ fn thirty_percent_loss_only_delays() {
 }
 
 #[test]
-fn checks_leave_at_the_pace_of_ta_and_repeat_after_the_rto() {
-    let mut world = World::strangers(4, APART, defaults());
+fn checks_are_paced_by_ta_and_retransmitted_after_rto() {
+    let mut world = World::unconnected(4, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.tell_parameters(RIGHT);
     world.network = Box::new(|_, _| Vec::new());
@@ -113,14 +108,14 @@ fn checks_leave_at_the_pace_of_ta_and_repeat_after_the_rto() {
 #[test]
 fn trickled_candidates_work_early_and_late() {
     // Before the parameters.
-    let mut world = World::strangers(5, APART, defaults());
+    let mut world = World::unconnected(5, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
     world.exchange_candidates();
     world.exchange_parameters();
     world.run_until(ms(1000), World::both_selected);
     // Ten seconds after them, from one side only.
-    let mut world = World::strangers(6, APART, defaults());
+    let mut world = World::unconnected(6, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
     world.exchange_parameters();
@@ -130,9 +125,9 @@ fn trickled_candidates_work_early_and_late() {
 }
 
 #[test]
-fn end_of_candidates_lets_the_controlling_side_nominate_at_once() {
+fn end_of_candidates_allows_immediate_nomination() {
     let time = |complete: bool| {
-        let mut world = World::introduced(7, APART, defaults());
+        let mut world = World::signalled(7, APART, defaults());
         if complete {
             world.agents[LEFT].end_of_local_candidates(world.now);
             world.agents[LEFT].end_of_remote_candidates(world.now, None);
@@ -144,9 +139,9 @@ fn end_of_candidates_lets_the_controlling_side_nominate_at_once() {
 }
 
 #[test]
-fn a_peer_behind_a_nat_is_learnt_as_peer_reflexive_on_both_sides() {
+fn peer_behind_nat_becomes_peer_reflexive_on_both_sides() {
     let (inside, outside) = (address("10.0.0.1:1000"), address("203.0.113.9:40000"));
-    let mut world = World::strangers(8, APART, defaults());
+    let mut world = World::unconnected(8, APART, defaults());
     world.add(LEFT, host("10.0.0.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
     world.network = Box::new(move |_, mut packet| {
@@ -177,9 +172,9 @@ fn a_peer_behind_a_nat_is_learnt_as_peer_reflexive_on_both_sides() {
 }
 
 #[test]
-fn an_announced_address_differs_from_the_base_that_packets_show() {
+fn announced_address_may_differ_from_the_base() {
     let (public, private) = (address("203.0.113.1:3478"), address("10.1.1.1:3478"));
-    let mut world = World::strangers(9, APART, defaults());
+    let mut world = World::unconnected(9, APART, defaults());
     let candidate = host("203.0.113.1:3478").with_base(private).unwrap();
     world.add(LEFT, candidate);
     world.add(RIGHT, host("192.0.2.2:2000"));
@@ -200,11 +195,11 @@ fn an_announced_address_differs_from_the_base_that_packets_show() {
 }
 
 #[test]
-fn checks_before_the_parameters_are_answered_at_once_and_followed_up_later() {
-    let mut world = World::strangers(10, APART, defaults());
+fn early_checks_are_answered_and_triggered_later() {
+    let mut world = World::unconnected(10, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
-    // The answerer already checks while its answer is still on the way to the offerer.
+    // The answerer sends checks while its answer is still on the way to the offerer.
     world.tell_parameters(LEFT);
     world.tell_candidates(LEFT);
     world.run_for(ms(300));
@@ -217,9 +212,9 @@ fn checks_before_the_parameters_are_answered_at_once_and_followed_up_later() {
 }
 
 #[test]
-fn use_candidate_on_the_very_first_check_is_accepted() {
-    // Every request of the controlling side is rewritten to nominate, as Chromium does.
-    let mut world = World::introduced(11, APART, defaults());
+fn use_candidate_on_the_first_check_is_accepted() {
+    // Every request of the controlling side is changed to nominate, as Chromium does.
+    let mut world = World::signalled(11, APART, defaults());
     let password = world.agents[RIGHT].local_parameters().password.clone();
     world.network = Box::new(move |_, mut packet| {
         if packet.from == LEFT && is_request(&packet.bytes) {
@@ -245,9 +240,9 @@ fn with_use_candidate(request: &[u8], password: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_nominated_pair_of_the_highest_priority_is_selected() {
+fn highest_nominated_pair_is_selected() {
     // The controlling side nominates every pair; the better one is only reachable after two seconds.
-    let mut world = World::strangers(12, APART, defaults());
+    let mut world = World::unconnected(12, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(LEFT, host("[2001:db8::1]:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
@@ -272,8 +267,8 @@ fn the_nominated_pair_of_the_highest_priority_is_selected() {
 }
 
 #[test]
-fn nothing_reachable_fails_when_patience_ends_and_not_before() {
-    let mut world = World::introduced(13, APART, defaults());
+fn unreachable_peer_fails_exactly_when_patience_ends() {
+    let mut world = World::signalled(13, APART, defaults());
     world.network = Box::new(|_, _| Vec::new());
     world.run_for(ms(39_499));
     assert!(world.failures(LEFT).is_empty());
@@ -286,13 +281,13 @@ fn nothing_reachable_fails_when_patience_ends_and_not_before() {
 }
 
 #[test]
-fn a_wrong_password_is_named_as_the_reason_of_failure() {
-    let mut world = World::strangers(14, APART, defaults());
+fn wrong_password_is_the_reason_of_the_failure() {
+    let mut world = World::unconnected(14, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
     world.exchange_parameters();
     world.exchange_candidates();
-    // Answers arrive, but somebody changes their integrity on the way.
+    // Responses arrive, but their integrity is changed on the way.
     world.network = Box::new(|_, mut packet| {
         if !is_request(&packet.bytes) {
             packet.bytes = resigned(&packet.bytes, "somebodyelsespassword1");
@@ -316,10 +311,10 @@ fn resigned(bytes: &[u8], password: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_lite_agent_answers_is_selected_and_notices_silence() {
+fn lite_agent_answers_and_detects_silence() {
     let lite = Config { lite: true, ..Config::default() };
     let roles = [IceRole::Controlled, IceRole::Controlling];
-    let mut world = World::introduced(15, roles, [Config::default(), lite]);
+    let mut world = World::signalled(15, roles, [Config::default(), lite]);
     world.run_until(ms(3000), World::both_selected);
     assert_eq!(world.agents[LEFT].role(), IceRole::Controlling, "the full side controls");
     assert_eq!(world.agents[RIGHT].stats().checks_sent, 0);
@@ -332,9 +327,9 @@ fn a_lite_agent_answers_is_selected_and_notices_silence() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn equal_seeds_give_equal_traces() {
     let story = |seed| {
-        let mut world = World::introduced(seed, [IceRole::Controlling; 2], defaults());
+        let mut world = World::signalled(seed, [IceRole::Controlling; 2], defaults());
         world.network = lossy(3, 20);
         world.run_for(ms(20_000));
         world.trace
@@ -344,8 +339,8 @@ fn the_same_seed_tells_the_same_story() {
 }
 
 #[test]
-fn a_removed_base_falls_back_to_another_pair_or_asks_for_a_restart() {
-    let mut world = World::strangers(18, APART, defaults());
+fn removed_base_falls_back_or_needs_restart() {
+    let mut world = World::unconnected(18, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(LEFT, host("198.51.100.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
@@ -367,11 +362,12 @@ fn a_removed_base_falls_back_to_another_pair_or_asks_for_a_restart() {
 }
 
 #[test]
-fn candidates_of_one_foundation_are_all_tried_although_the_first_is_dead() {
-    let mut world = World::strangers(19, APART, defaults());
+fn all_candidates_of_a_foundation_are_checked() {
+    let mut world = World::unconnected(19, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));
-    // Three ports of one address; only the last one lives, and the right side cannot reach the left unasked.
+    // Three ports of one address. Only the last one responds, and the right side cannot reach the left side before that
+    // side sends.
     world.tell_parameters(RIGHT);
     world.tell_parameters(LEFT);
     for line in ["udp 2122187007 192.0.2.2 2", "udp 2122186751 192.0.2.2 3", "udp 2122186495 192.0.2.2 2000"]
@@ -388,9 +384,9 @@ fn candidates_of_one_foundation_are_all_tried_although_the_first_is_dead() {
 }
 
 #[test]
-fn a_peer_that_moves_to_a_worse_pair_without_restart_is_followed_before_consent_expires() {
-    // The peer nominates on every check, as Chromium does, and loses its better network.
-    let mut world = World::strangers(20, APART, defaults());
+fn peer_moving_to_a_lower_pair_is_followed_in_time() {
+    // The peer nominates on every check, as Chromium does, and loses its preferred network.
+    let mut world = World::unconnected(20, APART, defaults());
     world.add(LEFT, host("192.0.2.1:1000"));
     world.add(LEFT, host("[2001:db8::1]:1000"));
     world.add(RIGHT, host("192.0.2.2:2000"));

@@ -1,10 +1,5 @@
-//! Consent freshness (RFC 7675): how long sending is allowed, and what ends it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! Consent freshness (RFC 7675): its duration, and the events that end it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -16,7 +11,7 @@ use world::{LEFT, Packet, RIGHT, World, class, error_code, is_request, ms};
 
 const APART: [IceRole; 2] = [IceRole::Controlling, IceRole::Controlled];
 
-/// Everything that is sent from now on, none of which arrives.
+/// Collects everything that is sent from now on, and drops it.
 fn intercept(world: &mut World) -> Arc<Mutex<Vec<(Duration, Packet)>>> {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&sent);
@@ -31,7 +26,7 @@ fn until(world: &World, who: usize) -> Instant {
     world.agents[who].permission(world.now).unwrap().until.unwrap()
 }
 
-/// What the other side answers to a captured request of `LEFT`.
+/// Returns the response of the other side to a captured request of `LEFT`.
 fn answer_to(world: &mut World, request: &Packet) -> Packet {
     world.deliver(request);
     let mut buf = Vec::new();
@@ -45,7 +40,7 @@ fn answer_to(world: &mut World, request: &Packet) -> Packet {
 }
 
 #[test]
-fn consent_ends_thirty_seconds_after_the_last_proof_to_the_millisecond() {
+fn consent_ends_exactly_30_s_after_the_last_proof() {
     let mut world = World::connected(1);
     world.run_for(ms(20_000));
     let sent = intercept(&mut world);
@@ -62,7 +57,7 @@ fn consent_ends_thirty_seconds_after_the_last_proof_to_the_millisecond() {
     );
     assert_eq!(world.agents[LEFT].state(), State::Failed);
     assert_eq!(world.agents[LEFT].poll_timeout(), None);
-    // Silence from then on, answers included.
+    // From now on everything is lost, responses included.
     world.run_for(ms(31_000));
     let before = sent.lock().unwrap().len();
     let request = sent.lock().unwrap().iter().rev().find(|(_, p)| p.from == RIGHT).unwrap().1.clone();
@@ -74,12 +69,12 @@ fn consent_ends_thirty_seconds_after_the_last_proof_to_the_millisecond() {
 }
 
 #[test]
-fn a_busy_socket_expires_consent_as_exactly_as_an_idle_one() {
+fn busy_socket_expires_consent_on_time() {
     let mut world = World::connected(2);
     intercept(&mut world);
     let end = until(&world, LEFT);
     let path = world.agents[LEFT].selected_pair().unwrap().path;
-    // Nobody ever calls handle_timeout.
+    // No call of handle_timeout.
     let mut now = world.now;
     while now < end {
         assert!(world.agents[LEFT].permission(now).is_some());
@@ -91,7 +86,7 @@ fn a_busy_socket_expires_consent_as_exactly_as_an_idle_one() {
 }
 
 #[test]
-fn an_answer_just_in_time_renews_consent_and_one_millisecond_later_it_does_not() {
+fn response_renews_consent_until_the_last_millisecond() {
     for (early, alive) in [(ms(1), true), (ms(0), false)] {
         let mut world = World::connected(3);
         let sent = intercept(&mut world);
@@ -110,7 +105,7 @@ fn an_answer_just_in_time_renews_consent_and_one_millisecond_later_it_does_not()
 }
 
 #[test]
-fn checks_leave_every_four_to_six_seconds_each_with_its_own_transaction_and_never_twice() {
+fn consent_checks_are_new_transactions_every_4_to_6_s() {
     let mut world = World::connected(4);
     let from = world.elapsed();
     let sent = Arc::new(Mutex::new(Vec::new()));
@@ -135,7 +130,7 @@ fn checks_leave_every_four_to_six_seconds_each_with_its_own_transaction_and_neve
 
 #[test]
 fn selection_does_not_renew_consent() {
-    let mut world = World::introduced(5, APART, [Config::default(), Config::default()]);
+    let mut world = World::signalled(5, APART, [Config::default(), Config::default()]);
     world.run_until(ms(1000), |world| world.permitted(LEFT) && world.permitted(RIGHT));
     let first = until(&world, RIGHT);
     world.run_until(ms(1000), World::both_selected);
@@ -145,7 +140,7 @@ fn selection_does_not_renew_consent() {
 #[test]
 fn without_a_timeout_consent_never_expires() {
     let config = || Config { consent_timeout: None, ..Config::default() };
-    let mut world = World::introduced(6, APART, [config(), config()]);
+    let mut world = World::signalled(6, APART, [config(), config()]);
     world.run_until(ms(1000), World::both_selected);
     intercept(&mut world);
     world.run_for(ms(600_000));
@@ -153,7 +148,7 @@ fn without_a_timeout_consent_never_expires() {
 }
 
 #[test]
-fn an_authenticated_403_ends_sending_at_once_and_forged_ones_do_nothing() {
+fn only_an_authenticated_403_ends_sending() {
     let mut world = World::connected(7);
     let sent = intercept(&mut world);
     world.run_for(ms(6_000));
@@ -183,7 +178,7 @@ fn an_authenticated_403_ends_sending_at_once_and_forged_ones_do_nothing() {
         assert_eq!(agent.stats().discarded(*reason), 1, "{reason}");
         assert!(agent.permission(now).is_some(), "{reason}");
     }
-    // The transaction is still there for the real one.
+    // The transaction is still pending for the authenticated response.
     let real = forbidden(*id.as_bytes(), Some(password.expose()));
     agent.handle_input(now, Datagram { path, payload: &real });
     assert_eq!(agent.permission(now), None);
@@ -193,7 +188,7 @@ fn an_authenticated_403_ends_sending_at_once_and_forged_ones_do_nothing() {
 }
 
 #[test]
-fn revoking_consent_is_noticed_by_the_peer_with_its_next_check() {
+fn peer_detects_revocation_at_its_next_check() {
     let mut world = World::connected(8);
     world.run_for(ms(10_000));
     world.agents[LEFT].revoke_consent(world.now);
@@ -215,7 +210,7 @@ fn revoking_consent_is_noticed_by_the_peer_with_its_next_check() {
 }
 
 #[test]
-fn the_peers_authenticated_close_ends_sending() {
+fn authenticated_close_of_the_peer_ends_sending() {
     let mut world = World::connected(9);
     let path = world.agents[LEFT].selected_pair().unwrap().path;
     world.agents[LEFT].peer_ended(world.now, path);
@@ -225,8 +220,8 @@ fn the_peers_authenticated_close_ends_sending() {
 }
 
 #[test]
-fn a_pair_that_is_not_selected_keeps_its_own_consent_and_takes_over() {
-    let mut world = World::strangers(10, APART, [Config::default(), Config::default()]);
+fn unselected_pair_keeps_consent_and_takes_over() {
+    let mut world = World::unconnected(10, APART, [Config::default(), Config::default()]);
     for (who, v4, v6) in
         [(LEFT, "192.0.2.1:1000", "[2001:db8::1]:1000"), (RIGHT, "192.0.2.2:1", "[2001:db8::2]:1")]
     {
@@ -236,7 +231,7 @@ fn a_pair_that_is_not_selected_keeps_its_own_consent_and_takes_over() {
     world.exchange_parameters();
     world.exchange_candidates();
     world.run_for(ms(10_000));
-    // Both are usable; the selected one dies.
+    // Both pairs are usable; the selected one stops responding.
     let first = world.agents[LEFT].selected_pair().unwrap().path;
     world.network = Box::new(
         move |_, packet| {
@@ -254,7 +249,7 @@ fn a_pair_that_is_not_selected_keeps_its_own_consent_and_takes_over() {
 }
 
 #[test]
-fn a_success_response_without_a_mapped_address_proves_nothing() {
+fn success_without_mapped_address_proves_nothing() {
     let mut world = World::connected(11);
     let sent = intercept(&mut world);
     world.run_for(ms(6_000));

@@ -1,10 +1,5 @@
-//! The binding policy: authenticated requests that are refused all the same.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! The binding policy: authenticated requests that are refused.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -27,7 +22,7 @@ struct Gate {
 }
 
 impl BindingPolicy for Gate {
-    fn judge(&self, request: &BindingRequest<'_>) -> BindingDecision {
+    fn decide(&self, request: &BindingRequest<'_>) -> BindingDecision {
         assert!(request.attribute(AttributeType::MESSAGE_INTEGRITY).is_some());
         self.seen.lock().unwrap().push(format!("{} {:?}", request.remote_ufrag(), request.priority()));
         match &*self.refusal.lock().unwrap() {
@@ -38,7 +33,7 @@ impl BindingPolicy for Gate {
 }
 
 #[test]
-fn a_refusal_goes_out_with_its_code_reason_and_attributes_authenticated() {
+fn refusal_is_authenticated_with_reason_and_attributes() {
     let gate = Arc::new(Gate::default());
     gate.closed.store(true, Ordering::Relaxed);
     let code = ErrorCode::new(499).unwrap();
@@ -46,7 +41,7 @@ fn a_refusal_goes_out_with_its_code_reason_and_attributes_authenticated() {
     let refusal = Refusal::new(code).reason("come back later").attribute(shard);
     *gate.refusal.lock().unwrap() = Some(refusal);
     let config = Config { binding_policy: Some(gate.clone()), ..Config::default() };
-    let mut world = World::introduced(1, APART, [config, Config::default()]);
+    let mut world = World::signalled(1, APART, [config, Config::default()]);
     let key = stun::IntegrityKey::short_term(world.agents[LEFT].local_parameters().password.expose());
     let answers = Arc::new(Mutex::new(0));
     let count = Arc::clone(&answers);
@@ -68,11 +63,11 @@ fn a_refusal_goes_out_with_its_code_reason_and_attributes_authenticated() {
 }
 
 #[test]
-fn a_policy_that_turns_to_403_ends_a_call_within_one_consent_interval() {
+fn policy_403_ends_a_call_within_one_consent_interval() {
     let gate = Arc::new(Gate::default());
     *gate.refusal.lock().unwrap() = Some(Refusal::new(ErrorCode::FORBIDDEN));
     let config = Config { binding_policy: Some(gate.clone()), ..Config::default() };
-    let mut world = World::introduced(2, APART, [config, Config::default()]);
+    let mut world = World::signalled(2, APART, [config, Config::default()]);
     world.run_for(ms(60_000));
     assert!(world.permitted(LEFT) && world.permitted(RIGHT));
     gate.closed.store(true, Ordering::Relaxed);
@@ -82,12 +77,12 @@ fn a_policy_that_turns_to_403_ends_a_call_within_one_consent_interval() {
 }
 
 #[test]
-fn a_refused_check_teaches_nothing() {
+fn refused_check_has_no_effect() {
     let gate = Arc::new(Gate::default());
     gate.closed.store(true, Ordering::Relaxed);
     *gate.refusal.lock().unwrap() = Some(Refusal::new(ErrorCode::SERVER_ERROR));
     let config = Config { binding_policy: Some(gate), ..Config::default() };
-    let mut world = World::strangers(3, APART, [config, Config::default()]);
+    let mut world = World::unconnected(3, APART, [config, Config::default()]);
     world.add(LEFT, world::host("192.0.2.1:1000"));
     world.add(RIGHT, world::host("192.0.2.2:2000"));
     world.exchange_parameters();

@@ -1,10 +1,5 @@
-//! Bad input: counted for what it is, and without any effect.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! Invalid input: counted by its reason, and without effect.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -21,7 +16,7 @@ fn path() -> Path {
     Path::udp(address("192.0.2.1:1000"), address("192.0.2.2:2000"))
 }
 
-/// A request to `agent` from `ufrag`, otherwise as the test wants it.
+/// A request to `agent` from `ufrag`, with the attributes of the test.
 fn request(agent: &Agent, ufrag: &str, extra: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
     let local = agent.local_parameters();
     let mut bytes = Vec::new();
@@ -46,7 +41,7 @@ fn answers(agent: &mut Agent) -> Vec<Vec<u8>> {
     out
 }
 
-/// Worlds whose left agent is in each of its states, and the datagrams that it received on the way.
+/// One world for each state of the left agent, with the datagrams that it received until then.
 fn states() -> Vec<(&'static str, World, Vec<Packet>)> {
     let record = |world: &mut World| {
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -61,7 +56,7 @@ fn states() -> Vec<(&'static str, World, Vec<Packet>)> {
     };
     let mut worlds = Vec::new();
     for name in ["new", "checking", "connected", "restarting", "failed", "closed"] {
-        let mut world = World::strangers(40, APART, [Config::default(), Config::default()]);
+        let mut world = World::unconnected(40, APART, [Config::default(), Config::default()]);
         let log = record(&mut world);
         world.add(LEFT, host("192.0.2.1:1000"));
         world.add(RIGHT, host("192.0.2.2:2000"));
@@ -92,7 +87,7 @@ fn states() -> Vec<(&'static str, World, Vec<Packet>)> {
     worlds
 }
 
-/// What must not change.
+/// The state that must not change.
 fn fingerprint(agent: &Agent) -> String {
     let pairs: Vec<_> = agent.pairs().collect();
     let bound: Vec<_> = agent.bound_paths().collect();
@@ -110,14 +105,14 @@ fn assert_discarded(name: &str, world: &mut World, bytes: &[u8]) {
 }
 
 #[test]
-fn junk_of_every_size_is_discarded_in_every_state() {
+fn random_bytes_are_discarded_in_every_state() {
     for (name, mut world, _) in states() {
         let seed = Seed::new([5; 32]);
         for length in 0..1500 {
             let mut bytes = vec![0; length];
             seed.fill(u64::try_from(length).unwrap(), &mut bytes);
             assert_discarded(name, &mut world, &bytes);
-            // The same with a header that looks like STUN.
+            // The same bytes behind a header that looks like STUN.
             if let Some(header) = bytes.first_chunk_mut::<8>() {
                 let body = u16::try_from(length.saturating_sub(20)).unwrap().to_be_bytes();
                 *header = [0, 1, body[0], body[1], 0x21, 0x12, 0xa4, 0x42];
@@ -128,10 +123,10 @@ fn junk_of_every_size_is_discarded_in_every_state() {
 }
 
 #[test]
-fn every_truncation_and_every_flipped_bit_of_a_real_datagram_is_discarded_in_every_state() {
+fn truncated_or_changed_datagram_is_discarded() {
     for (name, mut world, received) in states() {
         assert!(!received.is_empty(), "{name}");
-        // A request and a response are enough: the others differ in values only.
+        // A request and a response suffice: the others differ in values only.
         for packet in received.iter().take(2).chain(received.last()) {
             for end in 0..packet.bytes.len() {
                 assert_discarded(name, &mut world, &packet.bytes[..end]);
@@ -146,7 +141,7 @@ fn every_truncation_and_every_flipped_bit_of_a_real_datagram_is_discarded_in_eve
 }
 
 #[test]
-fn a_replayed_response_is_unknown_and_a_replayed_request_only_answered() {
+fn replayed_response_is_unknown_and_request_answered() {
     let mut states = states();
     let (_, world, received) = states.iter_mut().find(|(name, ..)| *name == "connected").unwrap();
     let now = world.now;
@@ -161,7 +156,7 @@ fn a_replayed_response_is_unknown_and_a_replayed_request_only_answered() {
 }
 
 #[test]
-fn each_reason_is_counted_under_its_own_name() {
+fn each_discard_reason_is_counted() {
     let mut world = World::connected(41);
     let ufrag = world.agents[RIGHT].local_parameters().ufrag.to_string();
     let now = world.now;
@@ -221,7 +216,7 @@ fn each_reason_is_counted_under_its_own_name() {
 }
 
 #[test]
-fn an_authenticated_request_with_unknown_required_attributes_draws_a_420() {
+fn unknown_required_attribute_gets_a_420() {
     let mut world = World::connected(42);
     let ufrag = world.agents[RIGHT].local_parameters().ufrag.to_string();
     let now = world.now;
@@ -240,7 +235,7 @@ fn an_authenticated_request_with_unknown_required_attributes_draws_a_420() {
 }
 
 #[test]
-fn a_stranger_without_priority_draws_a_400_and_a_known_address_does_not() {
+fn unknown_source_without_priority_gets_a_400() {
     let mut world = World::connected(43);
     let ufrag = world.agents[RIGHT].local_parameters().ufrag.to_string();
     let now = world.now;
@@ -256,7 +251,7 @@ fn a_stranger_without_priority_draws_a_400_and_a_known_address_does_not() {
 }
 
 #[test]
-fn what_an_authenticated_peer_can_grow_has_a_bound() {
+fn growth_by_an_authenticated_peer_is_bounded() {
     let mut world = World::connected(44);
     let ufrag = world.agents[RIGHT].local_parameters().ufrag.to_string();
     let now = world.now;
@@ -273,7 +268,7 @@ fn what_an_authenticated_peer_can_grow_has_a_bound() {
     assert!(agent.stats().discarded(Discard::PairLimit) > 60_000);
     assert!(answers(agent).len() <= config.max_queued_transmits);
     assert!(agent.permission(now).is_some());
-    // Nobody polls: the queue is bounded, too.
+    // Without polling, the queue is bounded too.
     for _ in 0..1000 {
         agent.handle_input(now, Datagram { path: path(), payload: &bytes });
     }
@@ -282,7 +277,7 @@ fn what_an_authenticated_peer_can_grow_has_a_bound() {
 
 #[test]
 fn early_checks_are_bounded() {
-    let mut world = World::strangers(45, APART, [Config::default(), Config::default()]);
+    let mut world = World::unconnected(45, APART, [Config::default(), Config::default()]);
     world.add(LEFT, host("192.0.2.1:1000"));
     let now = world.now;
     let agent = &mut world.agents[LEFT];
@@ -297,7 +292,7 @@ fn early_checks_are_bounded() {
 }
 
 #[test]
-fn ipv4_mapped_addresses_are_the_same_path() {
+fn ipv4_mapped_address_is_the_same_path() {
     let mut world = World::connected(46);
     let ufrag = world.agents[RIGHT].local_parameters().ufrag.to_string();
     let now = world.now;
@@ -311,12 +306,12 @@ fn ipv4_mapped_addresses_are_the_same_path() {
 }
 
 #[test]
-fn time_that_goes_back_is_treated_as_the_latest() {
+fn older_time_is_treated_as_the_latest() {
     let mut world = World::connected(47);
     let early = world.start;
     let before = fingerprint(&world.agents[LEFT]);
     world.agents[LEFT].handle_timeout(early);
-    world.agents[LEFT].handle_input(early, Datagram { path: path(), payload: b"junk" });
+    world.agents[LEFT].handle_input(early, Datagram { path: path(), payload: b"nonsense" });
     assert_eq!(fingerprint(&world.agents[LEFT]), before);
     world.run_for(ms(60_000));
     assert!(world.permitted(LEFT));

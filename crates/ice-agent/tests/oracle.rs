@@ -1,10 +1,5 @@
-//! What the agents say, read by a STUN library that we did not write.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! Messages of the agents, decoded by another STUN library.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -29,9 +24,9 @@ fn decode(bytes: &[u8], password: &str) -> StunMessage {
 }
 
 #[test]
-fn every_message_of_a_life_with_conflict_loss_and_consent_carries_what_ice_asks_for() {
+fn each_message_has_the_attributes_that_ice_requires() {
     let config = [Config::default(), Config::default()];
-    let mut world = World::introduced(1, [IceRole::Controlling, IceRole::Controlling], config);
+    let mut world = World::signalled(1, [IceRole::Controlling, IceRole::Controlling], config);
     let sent = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&sent);
     let mut network = lossy(1, 20);
@@ -46,7 +41,7 @@ fn every_message_of_a_life_with_conflict_loss_and_consent_carries_what_ice_asks_
     for packet in sent.lock().unwrap().iter() {
         let (ours, theirs) = (&parameters[packet.from], &parameters[1 - packet.from]);
         let class = world::class(&packet.bytes).unwrap();
-        // A request is signed with the password of its receiver, and so is the answer.
+        // A request is authenticated with the password of its receiver, and so is the response.
         let signer = if class == stun::Class::Request { theirs } else { ours };
         let message = decode(&packet.bytes, signer.password.expose());
         assert_eq!(message.method(), methods::BINDING);

@@ -1,10 +1,5 @@
-//! ICE restarts: make before break, whoever begins.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a story may stop where its plot breaks"
-)]
+//! ICE restarts: make before break, started by either side.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod world;
 
@@ -19,7 +14,7 @@ fn moved(world: &World) -> bool {
     world.agents.iter().all(|agent| agent.generation().number() == 1)
 }
 
-/// The left side offers a restart, the right side answers, candidates as before.
+/// The left side offers a restart and the right side answers, with the same candidates.
 fn negotiate(world: &mut World) {
     world.agents[LEFT].restart(world.now).unwrap();
     assert!(matches!(world.tell_parameters(LEFT), Applied::IceRestart(_)));
@@ -28,7 +23,7 @@ fn negotiate(world: &mut World) {
 }
 
 #[test]
-fn a_restart_moves_to_the_new_generation_without_a_moment_of_silence() {
+fn restart_moves_to_the_new_generation_without_gap() {
     let mut world = World::connected(1);
     let old = world.agents[LEFT].local_parameters().clone();
     negotiate(&mut world);
@@ -48,7 +43,7 @@ fn a_restart_moves_to_the_new_generation_without_a_moment_of_silence() {
 }
 
 #[test]
-fn the_old_pair_keeps_its_consent_while_signalling_is_slow() {
+fn old_pair_keeps_consent_during_slow_signalling() {
     let mut world = World::connected(2);
     world.agents[LEFT].restart(world.now).unwrap();
     world.run_for(ms(120_000));
@@ -61,7 +56,7 @@ fn the_old_pair_keeps_its_consent_while_signalling_is_slow() {
 }
 
 #[test]
-fn both_may_restart_at_once() {
+fn both_sides_may_restart_at_once() {
     let mut world = World::connected(3);
     world.agents[LEFT].restart(world.now).unwrap();
     world.agents[RIGHT].restart(world.now).unwrap();
@@ -72,7 +67,7 @@ fn both_may_restart_at_once() {
 }
 
 #[test]
-fn a_restart_survives_loss_with_either_side_permitted_throughout() {
+fn restart_with_loss_keeps_permission_on_both_sides() {
     for seed in 0..100 {
         let mut world = World::connected(seed);
         world.network = lossy(seed, 30);
@@ -86,7 +81,7 @@ fn a_restart_survives_loss_with_either_side_permitted_throughout() {
 }
 
 #[test]
-fn equal_parameters_change_nothing_and_half_changed_ones_are_refused() {
+fn equal_parameters_are_ignored_and_half_changes_refused() {
     let mut world = World::connected(4);
     assert_eq!(world.tell_parameters(LEFT), Applied::Unchanged);
     let known = world.agents[LEFT].local_parameters().clone();
@@ -101,7 +96,7 @@ fn equal_parameters_change_nothing_and_half_changed_ones_are_refused() {
 }
 
 #[test]
-fn parameters_from_before_the_restart_are_refused_once_it_has_begun() {
+fn old_parameters_are_refused_during_a_restart() {
     let mut world = World::connected(5);
     let before = world.agents[LEFT].local_parameters().clone();
     world.agents[LEFT].restart(world.now).unwrap();
@@ -111,8 +106,8 @@ fn parameters_from_before_the_restart_are_refused_once_it_has_begun() {
 }
 
 #[test]
-fn a_restart_before_anything_started_is_an_error_without_trace() {
-    let mut world = World::strangers(
+fn restart_before_start_is_an_error_without_effect() {
+    let mut world = World::unconnected(
         6,
         [IceRole::Controlling, IceRole::Controlled],
         [Config::default(), Config::default()],
@@ -125,7 +120,7 @@ fn a_restart_before_anything_started_is_an_error_without_trace() {
 }
 
 #[test]
-fn an_abandoned_restart_returns_to_the_generation_that_works() {
+fn rolled_back_restart_returns_to_the_current_generation() {
     let mut world = World::connected(7);
     let before = world.agents[LEFT].local_parameters().clone();
     let generation = world.agents[LEFT].restart(world.now).unwrap();
@@ -137,7 +132,7 @@ fn an_abandoned_restart_returns_to_the_generation_that_works() {
 }
 
 #[test]
-fn a_restart_during_a_restart_replaces_it() {
+fn restart_during_a_restart_replaces_it() {
     let mut world = World::connected(8);
     let first = world.agents[LEFT].restart(world.now).unwrap();
     world.tell_parameters(LEFT);
@@ -150,7 +145,7 @@ fn a_restart_during_a_restart_replaces_it() {
 }
 
 #[test]
-fn a_failed_restart_leaves_the_call_as_it_was() {
+fn failed_restart_does_not_change_the_call() {
     let mut world = World::connected(9);
     negotiate(&mut world);
     let new: Vec<Ufrag> = world.agents.iter().map(|agent| agent.local_parameters().ufrag.clone()).collect();
@@ -168,7 +163,7 @@ fn a_failed_restart_leaves_the_call_as_it_was() {
 }
 
 #[test]
-fn a_restart_revives_what_failed_and_what_was_closed() {
+fn restart_works_after_failure_and_close() {
     for close in [false, true] {
         let mut world = World::connected(10);
         if close {
@@ -187,10 +182,10 @@ fn a_restart_revives_what_failed_and_what_was_closed() {
 }
 
 #[test]
-fn old_credentials_are_answered_for_three_seconds_at_most_and_then_counted() {
+fn old_credentials_are_answered_for_3_s_at_most() {
     for (after, answered) in [(ms(2_999), true), (ms(3_000), false)] {
         let mut world = World::connected(11);
-        // The peer's last consent check under the old credentials, caught on the way.
+        // The peer's last consent check under the old credentials, captured on the way.
         let caught = std::sync::Arc::new(std::sync::Mutex::new(None));
         let sink = std::sync::Arc::clone(&caught);
         world.network = Box::new(move |_, packet| {
@@ -204,7 +199,7 @@ fn old_credentials_are_answered_for_three_seconds_at_most_and_then_counted() {
         world.network = world::perfect();
         negotiate(&mut world);
         world.run_until(ms(1000), |world| world.agents[LEFT].generation().number() == 1);
-        // From here on the peer proves nothing.
+        // From now on the peer proves nothing.
         world.network = Box::new(|_, _| Vec::new());
         let selected = world.now;
         world.run_for(after);
@@ -218,7 +213,7 @@ fn old_credentials_are_answered_for_three_seconds_at_most_and_then_counted() {
 }
 
 #[test]
-fn a_base_left_behind_is_answered_no_more() {
+fn abandoned_base_is_no_longer_answered() {
     let mut world = World::connected(12);
     let caught = std::sync::Arc::new(std::sync::Mutex::new(None));
     let sink = std::sync::Arc::clone(&caught);
@@ -230,7 +225,7 @@ fn a_base_left_behind_is_answered_no_more() {
     });
     world.run_for(ms(6_000));
     let old = caught.lock().unwrap().clone().unwrap();
-    // The left side gets a better address, and the restart selects it.
+    // The left side gets a candidate of higher priority, and the restart selects it.
     world.add(LEFT, host("[2001:db8::1]:1000"));
     world.add(RIGHT, host("[2001:db8::2]:2000"));
     negotiate(&mut world);
@@ -241,13 +236,13 @@ fn a_base_left_behind_is_answered_no_more() {
     world.run_for(ms(4_000));
     let left_behind = Path::udp(address("192.0.2.1:1000"), address("192.0.2.2:2000"));
     assert!(world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationRetired(_))));
-    // The new generation may have checked the old 5-tuple too; only then does it stay bound.
+    // If the new generation checked the old 5-tuple too, it stays bound.
     let bound = world.agents[LEFT].bound_paths().any(|path| path == left_behind);
     assert_eq!(world.agents[LEFT].may_receive(left_behind), bound);
 }
 
 #[test]
-fn a_late_candidate_of_the_old_generation_stays_there() {
+fn late_candidate_stays_in_its_old_generation() {
     let mut world = World::connected(13);
     let old = world.agents[RIGHT].local_parameters().ufrag.clone();
     negotiate(&mut world);
@@ -260,12 +255,12 @@ fn a_late_candidate_of_the_old_generation_stays_there() {
         .map(|pair| pair.generation.number())
         .collect();
     assert_eq!(generations, [0]);
-    let stranger = "stranger".parse().unwrap();
-    assert_eq!(world.agents[LEFT].add_remote_candidate(now, late, Some(&stranger)), Err(Error::UnknownUfrag));
+    let unknown = "stranger".parse().unwrap();
+    assert_eq!(world.agents[LEFT].add_remote_candidate(now, late, Some(&unknown)), Err(Error::UnknownUfrag));
 }
 
 #[test]
-fn a_403_under_the_old_credentials_spares_the_restart_that_is_under_way() {
+fn response_403_for_old_credentials_spares_the_restart() {
     let mut world = World::connected(14);
     let generation = world.agents[LEFT].restart(world.now).unwrap();
     world.agents[RIGHT].revoke_consent(world.now);
@@ -281,7 +276,7 @@ fn a_403_under_the_old_credentials_spares_the_restart_that_is_under_way() {
 }
 
 #[test]
-fn revoking_consent_in_the_middle_of_a_restart_ends_both_generations() {
+fn revocation_during_a_restart_ends_both_generations() {
     for answered in [false, true] {
         let mut world = World::connected(15);
         world.agents[LEFT].restart(world.now).unwrap();
@@ -297,12 +292,12 @@ fn revoking_consent_in_the_middle_of_a_restart_ends_both_generations() {
 }
 
 #[test]
-fn the_role_can_be_set_until_the_parameters_are() {
+fn role_can_be_set_before_the_remote_parameters() {
     let mut world = World::connected(16);
     world.agents[LEFT].set_role(world.now, IceRole::Controlled);
     assert_eq!(world.agents[LEFT].role(), IceRole::Controlling);
     let config = [Config::default(), Config::default()];
-    let mut world = World::strangers(17, [IceRole::Controlled, IceRole::Controlled], config);
+    let mut world = World::unconnected(17, [IceRole::Controlled, IceRole::Controlled], config);
     world.agents[LEFT].set_role(world.now, IceRole::Controlling);
     assert_eq!(world.agents[LEFT].role(), IceRole::Controlling);
     world.add(LEFT, host("192.0.2.1:1000"));
@@ -314,7 +309,7 @@ fn the_role_can_be_set_until_the_parameters_are() {
 }
 
 #[test]
-fn the_peers_restart_opens_a_closed_agent_and_nothing_else_of_its_does() {
+fn only_a_restart_of_the_peer_opens_a_closed_agent() {
     let mut world = World::connected(18);
     world.agents[LEFT].close(world.now);
     let (now, known) = (world.now, world.agents[RIGHT].local_parameters().clone());
@@ -329,11 +324,11 @@ fn the_peers_restart_opens_a_closed_agent_and_nothing_else_of_its_does() {
 }
 
 #[test]
-fn data_on_a_path_that_only_the_new_generation_has_retires_the_old_one_at_once() {
+fn data_on_a_new_path_retires_the_old_generation() {
     let mut world = World::connected(19);
     let base = host("192.0.2.1:1000");
     world.agents[LEFT].restart(world.now).unwrap();
-    // A new socket for the new generation; the old one goes on until the new one is selected.
+    // A new socket for the new generation. The old one is used until the new one is selected.
     world.add(LEFT, host("[2001:db8::1]:1000"));
     world.add(RIGHT, host("[2001:db8::2]:2000"));
     let blocked = base.address();

@@ -1,4 +1,5 @@
-//! XOR-MAPPED-ADDRESS (RFC 8489 section 14.2): a transport address that rewriting NATs do not recognise.
+//! XOR-MAPPED-ADDRESS (RFC 8489 section 14.2): a transport address in a form that address-rewriting NATs do not
+//! recognise.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -8,7 +9,7 @@ use crate::{MAGIC_COOKIE, TransactionId};
 pub(crate) const IPV4: u8 = 0x01;
 pub(crate) const IPV6: u8 = 0x02;
 
-/// Reads a value; `None` if family and length are not those of IPv4 or IPv6.
+/// Decodes a value. Returns `None` if the family and the length are not those of IPv4 or IPv6.
 pub(crate) fn decode_xor(value: &[u8], id: TransactionId) -> Option<SocketAddr> {
     let (&[_reserved, family, port_high, port_low], address) = value.split_first_chunk()?;
     let ip = match family {
@@ -19,7 +20,7 @@ pub(crate) fn decode_xor(value: &[u8], id: TransactionId) -> Option<SocketAddr> 
     Some(xor(SocketAddr::new(ip, u16::from_be_bytes([port_high, port_low])), id))
 }
 
-/// Masks an address, and unmasks a masked one. Scope id and flow label do not survive it, as they do not travel.
+/// Applies or removes the XOR mask. The result has no scope id and no flow label, because the attribute has none.
 pub(crate) fn xor(address: SocketAddr, id: TransactionId) -> SocketAddr {
     let [port_mask @ .., _, _] = MAGIC_COOKIE.to_be_bytes();
     let port = address.port() ^ u16::from_be_bytes(port_mask);

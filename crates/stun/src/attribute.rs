@@ -1,6 +1,6 @@
-//! Attributes: type, length, value, padding (RFC 8489 section 14), and which of them a receiver has to ignore.
+//! Attributes (RFC 8489 section 14): type, length, value and padding, and the attributes that a receiver ignores.
 //!
-//! Knows no value of any attribute.
+//! Does not know the values.
 
 use std::fmt;
 
@@ -41,13 +41,13 @@ impl AttributeType {
     pub const ICE_CONTROLLED: Self = Self(0x8029);
     /// RFC 8445 section 7.1.3.
     pub const ICE_CONTROLLING: Self = Self(0x802a);
-    /// The nomination counter of libwebrtc's renomination, a `u32`; assigned by nobody.
+    /// The nomination counter of libwebrtc's renomination, a `u32`. The type is not registered with IANA.
     pub const GOOG_NOMINATION: Self = Self(0xc001);
-    /// Network id and cost as libwebrtc sends them, two `u16`; assigned by nobody.
+    /// The network id and network cost of libwebrtc, two `u16`. The type is not registered with IANA.
     pub const GOOG_NETWORK_INFO: Self = Self(0xc057);
 
-    /// Whether a request that carries this type must be refused by a receiver that does not know it
-    /// (RFC 8489 section 14): types up to 0x7fff.
+    /// Returns whether a receiver that does not know this type must reject the request (RFC 8489 section 14): the types
+    /// up to 0x7fff.
     #[must_use]
     pub const fn is_comprehension_required(self) -> bool {
         self.0 < 0x8000
@@ -66,19 +66,19 @@ impl fmt::Display for AttributeType {
     }
 }
 
-/// One attribute, its value borrowed from the datagram and without the padding.
+/// One attribute. The value is borrowed from the datagram, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {
-    /// Its type.
+    /// The type.
     pub attribute_type: AttributeType,
-    /// Its value, at most 65,528 bytes.
+    /// The value, at most 65,528 bytes.
     pub value: &'a [u8],
 }
 
 /// The attributes that a receiver processes, in wire order, duplicates included.
 ///
-/// What stands behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 does not appear, except FINGERPRINT and, behind
-/// the former, the latter (RFC 8489 sections 14.5 and 14.6).
+/// Leaves out the attributes behind MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256, except FINGERPRINT and a
+/// MESSAGE-INTEGRITY-SHA256 behind MESSAGE-INTEGRITY (RFC 8489 sections 14.5 and 14.6).
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     rest: &'a [u8],
@@ -86,7 +86,7 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// `body` has been walked to its end before.
+    /// `body` must consist of complete attributes; [`Message::decode`](crate::Message::decode) has checked that.
     pub(crate) const fn new(body: &'a [u8]) -> Self {
         Self { rest: body, scope: Scope::Open }
     }
@@ -108,7 +108,7 @@ impl<'a> Iterator for Attributes<'a> {
 
 impl std::iter::FusedIterator for Attributes<'_> {}
 
-/// How much of what follows still counts.
+/// The attributes that a receiver still processes at this position.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope {
     Open,
@@ -117,7 +117,7 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// Whether the next attribute is processed; the integrity attributes narrow the scope of what follows them.
+    /// Returns whether the next attribute is processed. An integrity attribute narrows the scope of its successors.
     pub(crate) fn admit(&mut self, next: AttributeType) -> bool {
         match (*self, next) {
             (Self::Open, AttributeType::MESSAGE_INTEGRITY) => *self = Self::AfterIntegrity,
@@ -131,7 +131,7 @@ impl Scope {
     }
 }
 
-/// The first attribute and what follows its padding; `None` where it runs over the end, and at the end.
+/// Returns the first attribute and the bytes behind its padding; `None` at the end or if the attribute exceeds `bytes`.
 pub(crate) fn split_first(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let (&[type_high, type_low, length_high, length_low], after_header) = bytes.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes([length_high, length_low]));

@@ -1,10 +1,10 @@
-//! Why bytes are not the message that was asked for, and why an attribute cannot be written.
+//! The reasons why bytes are not a valid message, and why an attribute cannot be written.
 //!
-//! Small facts without text; who counts them decides what they mean.
+//! Values without text. The layer above counts them and decides what follows.
 
 use crate::AttributeType;
 
-/// What is wrong with a message, in the order in which the tests find it.
+/// An error in a message, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// Shorter than a header, not a STUN message type, or without the magic cookie (RFC 8489 section 5).
@@ -14,12 +14,12 @@ pub enum Error {
     #[error("the length field disagrees with the datagram")]
     LengthMismatch,
     /// An attribute claims more bytes than the message has (RFC 8489 section 14).
-    #[error("an attribute runs over the end of the message")]
+    #[error("an attribute exceeds the message")]
     AttributeOverrun,
     /// Something follows FINGERPRINT (RFC 8489 section 14.7).
     #[error("FINGERPRINT is not the last attribute")]
     FingerprintNotLast,
-    /// The value of this attribute does not have its form.
+    /// The value of this attribute has a wrong form.
     #[error("the value of attribute {0} is malformed")]
     Malformed(AttributeType),
     /// There is no FINGERPRINT to check.
@@ -31,14 +31,14 @@ pub enum Error {
     /// There is no MESSAGE-INTEGRITY to verify.
     #[error("no MESSAGE-INTEGRITY")]
     IntegrityMissing,
-    /// MESSAGE-INTEGRITY was not made with this key over these bytes.
+    /// MESSAGE-INTEGRITY does not match this key and these bytes.
     #[error("MESSAGE-INTEGRITY does not match")]
     IntegrityMismatch,
-    /// This attribute would make itself or the message longer than its limit.
+    /// With this attribute, the attribute or the message would exceed its maximum length.
     #[error("attribute {0} is too long")]
     TooLong(AttributeType),
-    /// This attribute is not the caller's to write: [`MessageWriter::finish`](crate::MessageWriter::finish) or the
-    /// layer that builds the response writes it.
-    #[error("attribute {0} is not the caller's to write")]
+    /// The caller may not write this attribute: [`MessageWriter::finish`](crate::MessageWriter::finish) or the layer
+    /// that builds the response writes it.
+    #[error("attribute {0} cannot be written by the caller")]
     Reserved(AttributeType),
 }

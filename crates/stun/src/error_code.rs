@@ -1,4 +1,4 @@
-//! ERROR-CODE (RFC 8489 section 14.8): a number from 300 to 699 and a phrase for people.
+//! ERROR-CODE (RFC 8489 section 14.8): a number from 300 to 699 and a reason phrase.
 
 /// An error code: 300 to 699.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ impl ErrorCode {
     pub const UNAUTHENTICATED: Self = Self(401);
     /// Forbidden; in ICE, revoked consent (RFC 7675 section 5.2).
     pub const FORBIDDEN: Self = Self(403);
-    /// Unknown Attribute; goes with UNKNOWN-ATTRIBUTES.
+    /// Unknown Attribute; the response also has UNKNOWN-ATTRIBUTES.
     pub const UNKNOWN_ATTRIBUTE: Self = Self(420);
     /// Stale Nonce.
     pub const STALE_NONCE: Self = Self(438);
@@ -22,19 +22,19 @@ impl ErrorCode {
     /// Server Error.
     pub const SERVER_ERROR: Self = Self(500);
 
-    /// The code of this number, or `None` outside 300 to 699.
+    /// Returns the code with this number, or `None` if the number is not within 300 to 699.
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number < 300 || number > 699 { None } else { Some(Self(number)) }
     }
 
-    /// Its number, 300 to 699.
+    /// Returns the number, 300 to 699.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }
 
-    /// The phrase that RFC 8489 section 14.8 and RFC 8445 recommend for this code, or an empty one.
+    /// Returns the reason phrase of RFC 8489 section 14.8 or RFC 8445, or an empty one for other codes.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -57,10 +57,10 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// Reads a value; `None` without a class from 3 to 6 and a number below 100.
+/// Decodes a value. Returns `None` if the class is not within 3 to 6 or the number exceeds 99.
 ///
-/// A phrase that stops being UTF-8 ends there: what a response says to people decides nothing, and must not turn an
-/// authenticated 403 into noise.
+/// The phrase ends before the first byte that is not UTF-8. It is for people only, and a malformed phrase must not
+/// invalidate an authenticated 403.
 pub(crate) fn decode(value: &[u8]) -> Option<(ErrorCode, &str)> {
     let (&[_, _, class, number], reason) = value.split_first_chunk()?;
     let class = class & 0b111;
@@ -72,7 +72,7 @@ pub(crate) fn decode(value: &[u8]) -> Option<(ErrorCode, &str)> {
     Some((code, readable))
 }
 
-/// The four bytes that precede the phrase.
+/// Returns the four bytes before the phrase.
 pub(crate) fn encode(code: ErrorCode) -> [u8; 4] {
     let [_, class] = (code.0 / 100).to_be_bytes();
     let [_, number] = (code.0 % 100).to_be_bytes();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_survives_the_way_there_and_back() {
+    fn every_code_decodes_as_encoded() {
         for number in 300..=699 {
             let code = ErrorCode::new(number).unwrap();
             assert_eq!(decode(&encode(code)), Some((code, "")));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_are_ignored_and_impossible_codes_are_not_read() {
+    fn reserved_bits_are_ignored_and_invalid_codes_rejected() {
         assert_eq!(decode(&[0xff, 0xff, 0xfc, 3]), Some((ErrorCode::FORBIDDEN.min(ErrorCode(403)), "")));
         assert_eq!(decode(&[0, 0, 2, 99]), None);
         assert_eq!(decode(&[0, 0, 7, 0]), None);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_ends_where_it_stops_being_utf8() {
+    fn phrase_ends_before_invalid_utf8() {
         assert_eq!(decode(b"\x00\x00\x04\x03For\xffbidden"), Some((ErrorCode::FORBIDDEN, "For")));
     }
 }

@@ -1,7 +1,7 @@
-//! MESSAGE-INTEGRITY (RFC 8489 section 14.5): HMAC-SHA1 keys, and the proof that a message was made with one.
+//! MESSAGE-INTEGRITY (RFC 8489 section 14.5): HMAC-SHA1 keys, and the proof that a message matches a key.
 //!
-//! Does not know which key belongs to which user. MESSAGE-INTEGRITY-SHA256 is recognised and skipped: ICE as browsers
-//! speak it has no use for it.
+//! Does not know which key belongs to which user. MESSAGE-INTEGRITY-SHA256 is recognised and ignored, because browsers
+//! do not use it for ICE.
 
 use std::{fmt, ops::Deref};
 
@@ -12,34 +12,34 @@ use zeroize::Zeroizing;
 
 use crate::{Error, Message};
 
-/// A MESSAGE-INTEGRITY attribute with its header.
+/// The length of the attribute with its header.
 pub(crate) const ATTRIBUTE_LEN: u16 = 24;
 
-/// The output of HMAC-SHA1.
+/// The output length of HMAC-SHA1.
 pub(crate) const MAC_LEN: usize = 20;
 
-/// A key for MESSAGE-INTEGRITY, with both HMAC pads already hashed, so that a short message costs no more SHA-1
-/// blocks than it has itself plus one.
+/// A key for MESSAGE-INTEGRITY. Both HMAC pads are hashed once, so a MAC costs one SHA-1 block more than the message.
 ///
-/// Holds no password. The state is wiped on drop, and `Debug` shows nothing of it.
+/// Does not contain the password. The state is zeroized on drop, and `Debug` does not show it.
 #[derive(Clone)]
 pub struct IntegrityKey(Hmac<Sha1>);
 
 impl IntegrityKey {
-    /// The key of the short-term credential mechanism, which is ICE's: the password itself (RFC 8489 section 9.1.1).
+    /// Returns the key of the short-term credential mechanism, which ICE uses: the password itself (RFC 8489 section
+    /// 9.1.1).
     ///
-    /// The password is taken as it is. ICE passwords are ASCII by grammar (RFC 8839 section 5.4); others have been
-    /// through the OpaqueString profile before.
+    /// The password is not processed. ICE passwords are ASCII (RFC 8839 section 5.4); the caller applies the
+    /// OpaqueString profile to others.
     #[must_use]
     pub fn short_term(password: impl AsRef<[u8]>) -> Self {
         Self::from_bytes(password.as_ref())
     }
 
-    /// The key as bytes of any length. For the long-term mechanism these are the MD5 digest of
+    /// Returns the key from bytes of any length. In the long-term credential mechanism the key is the MD5 digest of
     /// `username ":" realm ":" password` (RFC 8489 section 9.2.2).
     #[must_use]
     pub fn from_bytes(key: &[u8]) -> Self {
-        // The key block of RFC 2104 section 2, formed here because a block of the right size cannot be refused.
+        // The key block of RFC 2104 section 2. A block of the exact size cannot be rejected.
         let mut block = Zeroizing::new([0; BLOCK_LEN]);
         if let Some(start) = block.get_mut(..key.len()) {
             start.copy_from_slice(key);
@@ -49,7 +49,7 @@ impl IntegrityKey {
         Self(Hmac::new((&*block).into()))
     }
 
-    /// The MAC of a message that is `parts` in a row, with its length field already adjusted.
+    /// Returns the MAC of a message that consists of `parts`. Its length field must be adjusted already.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; MAC_LEN] {
         let mut mac = self.0.clone();
         for part in parts {
@@ -65,16 +65,16 @@ impl fmt::Debug for IntegrityKey {
     }
 }
 
-/// A message whose MESSAGE-INTEGRITY was made with the key that it was verified with.
+/// A message whose MESSAGE-INTEGRITY matches the key.
 ///
-/// Only [`Message::verify`] builds one, so a function that takes it cannot be called with anything else. The proof
-/// covers every attribute that [`Message::attributes`] yields before MESSAGE-INTEGRITY, and those are the ones that
-/// the typed readers see; it does not cover the source address.
+/// Only [`Message::verify`] builds one, so a function with this parameter gets authenticated messages only. The proof
+/// covers the attributes that [`Message::attributes`] yields before MESSAGE-INTEGRITY, which are those of the typed
+/// readers. It does not cover the source address.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a>(Message<'a>);
 
 impl<'a> Verified<'a> {
-    /// The message, with the lifetime of the datagram.
+    /// Returns the message, with the lifetime of the datagram.
     #[must_use]
     pub const fn message(&self) -> Message<'a> {
         self.0
@@ -89,7 +89,7 @@ impl<'a> Deref for Verified<'a> {
     }
 }
 
-/// Compares in constant time; the only place that makes a [`Verified`].
+/// Compares in constant time. No other function builds a [`Verified`].
 pub(crate) fn verify<'a>(message: Message<'a>, key: &IntegrityKey) -> Result<Verified<'a>, Error> {
     let protected = message.protected().ok_or(Error::IntegrityMissing)?;
     let expected = key.mac(&[&protected.header, protected.body]);
@@ -100,5 +100,5 @@ pub(crate) fn verify<'a>(message: Message<'a>, key: &IntegrityKey) -> Result<Ver
     }
 }
 
-/// The block of SHA-1.
+/// The block length of SHA-1.
 const BLOCK_LEN: usize = 64;

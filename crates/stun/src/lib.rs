@@ -1,18 +1,18 @@
-//! STUN messages (RFC 8489): bytes to values and back, integrity, fingerprint, retransmission schedule.
+//! STUN messages (RFC 8489): decoding and encoding, integrity, fingerprint, retransmission schedule.
 //!
-//! Knows the wire format and the attributes that ICE uses (RFC 8445).
-//! Refuses to know sockets, time (except the arithmetic of [`Retransmit`]), transactions in flight and candidates.
+//! Knows the wire format and the attributes that ICE uses (RFC 8445). Does not know sockets, pending transactions or
+//! candidates, and knows time only as the arithmetic of [`Retransmit`].
 //!
-//! Reading borrows from the datagram and allocates nothing, and a hostile datagram costs one pass over its bytes. The
-//! tests stand in the order of their cost, and the caller takes them one by one:
+//! Decoding borrows from the datagram and does not allocate. A hostile datagram costs one pass over its bytes. The
+//! caller runs the checks one by one, the cheapest first:
 //!
-//! 1. [`is_stun`]: the magic cookie, for telling STUN from what shares the socket (RFC 7983).
+//! 1. [`is_stun`]: the magic cookie, which distinguishes STUN from other protocols on the socket (RFC 7983).
 //! 2. [`Message::decode`]: the structure.
-//! 3. whatever the caller knows for nothing: the transaction id, the ufrag in [`Message::username`].
+//! 3. Lookups of the caller: the transaction id, the ufrag in [`Message::username`].
 //! 4. [`Message::check_fingerprint`]: a CRC-32.
-//! 5. [`Message::verify`]: an HMAC-SHA1, and the only way to a [`Verified`].
+//! 5. [`Message::verify`]: an HMAC-SHA1. Only this function builds a [`Verified`].
 //!
-//! Writing appends to the caller's buffer.
+//! Encoding appends to the caller's buffer.
 //!
 //! ```
 //! use stun::{IntegrityKey, Message, MessageType, MessageWriter, TransactionId, Verified};

@@ -1,6 +1,6 @@
 //! The borrowed view of a message (RFC 8489 section 5): decoded once, in one pass, without allocation.
 //!
-//! Says what the bytes mean, not whether anyone should act on them.
+//! Knows the meaning of the bytes. Does not decide whether to act on a message.
 
 use std::{fmt, net::SocketAddr};
 
@@ -11,25 +11,25 @@ use crate::{
     error_code, fingerprint, integrity,
 };
 
-/// The header: type, length, magic cookie, transaction id.
+/// The length of the header: type, length, magic cookie, transaction id.
 pub const HEADER_LEN: usize = 20;
 
 /// The fixed value in bytes 4 to 7 of every message.
 pub const MAGIC_COOKIE: u32 = 0x2112_a442;
 
-/// Whether a datagram is STUN by its first eight bytes: two zero bits and the magic cookie.
+/// Returns whether a datagram is STUN by its first eight bytes: two zero bits and the magic cookie.
 ///
-/// Enough to choose who looks at it next (RFC 7983); [`Message::decode`] may still refuse it.
+/// Sufficient to select the next protocol layer (RFC 7983). [`Message::decode`] may still reject the datagram.
 #[must_use]
 pub fn is_stun(datagram: &[u8]) -> bool {
     let Some(&[first, _, _, _, a, b, c, d]) = datagram.first_chunk() else { return false };
     first & 0b1100_0000 == 0 && u32::from_be_bytes([a, b, c, d]) == MAGIC_COOKIE
 }
 
-/// A message whose structure is sound, borrowed from its datagram.
+/// A message with a valid structure, borrowed from its datagram.
 ///
-/// Where an attribute occurs twice the first one counts, and what stands behind MESSAGE-INTEGRITY does not count at
-/// all (RFC 8489 sections 14 and 14.5). Each reader of an attribute walks the attributes anew.
+/// Of several attributes of one type the first counts, and attributes behind MESSAGE-INTEGRITY do not count (RFC 8489
+/// sections 14 and 14.5). Each reader of an attribute scans the attributes from the start.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     header: &'a [u8; HEADER_LEN],
@@ -41,7 +41,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads one message that fills the whole datagram.
+    /// Decodes one message that fills the whole datagram.
     ///
     /// # Errors
     /// In this order: [`NotStun`](Error::NotStun), [`LengthMismatch`](Error::LengthMismatch), then what the first bad
@@ -72,25 +72,25 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// Class and method.
+    /// Returns class and method.
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
         self.kind
     }
 
-    /// The transaction id.
+    /// Returns the transaction id.
     #[must_use]
     pub const fn transaction_id(&self) -> TransactionId {
         self.transaction_id
     }
 
-    /// The attributes that count, in wire order.
+    /// Returns the attributes that count, in wire order.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.body)
     }
 
-    /// The value of the first attribute of this type that counts.
+    /// Returns the value of the first attribute of this type that counts.
     #[must_use]
     pub fn attribute(&self, attribute_type: AttributeType) -> Option<&'a [u8]> {
         self.attributes()
@@ -98,8 +98,8 @@ impl<'a> Message<'a> {
             .map(|attribute| attribute.value)
     }
 
-    /// The types that must be understood (RFC 8489 section 14) and are not among `understood`, in wire order: what a
-    /// 420 lists in UNKNOWN-ATTRIBUTES. MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 are understood here.
+    /// Returns the comprehension-required types (RFC 8489 section 14) that are not in `understood`, in wire order: the
+    /// list for UNKNOWN-ATTRIBUTES in a 420. MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 count as understood.
     pub fn unknown_required<'m>(
         &'m self,
         understood: &'m [AttributeType],
@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
         self.read(AttributeType::USERNAME, text)
     }
 
-    /// SOFTWARE: a description for people, UTF-8 of at most 763 bytes (RFC 8489 section 14.14).
+    /// SOFTWARE: a description of the agent, UTF-8 of at most 763 bytes (RFC 8489 section 14.14).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where it is longer or not UTF-8.
@@ -128,7 +128,7 @@ impl<'a> Message<'a> {
         self.read(AttributeType::SOFTWARE, text)
     }
 
-    /// XOR-MAPPED-ADDRESS: the address that the request came from (RFC 8489 section 14.2).
+    /// XOR-MAPPED-ADDRESS: the source address of the request (RFC 8489 section 14.2).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where family and length are not those of IPv4 or IPv6.
@@ -136,7 +136,8 @@ impl<'a> Message<'a> {
         self.read(AttributeType::XOR_MAPPED_ADDRESS, |value| address::decode_xor(value, self.transaction_id))
     }
 
-    /// ERROR-CODE: code and reason phrase (RFC 8489 section 14.8). The phrase ends where it stops being UTF-8.
+    /// ERROR-CODE: code and reason phrase (RFC 8489 section 14.8). The phrase ends before the first byte that is not
+    /// UTF-8.
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where the code is not within 300 to 699.
@@ -144,7 +145,7 @@ impl<'a> Message<'a> {
         self.read(AttributeType::ERROR_CODE, error_code::decode)
     }
 
-    /// UNKNOWN-ATTRIBUTES: the types that the answering side did not understand (RFC 8489 section 14.13).
+    /// UNKNOWN-ATTRIBUTES: the types that the responding side did not understand (RFC 8489 section 14.13).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where it is not a list of 16-bit values.
@@ -155,7 +156,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// PRIORITY: that of the peer-reflexive candidate which this check may reveal (RFC 8445 section 7.1.1).
+    /// PRIORITY: the priority of the peer-reflexive candidate that this check may create (RFC 8445 section 7.1.1).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where it is not 4 bytes.
@@ -163,13 +164,14 @@ impl<'a> Message<'a> {
         self.read(AttributeType::PRIORITY, |value| Some(u32::from_be_bytes(value.try_into().ok()?)))
     }
 
-    /// USE-CANDIDATE: whether the check nominates its pair (RFC 8445 section 7.1.2). It has no value; one is ignored.
+    /// USE-CANDIDATE: whether the check nominates its pair (RFC 8445 section 7.1.2). The attribute has no value; a
+    /// value is ignored.
     #[must_use]
     pub fn use_candidate(&self) -> bool {
         self.attribute(AttributeType::USE_CANDIDATE).is_some()
     }
 
-    /// ICE-CONTROLLING: the tie-breaker of a sender that believes itself controlling (RFC 8445 section 7.1.3).
+    /// ICE-CONTROLLING: the tie-breaker of a sender in the controlling role (RFC 8445 section 7.1.3).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where it is not 8 bytes.
@@ -177,7 +179,7 @@ impl<'a> Message<'a> {
         self.read(AttributeType::ICE_CONTROLLING, |value| Some(u64::from_be_bytes(value.try_into().ok()?)))
     }
 
-    /// ICE-CONTROLLED: the tie-breaker of a sender that believes itself controlled (RFC 8445 section 7.1.3).
+    /// ICE-CONTROLLED: the tie-breaker of a sender in the controlled role (RFC 8445 section 7.1.3).
     ///
     /// # Errors
     /// [`Malformed`](Error::Malformed) where it is not 8 bytes.
@@ -185,13 +187,13 @@ impl<'a> Message<'a> {
         self.read(AttributeType::ICE_CONTROLLED, |value| Some(u64::from_be_bytes(value.try_into().ok()?)))
     }
 
-    /// Whether a MESSAGE-INTEGRITY that counts is there at all, true or false as it may be.
+    /// Returns whether a MESSAGE-INTEGRITY that counts is present. It may not match any key.
     #[must_use]
     pub const fn has_integrity(&self) -> bool {
         self.integrity.is_some()
     }
 
-    /// Compares FINGERPRINT with the CRC-32 of the message (RFC 8489 section 14.7). Proves nothing about its origin.
+    /// Compares FINGERPRINT with the CRC-32 of the message (RFC 8489 section 14.7). Does not authenticate the message.
     ///
     /// # Errors
     /// [`FingerprintMissing`](Error::FingerprintMissing) or [`FingerprintMismatch`](Error::FingerprintMismatch).
@@ -209,7 +211,7 @@ impl<'a> Message<'a> {
         integrity::verify(self, key)
     }
 
-    /// What MESSAGE-INTEGRITY was computed over: the header says that the message ends behind it.
+    /// Returns the input of MESSAGE-INTEGRITY: the header with the length of a message that ends behind it.
     pub(crate) fn protected(&self) -> Option<Protected<'a>> {
         let Integrity { body, mac, length } = self.integrity?;
         let mut header = *self.header;
@@ -218,7 +220,7 @@ impl<'a> Message<'a> {
         Some(Protected { header, body, mac })
     }
 
-    /// Visits every attribute once, so that later readers need not look for errors of structure.
+    /// Scans every attribute once, so that later readers need no structural checks.
     fn walk(&mut self, datagram: &'a [u8]) -> Result<(), Error> {
         let mut scope = Scope::Open;
         let mut rest = self.body;
@@ -251,7 +253,7 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// The first attribute of this type that counts, as `decode` understands it.
+    /// Returns the first attribute of this type that counts, converted by `decode`.
     fn read<T>(
         &self,
         attribute_type: AttributeType,
@@ -264,7 +266,7 @@ impl<'a> Message<'a> {
 }
 
 impl fmt::Debug for Message<'_> {
-    /// Types only: a value may be a credential, and the transaction may be pending.
+    /// Shows types only: a value may be a credential, and the transaction may be pending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         struct Types<'m>(&'m Message<'m>);
         impl fmt::Debug for Types<'_> {
@@ -279,40 +281,40 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// What MESSAGE-INTEGRITY covers, ready to be hashed, and the MAC that it claims.
+/// The bytes that MESSAGE-INTEGRITY covers, ready to be hashed, and the MAC of the message.
 pub(crate) struct Protected<'a> {
     pub(crate) header: [u8; HEADER_LEN],
     pub(crate) body: &'a [u8],
     pub(crate) mac: &'a [u8; integrity::MAC_LEN],
 }
 
-/// Where MESSAGE-INTEGRITY stands.
+/// The position of MESSAGE-INTEGRITY.
 #[derive(Clone, Copy)]
 struct Integrity<'a> {
     /// The attributes before it.
     body: &'a [u8],
     mac: &'a [u8; integrity::MAC_LEN],
-    /// The length of a message that would end behind it.
+    /// The length field of a message that ends behind it.
     length: u16,
 }
 
-/// Where FINGERPRINT stands.
+/// The position of FINGERPRINT.
 #[derive(Clone, Copy)]
 struct Fingerprint<'a> {
-    /// The datagram up to it.
+    /// The datagram before it.
     covered: &'a [u8],
     crc: u32,
 }
 
-/// The part of `whole` that precedes its own tail `rest`.
+/// Returns the part of `whole` before its own tail `rest`.
 fn before<'a>(whole: &'a [u8], rest: &[u8]) -> &'a [u8] {
     whole.get(..whole.len().saturating_sub(rest.len())).unwrap_or(whole)
 }
 
-/// Text as USERNAME and SOFTWARE hold it.
+/// Returns the text of USERNAME or SOFTWARE.
 fn text(value: &[u8]) -> Option<&str> {
     if value.len() > MAX_TEXT_LEN { None } else { str::from_utf8(value).ok() }
 }
 
-/// RFC 8489 sections 14.3 and 14.14: what a receiver has to be able to read.
+/// RFC 8489 sections 14.3 and 14.14: the length that a receiver must be able to read.
 const MAX_TEXT_LEN: usize = 763;

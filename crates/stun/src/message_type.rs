@@ -1,6 +1,6 @@
-//! Class and method, and how the header interleaves their bits (RFC 8489 section 5).
+//! Class and method, and the interleaving of their bits in the header (RFC 8489 section 5).
 
-/// What a message is for: a method and one of the four classes.
+/// The type of a message: a method and one of the four classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MessageType {
     /// Request, indication, success response or error response.
@@ -19,7 +19,7 @@ impl MessageType {
     /// A Binding error response.
     pub const BINDING_ERROR: Self = Self { class: Class::Error, method: Method::BINDING };
 
-    /// The 14 bits of the header, with the two zero bits above them.
+    /// Returns the 14 bits of the header below two zero bits.
     #[must_use]
     pub const fn to_wire(self) -> u16 {
         let method = self.method.0;
@@ -32,7 +32,7 @@ impl MessageType {
         (method & 0x000f) | ((method & 0x0070) << 1) | ((method & 0x0f80) << 2) | class
     }
 
-    /// Reads the first two bytes of a message, or `None` if their two uppermost bits are not zero.
+    /// Decodes the first two bytes of a message. Returns `None` if the two uppermost bits are not zero.
     #[must_use]
     pub const fn from_wire(bits: u16) -> Option<Self> {
         if bits & 0xc000 != 0 {
@@ -52,17 +52,17 @@ impl MessageType {
 /// The class of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Asks for a response.
+    /// Expects a response.
     Request,
-    /// Asks for nothing.
+    /// Expects no response.
     Indication,
-    /// Answers a request that was carried out.
+    /// The response to a request that succeeded.
     Success,
-    /// Answers a request that was refused, with an [`ErrorCode`](crate::ErrorCode).
+    /// The response to a request that failed, with an [`ErrorCode`](crate::ErrorCode).
     Error,
 }
 
-/// A method: 12 bits, of which ICE needs Binding only.
+/// A method: 12 bits. ICE uses Binding only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Method(u16);
 
@@ -70,13 +70,13 @@ impl Method {
     /// Binding (RFC 8489 section 3).
     pub const BINDING: Self = Self(0x001);
 
-    /// The method of this number, or `None` if it needs more than 12 bits.
+    /// Returns the method with this number, or `None` if the number needs more than 12 bits.
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number > 0x0fff { None } else { Some(Self(number)) }
     }
 
-    /// Its number, at most 0xfff.
+    /// Returns the number, at most 0xfff.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn all_fourteen_bits_survive_the_way_there_and_back() {
+    fn all_fourteen_bits_decode_as_encoded() {
         for bits in 0..=0x3fff {
             assert_eq!(MessageType::from_wire(bits).unwrap().to_wire(), bits);
         }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_has_twelve_bits() {
+    fn method_has_twelve_bits() {
         assert_eq!(Method::new(0x0fff).unwrap().number(), 0x0fff);
         assert_eq!(Method::new(0x1000), None);
     }

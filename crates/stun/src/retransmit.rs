@@ -1,18 +1,19 @@
-//! When to send a request again over UDP (RFC 8489 section 6.2.1).
+//! The retransmission schedule of a request over UDP (RFC 8489 section 6.2.1).
 //!
-//! Knows one transaction's instants. Knows neither the request nor whether an answer came: whoever gets one drops this.
+//! Knows the timing of one transaction. Does not know the request or its response: the owner drops the schedule when
+//! the response arrives.
 
 use std::time::{Duration, Instant};
 
-/// How often and how long a request is sent. The default is that of RFC 8489 section 6.2.1.
+/// The parameters of a retransmission schedule. The defaults are those of RFC 8489 section 6.2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// RTO: from the first transmission to the second. Each further interval is twice the one before.
+    /// RTO: the interval between the first and the second transmission. Each further interval doubles.
     pub rto: Duration,
-    /// Rc: how many transmissions there are, the first one included. Zero means one.
+    /// Rc: the number of transmissions, including the first. Zero means one.
     pub rc: u32,
-    /// Rm: how many RTO to wait for an answer to the last one. Zero gives up when another one would have been due at
-    /// once.
+    /// Rm: the number of RTO to wait for a response after the last transmission. With zero, the transaction fails when
+    /// the next transmission would have been due.
     pub rm: u32,
 }
 
@@ -39,27 +40,27 @@ impl Default for Schedule {
 pub struct Retransmit {
     rto: Duration,
     rm: u32,
-    /// Transmissions still to come.
+    /// The number of transmissions left.
     remaining: u32,
-    /// Between the last transmission and the next.
+    /// The interval between the last transmission and the next.
     interval: Duration,
     deadline: Instant,
 }
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Due {
-    /// Nothing before [`Retransmit::deadline`].
+    /// No action before [`Retransmit::deadline`].
     NotYet,
-    /// Send the request again, now.
+    /// Send the request again now.
     Resend,
-    /// No answer came in time: the transaction has failed. The owner drops it.
+    /// No response came in time: the transaction failed, and the owner drops it.
     GiveUp,
 }
 
 impl Retransmit {
-    /// The schedule of a request that is sent for the first time at `now`.
+    /// Returns the schedule of a request whose first transmission is at `now`.
     #[must_use]
     pub fn new(now: Instant, schedule: Schedule) -> Self {
         let Schedule { rto, rc, rm } = schedule;
@@ -68,8 +69,8 @@ impl Retransmit {
         this
     }
 
-    /// What is due at `now`. However late it comes, one call asks for one transmission at most, and the next interval
-    /// counts from it.
+    /// Returns the action that is due at `now`. A late call asks for at most one transmission, and the next interval
+    /// starts at that call.
     pub fn poll(&mut self, now: Instant) -> Due {
         if now < self.deadline {
             return Due::NotYet;
@@ -81,7 +82,7 @@ impl Retransmit {
         Due::Resend
     }
 
-    /// When [`poll`](Self::poll) has something to say. Does not move after [`Due::GiveUp`].
+    /// Returns the time of the next action. Constant after [`Due::GiveUp`].
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline
@@ -93,17 +94,17 @@ impl Retransmit {
     }
 }
 
-/// A deadline is always later than the transmission before it, whatever the schedule says.
+/// Each deadline is later than the previous transmission, whatever the parameters are.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Keeps the doubling within what an `Instant` can add.
+/// Bounds the doubling, so that an `Instant` can represent the deadline.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The instants, in milliseconds after the first transmission, at which something happens.
+    /// Returns the times of all actions, in milliseconds after the first transmission.
     fn timeline(schedule: Schedule) -> (Vec<u128>, u128) {
         let start = Instant::now();
         let mut retransmit = Retransmit::new(start, schedule);
@@ -120,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_example_of_the_rfc() {
+    fn default_is_the_example_of_the_rfc() {
         let (sent, gave_up) = timeline(Schedule::default());
         assert_eq!(sent, [0, 500, 1500, 3500, 7500, 15500, 31500]);
         assert_eq!(gave_up, 39500);
     }
 
     #[test]
-    fn one_transmission_is_only_waited_for() {
+    fn one_transmission_waits_and_fails() {
         for rc in [0, 1] {
             let schedule = Schedule { rto: Duration::from_millis(100), rc, rm: 3 };
             assert_eq!(timeline(schedule), (vec![0], 300));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_poll_asks_for_one_transmission_and_counts_from_it() {
+    fn late_poll_asks_for_one_transmission() {
         let start = Instant::now();
         let mut retransmit = Retransmit::new(start, Schedule::default());
         let late = start + Duration::from_secs(10);
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_absurd_schedule_moves_forward_and_ends() {
+    fn extreme_schedule_advances_and_ends() {
         let (sent, _) = timeline(Schedule { rto: Duration::ZERO, rc: 100, rm: 0 });
         assert_eq!(sent.len(), 100);
         let (sent, _) = timeline(Schedule { rto: Duration::MAX, rc: 3, rm: u32::MAX });

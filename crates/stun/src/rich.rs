@@ -1,7 +1,7 @@
-//! Attributes that an application adds to a response, as values that are easy to make and impossible to misuse.
+//! Attributes that an application adds to an error response, as validated values.
 //!
-//! Text is validated and encoded by `stun-rs`, which knows the string profiles of RFC 8489. It sees what the
-//! application wrote and never what the network sent.
+//! `stun-rs` validates and encodes text, because it implements the string profiles of RFC 8489. It handles the
+//! application's input only, never data from the network.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ use stun_rs::{
 
 use crate::{AttributeType, Error, Message, address, writer::TEXT_LIMIT_CHARS};
 
-/// One attribute for an error response: what a policy that refuses a check may say beside ERROR-CODE.
+/// One attribute of an error response that a policy adds next to ERROR-CODE.
 ///
 /// ```
 /// use stun::{AttributeType, rich::ExtraAttribute};
@@ -31,7 +31,7 @@ pub struct ExtraAttribute {
 }
 
 impl ExtraAttribute {
-    /// SOFTWARE: a description for people (RFC 8489 section 14.14).
+    /// SOFTWARE: a description of the agent (RFC 8489 section 14.14).
     ///
     /// # Errors
     /// [`TooLong`](Error::TooLong) from 128 characters on.
@@ -68,13 +68,13 @@ impl ExtraAttribute {
         Self { attribute_type: AttributeType::ALTERNATE_SERVER, value: value.into() }
     }
 
-    /// Any other attribute, its value as it goes to the wire: at most 763 bytes, the longest that RFC 8489 asks a
-    /// receiver to take.
+    /// Any other attribute with its value in wire form: at most 763 bytes, the length that RFC 8489 requires a receiver
+    /// to accept.
     ///
     /// # Errors
-    /// [`TooLong`](Error::TooLong). [`Reserved`](Error::Reserved) for what the response has already or gets from its
-    /// transaction: MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256, FINGERPRINT, ERROR-CODE, UNKNOWN-ATTRIBUTES,
-    /// XOR-MAPPED-ADDRESS.
+    /// [`TooLong`](Error::TooLong). [`Reserved`](Error::Reserved) for an attribute that the response already has or
+    /// gets from its transaction: MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256, FINGERPRINT, ERROR-CODE,
+    /// UNKNOWN-ATTRIBUTES, XOR-MAPPED-ADDRESS.
     pub fn opaque(attribute_type: AttributeType, value: &[u8]) -> Result<Self, Error> {
         match attribute_type {
             AttributeType::MESSAGE_INTEGRITY
@@ -88,19 +88,19 @@ impl ExtraAttribute {
         }
     }
 
-    /// Its type.
+    /// Returns the type.
     #[must_use]
     pub const fn attribute_type(&self) -> AttributeType {
         self.attribute_type
     }
 
-    /// Its value, without padding.
+    /// Returns the value without padding.
     #[must_use]
     pub const fn value(&self) -> &[u8] {
         &self.value
     }
 
-    /// Lets `stun-rs` validate and encode, and takes the value out of the message that it made.
+    /// Validates and encodes with `stun-rs`, and takes the value out of the resulting message.
     fn text<'t, T: Into<StunAttribute>>(
         attribute_type: AttributeType,
         text: &'t str,
@@ -121,5 +121,5 @@ impl ExtraAttribute {
     }
 }
 
-/// The longest text that RFC 8489 asks a receiver to take.
+/// The maximum length of text that RFC 8489 requires a receiver to accept.
 const MAX_VALUE_LEN: usize = 763;

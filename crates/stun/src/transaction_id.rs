@@ -1,15 +1,15 @@
-//! The 96 bits that tie a response to its request (RFC 8489 section 5).
+//! The 96 bits that match a response to its request (RFC 8489 section 5).
 
 use std::fmt;
 
-/// A transaction id: 96 bits that a stranger must not be able to guess.
+/// A transaction id: 96 bits that an off-path attacker must not be able to guess.
 ///
-/// An id in flight is what keeps an off-path attacker from answering in the peer's place, so `Debug` does not show it.
+/// A pending id prevents an off-path attacker from answering in the peer's place, so `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId([u8; 12]);
 
 impl TransactionId {
-    /// The 12 bytes as they stand in the header.
+    /// Returns the 12 bytes as in the header.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {
         &self.0

@@ -1,7 +1,6 @@
-//! Writing a message to the end of the caller's buffer.
+//! The encoder: appends a message to the caller's buffer.
 //!
-//! The length field holds an impossible value until [`MessageWriter::finish`], so that a message abandoned half way
-//! is no message.
+//! Until [`MessageWriter::finish`] the length field has an invalid value, so an unfinished message cannot be decoded.
 
 use std::{
     fmt,
@@ -15,19 +14,19 @@ use crate::{
 
 /// Appends one message to a buffer: the attributes in the order of the calls, then MESSAGE-INTEGRITY and FINGERPRINT.
 ///
-/// The writer allocates only where the buffer has to grow. A failed call leaves the message as it was.
+/// Allocates only if the buffer has to grow. A failed call does not change the message.
 #[must_use = "a message without `finish` has an impossible length"]
 pub struct MessageWriter<'b> {
     buffer: &'b mut Vec<u8>,
-    /// Where the message begins in `buffer`.
+    /// The offset of the message in `buffer`.
     start: usize,
-    /// Of the attributes so far: a multiple of 4, at most `BODY_LIMIT`.
+    /// The length of the attributes so far: a multiple of 4, at most `BODY_LIMIT`.
     body_len: u16,
     transaction_id: TransactionId,
 }
 
 impl<'b> MessageWriter<'b> {
-    /// Begins a message behind what `buffer` already holds.
+    /// Begins a message behind the present content of `buffer`.
     pub fn new(buffer: &'b mut Vec<u8>, message_type: MessageType, transaction_id: TransactionId) -> Self {
         let start = buffer.len();
         buffer.extend_from_slice(&message_type.to_wire().to_be_bytes());
@@ -37,7 +36,7 @@ impl<'b> MessageWriter<'b> {
         Self { buffer, start, body_len: 0, transaction_id }
     }
 
-    /// Any attribute, its value as it goes to the wire; the padding is added.
+    /// Appends any attribute. `value` is in wire form without padding.
     ///
     /// # Errors
     /// [`TooLong`](Error::TooLong) where the message would grow over 65,532 bytes behind the header, MESSAGE-INTEGRITY
@@ -144,7 +143,7 @@ impl<'b> MessageWriter<'b> {
         self.attribute(AttributeType::ICE_CONTROLLED, &tie_breaker.to_be_bytes())
     }
 
-    /// An attribute that somebody else supplied, such as a policy that refuses a check.
+    /// Appends an attribute that the application supplied, such as one of a policy that refuses a check.
     ///
     /// # Errors
     /// As [`attribute`](Self::attribute).
@@ -152,11 +151,11 @@ impl<'b> MessageWriter<'b> {
         self.attribute(extra.attribute_type(), extra.value())
     }
 
-    /// Ends the message with MESSAGE-INTEGRITY, if there is a key, and FINGERPRINT. Returns the length of the message:
-    /// it is the last so many bytes of the buffer.
+    /// Ends the message with MESSAGE-INTEGRITY, if there is a key, and FINGERPRINT. Returns the length of the message,
+    /// which is at the end of the buffer.
     #[expect(
         clippy::must_use_candidate,
-        reason = "the message is in the buffer, its length is a convenience"
+        reason = "the message is in the buffer; its length is optional information"
     )]
     pub fn finish(mut self, key: Option<&IntegrityKey>) -> usize {
         self.seal(key);
@@ -171,17 +170,18 @@ impl<'b> MessageWriter<'b> {
         self.message().len()
     }
 
-    /// Ends the message without FINGERPRINT, for usages of STUN other than ICE. Otherwise as [`finish`](Self::finish).
+    /// Ends the message without FINGERPRINT, for usages of STUN other than ICE. Otherwise like
+    /// [`finish`](Self::finish).
     #[expect(
         clippy::must_use_candidate,
-        reason = "the message is in the buffer, its length is a convenience"
+        reason = "the message is in the buffer; its length is optional information"
     )]
     pub fn finish_without_fingerprint(mut self, key: Option<&IntegrityKey>) -> usize {
         self.seal(key);
         self.message().len()
     }
 
-    /// Sets the true length, and appends MESSAGE-INTEGRITY if there is a key.
+    /// Sets the length field, and appends MESSAGE-INTEGRITY if there is a key.
     fn seal(&mut self, key: Option<&IntegrityKey>) {
         let Some(key) = key else { return self.set_length(self.body_len) };
         self.body_len += integrity::ATTRIBUTE_LEN;
@@ -190,7 +190,7 @@ impl<'b> MessageWriter<'b> {
         self.put(AttributeType::MESSAGE_INTEGRITY, integrity::ATTRIBUTE_LEN - ATTRIBUTE_HEADER_LEN, &mac);
     }
 
-    /// Appends an attribute of `len` bytes, which `write` supplies, if it fits.
+    /// Appends an attribute of `len` bytes, written by `write`, if it fits.
     fn append(
         &mut self,
         attribute_type: AttributeType,
@@ -216,13 +216,13 @@ impl<'b> MessageWriter<'b> {
         self.buffer.extend_from_slice(&attribute_type.0.to_be_bytes());
         self.buffer.extend_from_slice(&len.to_be_bytes());
         write(self.buffer);
-        // Padding is zero on sending (RFC 8489 section 14).
+        // The sender sets padding to zero (RFC 8489 section 14).
         self.buffer.resize(self.start + HEADER_LEN + usize::from(body_len), 0);
         self.body_len = body_len;
         Ok(self)
     }
 
-    /// Appends an attribute that needs neither padding nor room: `BODY_LIMIT` has kept it free.
+    /// Appends an attribute without padding. `BODY_LIMIT` reserves the space for it.
     fn put(&mut self, attribute_type: AttributeType, len: u16, value: &[u8]) {
         self.buffer.extend_from_slice(&attribute_type.0.to_be_bytes());
         self.buffer.extend_from_slice(&len.to_be_bytes());
@@ -235,30 +235,30 @@ impl<'b> MessageWriter<'b> {
         }
     }
 
-    /// The message as far as it is written.
+    /// Returns the part of the message that is written so far.
     fn message(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for MessageWriter<'_> {
-    /// Neither bytes nor transaction id: they are about to be pending.
+    /// Shows neither bytes nor transaction id, because the transaction will be pending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageWriter").field("body_len", &self.body_len).finish_non_exhaustive()
     }
 }
 
-/// Type and length of an attribute.
+/// The length of an attribute's type and length fields.
 const ATTRIBUTE_HEADER_LEN: u16 = 4;
 
-/// What the attributes of the caller may take: the longest multiple of 4 that a length field holds, less the
-/// attributes of `finish`.
+/// The maximum length of the caller's attributes: the greatest multiple of 4 of a length field, less the attributes
+/// that `finish` writes.
 const BODY_LIMIT: u16 = (u16::MAX - 3) - integrity::ATTRIBUTE_LEN - fingerprint::ATTRIBUTE_LEN;
 
-/// Not a multiple of 4, so no receiver takes it for a length.
+/// Not a multiple of 4, so every receiver rejects it.
 const UNFINISHED: u16 = u16::MAX;
 
-/// RFC 8489 section 14.3: fewer bytes than this on sending.
+/// RFC 8489 section 14.3: a sender uses fewer bytes than this.
 const USERNAME_LIMIT: usize = 509;
 
 /// RFC 8489 sections 14.8 to 14.10 and 14.14: fewer characters than this.

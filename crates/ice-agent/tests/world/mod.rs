@@ -1,5 +1,5 @@
-//! Two agents, a virtual clock, and a network that does what the test says.
-#![allow(dead_code, reason = "each story uses its own part of the cast")]
+//! Two agents, a virtual clock, and a network that the test controls.
+#![allow(dead_code, reason = "each test file uses other parts of the fixture")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use ice_agent::{
 pub(crate) const LEFT: usize = 0;
 pub(crate) const RIGHT: usize = 1;
 
-/// One datagram in flight, as its sender sees it.
+/// One datagram in flight, as its sender sent it.
 #[derive(Clone)]
 pub(crate) struct Packet {
     pub(crate) from: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Packet {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What becomes of a packet: dropped, or delivered after a delay, perhaps with another source or destination.
+/// The treatment of a packet: dropped, or delivered after a delay, perhaps with another source or destination.
 pub(crate) type Network = Box<dyn FnMut(Duration, Packet) -> Vec<(Duration, Packet)>>;
 
 pub(crate) struct World {
@@ -47,12 +47,12 @@ pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Ten milliseconds each way.
+/// Ten milliseconds one way.
 pub(crate) fn perfect() -> Network {
     Box::new(|_, packet| vec![(ms(10), packet)])
 }
 
-/// Seeded independent loss, ten milliseconds each way.
+/// Seeded independent loss, ten milliseconds one way.
 pub(crate) fn lossy(seed: u64, percent: u64) -> Network {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     Box::new(move |_, packet| {
@@ -64,8 +64,8 @@ pub(crate) fn lossy(seed: u64, percent: u64) -> Network {
 }
 
 impl World {
-    /// Two agents that know neither candidates nor each other.
-    pub(crate) fn strangers(seed: u64, roles: [IceRole; 2], configs: [Config; 2]) -> Self {
+    /// Two agents without candidates or remote parameters.
+    pub(crate) fn unconnected(seed: u64, roles: [IceRole; 2], configs: [Config; 2]) -> Self {
         let start = Instant::now();
         let [left, right] = configs;
         let seed = Seed::new([u8::try_from(seed % 251).unwrap(); 32]).derive(seed);
@@ -85,9 +85,9 @@ impl World {
         }
     }
 
-    /// One IPv4 host candidate each, everything exchanged at once.
-    pub(crate) fn introduced(seed: u64, roles: [IceRole; 2], configs: [Config; 2]) -> Self {
-        let mut world = Self::strangers(seed, roles, configs);
+    /// Two agents with one IPv4 host candidate each and all signalling done.
+    pub(crate) fn signalled(seed: u64, roles: [IceRole; 2], configs: [Config; 2]) -> Self {
+        let mut world = Self::unconnected(seed, roles, configs);
         world.add(LEFT, host("192.0.2.1:1000"));
         world.add(RIGHT, host("192.0.2.2:2000"));
         world.exchange_parameters();
@@ -95,10 +95,10 @@ impl World {
         world
     }
 
-    /// A connected pair with its own consent, left controlling.
+    /// Two connected agents with consent; the left one controls.
     pub(crate) fn connected(seed: u64) -> Self {
         let roles = [IceRole::Controlling, IceRole::Controlled];
-        let mut world = Self::introduced(seed, roles, [Config::default(), Config::default()]);
+        let mut world = Self::signalled(seed, roles, [Config::default(), Config::default()]);
         world.run_until(ms(5000), World::both_selected);
         world
     }
@@ -112,7 +112,7 @@ impl World {
         self.tell_parameters(RIGHT);
     }
 
-    /// Signalling from `who` to the other.
+    /// Passes the parameters of `who` to the other agent.
     pub(crate) fn tell_parameters(&mut self, who: usize) -> ice_agent::Applied {
         let parameters = self.agents[who].local_parameters().clone();
         self.agents[1 - who].set_remote_parameters(self.now, parameters).unwrap()
@@ -138,7 +138,7 @@ impl World {
         self.now - self.start
     }
 
-    /// Lets the world turn until `done`, or panics with the trace after `limit`.
+    /// Runs until `done` holds, or panics with the trace after `limit`.
     pub(crate) fn run_until(&mut self, limit: Duration, done: impl Fn(&World) -> bool) {
         let end = self.now + limit;
         self.drain();
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// Lets the world turn for a while; the clock stands exactly at its end.
+    /// Runs for a duration. The clock then stands exactly at its end.
     pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.drain();
@@ -159,7 +159,7 @@ impl World {
         self.drain();
     }
 
-    /// The next thing that happens up to `end`.
+    /// Processes the next event up to `end`.
     pub(crate) fn step(&mut self, end: Instant) -> bool {
         let timeouts = self.agents.iter().filter_map(Agent::poll_timeout);
         let arrival = self.wire.keys().next().map(|(at, _)| *at);

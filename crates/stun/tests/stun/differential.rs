@@ -1,4 +1,4 @@
-//! The same messages through our codec and through `stun-rs`: equal bytes, equal meaning, both ways.
+//! The same messages through our codec and through `stun-rs`: equal bytes and equal meaning in both directions.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use stun_rs::{
     methods,
 };
 
-/// What a message says, in words that both libraries have.
+/// The content of a message in types that both libraries have.
 #[derive(Clone, Debug)]
 struct Spec {
     class: Class,
@@ -105,7 +105,7 @@ impl Spec {
     }
 }
 
-/// The attributes that both libraries know, read by ours.
+/// The attributes that both libraries know, decoded by ours.
 fn read_ours(message: &Message<'_>) -> Option<Vec<Value>> {
     let mut values = Vec::new();
     values.extend(message.username().ok()?.map(|text| Value::Username(text.into())));
@@ -126,7 +126,7 @@ fn read_ours(message: &Message<'_>) -> Option<Vec<Value>> {
     Some(values)
 }
 
-/// The same, read by `stun-rs`, in the same order.
+/// The same attributes, decoded by `stun-rs`, in the same order.
 fn read_theirs(message: &StunMessage) -> Vec<Value> {
     let mut values = Vec::new();
     values.extend(
@@ -160,7 +160,7 @@ fn read_theirs(message: &StunMessage) -> Vec<Value> {
     values
 }
 
-/// A decoder that insists on FINGERPRINT and, with a password, on MESSAGE-INTEGRITY.
+/// A decoder that requires FINGERPRINT and, with a password, MESSAGE-INTEGRITY.
 fn their_decoder(password: Option<&str>) -> MessageDecoder {
     let mut context = DecoderContextBuilder::default().with_validation();
     if let Some(password) = password {
@@ -198,12 +198,12 @@ fn spec() -> impl Strategy<Value = Spec> {
 
 proptest! {
     #[test]
-    fn both_write_the_same_bytes(spec in spec()) {
+    fn both_encode_the_same_bytes(spec in spec()) {
         prop_assert_eq!(spec.write_ours(), spec.write_theirs());
     }
 
     #[test]
-    fn each_reads_what_the_other_wrote(spec in spec()) {
+    fn each_decodes_what_the_other_encoded(spec in spec()) {
         let theirs = spec.write_theirs();
         let ours = spec.write_ours();
 
@@ -227,7 +227,7 @@ proptest! {
         }
     }
 
-    /// What we let pass, `stun-rs` lets pass as well, and understands in the same way.
+    /// A damaged message that our decoder accepts is accepted by `stun-rs` too, with the same meaning.
     #[test]
     fn both_agree_on_damaged_messages(
         spec in spec(),

@@ -1,11 +1,11 @@
-//! Bytes that nobody should send: every one ends in a value or a named error.
+//! Malformed messages: each gives a value or a named error.
 
 use proptest::prelude::*;
 use stun::{AttributeType, Error, IntegrityKey, Message};
 
 use crate::vectors;
 
-/// Asks a message everything that it can be asked.
+/// Calls every reader of a message.
 fn interrogate(datagram: &[u8]) -> Result<(), Error> {
     let message = Message::decode(datagram)?;
     assert!(stun::is_stun(datagram));
@@ -22,7 +22,7 @@ fn interrogate(datagram: &[u8]) -> Result<(), Error> {
 }
 
 #[test]
-fn no_prefix_of_a_message_is_a_message() {
+fn prefix_of_a_message_is_rejected() {
     for sound in vectors::all() {
         for len in 0..sound.len() {
             let expected = if len < 20 { Error::NotStun } else { Error::LengthMismatch };
@@ -32,7 +32,7 @@ fn no_prefix_of_a_message_is_a_message() {
 }
 
 #[test]
-fn a_prefix_with_a_true_length_ends_between_attributes_or_is_refused() {
+fn prefix_with_correct_length_ends_between_attributes() {
     for sound in vectors::all() {
         for len in (20..sound.len()).step_by(4) {
             let mut prefix = sound[..len].to_vec();
@@ -47,7 +47,7 @@ fn a_prefix_with_a_true_length_ends_between_attributes_or_is_refused() {
 }
 
 #[test]
-fn no_single_bit_of_a_protected_message_can_flip_unnoticed() {
+fn each_flipped_bit_of_a_protected_message_is_detected() {
     for sound in [vectors::request(), vectors::ipv4_response(), vectors::ipv6_response()] {
         interrogate(&sound).unwrap();
         for bit in 0..sound.len() * 8 {
@@ -59,7 +59,7 @@ fn no_single_bit_of_a_protected_message_can_flip_unnoticed() {
 }
 
 #[test]
-fn no_bit_that_integrity_covers_can_flip_unnoticed_by_integrity_alone() {
+fn integrity_alone_detects_each_flipped_bit_it_covers() {
     let sound = vectors::request();
     let key = IntegrityKey::short_term(vectors::PASSWORD);
     let covered = sound.len() - 8;
@@ -73,7 +73,7 @@ fn no_bit_that_integrity_covers_can_flip_unnoticed_by_integrity_alone() {
 }
 
 #[test]
-fn a_datagram_of_repeated_fingerprints_ends_at_the_first() {
+fn repeated_fingerprint_is_rejected_at_the_first() {
     let mut datagram = vectors::request()[..20].to_vec();
     for _ in 0..8191 {
         datagram.extend([0x80, 0x28, 0, 4, 0, 0, 0, 0]);
@@ -83,7 +83,7 @@ fn a_datagram_of_repeated_fingerprints_ends_at_the_first() {
 }
 
 #[test]
-fn as_many_attributes_as_fit_are_all_there() {
+fn maximum_number_of_attributes_is_read() {
     let mut datagram = vectors::request()[..20].to_vec();
     datagram.extend([0x7f, 0xff, 0, 0].repeat(16_383));
     datagram[2..4].copy_from_slice(&65_532_u16.to_be_bytes());
@@ -95,12 +95,12 @@ fn as_many_attributes_as_fit_are_all_there() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_value_or_an_error(datagram in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn any_bytes_give_a_value_or_an_error(datagram in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = interrogate(&datagram);
     }
 
     #[test]
-    fn any_body_behind_a_sound_header_is_a_value_or_an_error(
+    fn any_body_behind_a_valid_header_gives_value_or_error(
         mut body in prop::collection::vec(any::<u8>(), 0..600),
         kind in 0_u16..0x4000,
     ) {
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_message_with_a_few_bytes_changed_is_a_value_or_an_error(
+    fn message_with_changed_bytes_gives_value_or_error(
         which in 0_usize..4,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {

@@ -1,4 +1,4 @@
-//! Evidence from outside (RFC 5769, `stun-rs`) and from hostile bytes.
+//! Tests against foreign data (RFC 5769, `stun-rs`) and malformed messages.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod differential;

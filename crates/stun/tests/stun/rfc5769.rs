@@ -1,4 +1,4 @@
-//! RFC 5769: messages that somebody else computed.
+//! The test vectors of RFC 5769.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::vectors;
 const ID: [u8; 12] = [0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae];
 
 #[test]
-fn the_sample_request_reads_as_the_rfc_says() {
+fn sample_request_decodes_as_in_the_rfc() {
     let datagram = vectors::request();
     let message = Message::decode(&datagram).unwrap();
     assert_eq!(message.message_type(), MessageType::BINDING_REQUEST);
@@ -37,7 +37,7 @@ fn the_sample_request_reads_as_the_rfc_says() {
 }
 
 #[test]
-fn the_sample_responses_read_as_the_rfc_says() {
+fn sample_responses_decode_as_in_the_rfc() {
     for (datagram, address) in [
         (vectors::ipv4_response(), "192.0.2.1:32853"),
         (vectors::ipv6_response(), "[2001:db8:1234:5678:11:2233:4455:6677]:32853"),
@@ -53,7 +53,7 @@ fn the_sample_responses_read_as_the_rfc_says() {
 }
 
 #[test]
-fn the_long_term_request_verifies_with_the_digest_as_key() {
+fn long_term_request_verifies_with_digest_as_key() {
     let username = "\u{30de}\u{30c8}\u{30ea}\u{30c3}\u{30af}\u{30b9}";
     let algorithm = stun_rs::Algorithm::from(stun_rs::AlgorithmId::MD5);
     let key = stun_rs::HMACKey::new_long_term(username, "example.org", "TheMatrIX", algorithm).unwrap();
@@ -75,10 +75,10 @@ fn the_long_term_request_verifies_with_the_digest_as_key() {
     assert_eq!(written, datagram);
 }
 
-/// The RFC pads with spaces and we pad with zeros, so the responses whose SOFTWARE ends in a pad differ from ours
-/// in that byte and in what is computed over it.
+/// The RFC pads with spaces, this encoder with zeros. A response whose SOFTWARE ends with padding therefore differs in
+/// that byte and in the attributes computed over it.
 #[test]
-fn what_we_write_differs_from_the_samples_in_padding_only() {
+fn encoded_samples_differ_in_padding_only() {
     let key = IntegrityKey::short_term(vectors::PASSWORD);
     for sample in [vectors::request(), vectors::ipv4_response(), vectors::ipv6_response()] {
         let message = Message::decode(&sample).unwrap();

@@ -1,4 +1,4 @@
-//! The rules of RFC 8489 for messages that are sound but unusual, and what the writer refuses.
+//! The rules of RFC 8489 for valid but unusual messages, and the errors of the encoder.
 
 use stun::{
     AttributeType, Error, ErrorCode, HEADER_LEN, IntegrityKey, Message, MessageType, MessageWriter,
@@ -7,7 +7,7 @@ use stun::{
 
 use crate::vectors;
 
-/// A message with these raw attributes, true length, no integrity and no fingerprint.
+/// A message with these raw attributes and a correct length, without integrity and fingerprint.
 fn message_of(attributes: &[(AttributeType, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (attribute_type, value) in attributes {
@@ -29,7 +29,7 @@ fn writer(buffer: &mut Vec<u8>) -> MessageWriter<'_> {
 }
 
 #[test]
-fn of_two_attributes_of_one_type_the_first_counts() {
+fn first_attribute_of_a_type_counts() {
     let datagram = message_of(&[
         (AttributeType::PRIORITY, &[0, 0, 0, 1]),
         (AttributeType::PRIORITY, &[0, 0, 0, 2]),
@@ -42,7 +42,7 @@ fn of_two_attributes_of_one_type_the_first_counts() {
 }
 
 #[test]
-fn a_malformed_first_attribute_is_not_excused_by_a_sound_second_one() {
+fn malformed_first_attribute_is_an_error_before_a_valid_one() {
     let datagram =
         message_of(&[(AttributeType::PRIORITY, &[0, 0, 1]), (AttributeType::PRIORITY, &[0, 0, 0, 2])]);
     let message = Message::decode(&datagram).unwrap();
@@ -50,13 +50,13 @@ fn a_malformed_first_attribute_is_not_excused_by_a_sound_second_one() {
 }
 
 #[test]
-fn what_follows_integrity_does_not_count() {
+fn attributes_behind_integrity_do_not_count() {
     let key = IntegrityKey::short_term("password");
     let mut datagram = Vec::new();
     let mut message = writer(&mut datagram);
     message.priority(1).unwrap();
     message.finish_without_fingerprint(Some(&key));
-    // An attacker on the path appends USE-CANDIDATE and corrects the length: the HMAC does not notice.
+    // An on-path attacker appends USE-CANDIDATE and corrects the length. The HMAC does not cover it.
     datagram.extend([0x00, 0x25, 0x00, 0x00]);
     let length = u16::try_from(datagram.len() - HEADER_LEN).unwrap();
     datagram[2..4].copy_from_slice(&length.to_be_bytes());
@@ -67,12 +67,12 @@ fn what_follows_integrity_does_not_count() {
 }
 
 #[test]
-fn a_second_integrity_does_not_count() {
+fn second_integrity_does_not_count() {
     let key = IntegrityKey::short_term("password");
     let mut datagram = Vec::new();
     writer(&mut datagram).finish_without_fingerprint(Some(&key));
     let integrity = datagram.get(HEADER_LEN..).unwrap().to_vec();
-    // The forged one comes first, the true one second.
+    // The forged attribute comes first, the valid one second.
     datagram.truncate(HEADER_LEN);
     datagram.extend([0x00, 0x08, 0x00, 0x14].iter().chain(&[0xaa; 20]));
     datagram.extend(integrity);
@@ -91,7 +91,7 @@ fn integrity_behind_integrity_sha256_does_not_count() {
     let message = Message::decode(&datagram).unwrap();
     assert!(!message.has_integrity());
     assert_eq!(message.priority(), Ok(None));
-    // Behind MESSAGE-INTEGRITY it is seen, and ends what counts.
+    // Behind MESSAGE-INTEGRITY it counts, and ends the attributes that count.
     datagram = message_of(&[
         (AttributeType::MESSAGE_INTEGRITY, &[2; 20]),
         (AttributeType::MESSAGE_INTEGRITY_SHA256, &[1; 32]),
@@ -111,7 +111,7 @@ fn integrity_behind_integrity_sha256_does_not_count() {
 }
 
 #[test]
-fn fingerprint_is_last_or_the_message_is_refused() {
+fn fingerprint_must_be_last() {
     let datagram =
         message_of(&[(AttributeType::FINGERPRINT, &[0; 4]), (AttributeType::PRIORITY, &[0, 0, 0, 1])]);
     assert_eq!(Message::decode(&datagram).map(drop), Err(Error::FingerprintNotLast));
@@ -141,14 +141,14 @@ fn padding_may_be_anything() {
 }
 
 #[test]
-fn the_length_field_is_a_multiple_of_four_and_true() {
+fn length_field_must_be_correct_multiple_of_four() {
     let sound = message_of(&[(AttributeType::PRIORITY, &[0, 0, 0, 1])]);
     for wrong in [0, 4, 7, 9, 10, 12, 0xffff] {
         let mut datagram = sound.clone();
         datagram[2..4].copy_from_slice(&u16::to_be_bytes(wrong));
         assert_eq!(Message::decode(&datagram).map(drop), Err(Error::LengthMismatch), "length {wrong}");
     }
-    // A length that is true for the datagram and no multiple of four.
+    // The length matches the datagram but is not a multiple of four.
     let mut datagram = sound.clone();
     datagram.push(0);
     datagram[3] = 9;
@@ -156,7 +156,7 @@ fn the_length_field_is_a_multiple_of_four_and_true() {
 }
 
 #[test]
-fn unknown_required_attributes_are_listed_and_optional_ones_are_not() {
+fn only_unknown_required_attributes_are_listed() {
     let datagram = message_of(&[
         (AttributeType(0x7fff), b"required"),
         (AttributeType(0x8000), b"optional"),
@@ -180,7 +180,7 @@ fn unknown_required_attributes_are_listed_and_optional_ones_are_not() {
 }
 
 #[test]
-fn a_username_may_have_763_bytes_when_it_comes_and_508_when_it_goes() {
+fn username_limit_is_763_received_and_508_sent() {
     let readable = "u".repeat(763);
     let datagram = message_of(&[(AttributeType::USERNAME, readable.as_bytes())]);
     assert_eq!(Message::decode(&datagram).unwrap().username(), Ok(Some(&*readable)));
@@ -197,7 +197,7 @@ fn a_username_may_have_763_bytes_when_it_comes_and_508_when_it_goes() {
 }
 
 #[test]
-fn an_address_of_a_strange_family_or_length_is_malformed() {
+fn address_of_unknown_family_or_length_is_malformed() {
     for value in [
         &[0, 3, 0, 0, 1, 2, 3, 4][..],
         &[0, 1, 0, 0, 1, 2, 3],
@@ -213,7 +213,7 @@ fn an_address_of_a_strange_family_or_length_is_malformed() {
 }
 
 #[test]
-fn stun_is_told_from_its_neighbours_by_eight_bytes() {
+fn eight_bytes_distinguish_stun_from_other_protocols() {
     let datagram = vectors::request();
     assert!(is_stun(&datagram));
     assert!(is_stun(&datagram[..8]));
@@ -221,13 +221,13 @@ fn stun_is_told_from_its_neighbours_by_eight_bytes() {
     for (position, byte) in [(0, 0x40), (0, 0x80), (0, 22), (4, 0x20), (7, 0x43)] {
         let mut neighbour = datagram.clone();
         neighbour[position] = byte;
-        // 22 is the first byte of a DTLS handshake record and has its upper bits zero: the cookie decides.
+        // 22 is the first byte of a DTLS handshake record, with zero upper bits, so the magic cookie decides.
         assert_eq!(is_stun(&neighbour), byte == 22, "byte {position} = {byte:#x}");
     }
 }
 
 #[test]
-fn a_message_is_appended_and_leaves_what_was_there() {
+fn message_is_appended_to_buffer_content() {
     let mut buffer = b"before".to_vec();
     let mut message = writer(&mut buffer);
     message.priority(7).unwrap();
@@ -240,14 +240,14 @@ fn a_message_is_appended_and_leaves_what_was_there() {
 }
 
 #[test]
-fn an_abandoned_message_is_no_message() {
+fn unfinished_message_is_rejected() {
     let mut buffer = Vec::new();
     writer(&mut buffer).priority(1).unwrap();
     assert_eq!(Message::decode(&buffer).map(drop), Err(Error::LengthMismatch));
 }
 
 #[test]
-fn integrity_and_fingerprint_are_not_the_callers_to_write() {
+fn caller_cannot_write_integrity_or_fingerprint() {
     let mut buffer = Vec::new();
     let mut message = writer(&mut buffer);
     for reserved in [
@@ -261,7 +261,7 @@ fn integrity_and_fingerprint_are_not_the_callers_to_write() {
 }
 
 #[test]
-fn the_longest_message_still_has_room_for_integrity_and_fingerprint() {
+fn longest_message_fits_integrity_and_fingerprint() {
     let key = IntegrityKey::short_term("password");
     let filler = AttributeType(0xc0de);
     let room = 65_532 - 24 - 8 - 4;
@@ -277,7 +277,7 @@ fn the_longest_message_still_has_room_for_integrity_and_fingerprint() {
 }
 
 #[test]
-fn a_key_longer_than_a_block_is_hashed_first() {
+fn key_longer_than_a_block_is_hashed() {
     for len in [0, 1, 63, 64, 65, 200] {
         let password = "p".repeat(len);
         let mut buffer = Vec::new();
@@ -320,7 +320,7 @@ fn extra_attributes_travel_in_an_error_response() {
 }
 
 #[test]
-fn extra_attributes_that_the_response_has_already_are_refused() {
+fn extra_attribute_of_the_response_is_rejected() {
     for reserved in [AttributeType::ERROR_CODE, AttributeType::XOR_MAPPED_ADDRESS, AttributeType::FINGERPRINT]
     {
         assert_eq!(ExtraAttribute::opaque(reserved, b"").map(drop), Err(Error::Reserved(reserved)));
@@ -330,7 +330,7 @@ fn extra_attributes_that_the_response_has_already_are_refused() {
 }
 
 #[test]
-fn extra_text_obeys_its_string_profile() {
+fn extra_text_follows_its_string_profile() {
     let longest = "ж".repeat(127);
     assert_eq!(ExtraAttribute::software(&longest).unwrap().value(), longest.as_bytes());
     let software = ExtraAttribute::software(&"ж".repeat(128));

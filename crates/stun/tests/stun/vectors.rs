@@ -1,4 +1,4 @@
-//! The messages of RFC 5769 section 2 as they stand there, and the parameters that they were made with.
+//! The messages of RFC 5769 section 2, and their parameters.
 
 pub(crate) const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
 
@@ -45,7 +45,7 @@ pub(crate) fn all() -> [Vec<u8>; 4] {
     [request(), ipv4_response(), ipv6_response(), long_term_request()]
 }
 
-/// Bytes from hexadecimal digits with any white space between them.
+/// Converts hexadecimal digits, with any white space, to bytes.
 pub(crate) fn hex(digits: &str) -> Vec<u8> {
     digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }

@@ -1,42 +1,42 @@
-//! When an unanswered check is sent again (RFC 8445 section 14.3).
+//! The retransmission schedule of a check (RFC 8445 section 14.3).
 //!
-//! RFC 8489 section 6.2.1 would double every interval. Here an interval is only doubled once the generation has a
-//! usable pair: until then, and for a nomination, a lost message delays the whole connection, and at 30% loss one in
-//! two hundred would take half a minute. The network stays protected without it, because the RTO grows with the
-//! number of checks under way, so that all of them together send no more than one message per Ta.
+//! RFC 8489 section 6.2.1 doubles every interval. Here intervals double only after the generation has a usable pair:
+//! until then, and for a nomination, a lost message delays the whole connection, and at 30% loss one connection in two
+//! hundred would take half a minute. The network is still protected, because the RTO grows with the number of pending
+//! checks, so that all of them together send at most one message per Ta.
 
 use std::time::{Duration, Instant};
 
-/// The schedule of one check.
+/// The retransmission schedule of one check.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Repeat {
+pub(crate) struct Retransmission {
     interval: Duration,
     next: Instant,
     give_up: Instant,
 }
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Nothing.
     NotYet,
-    /// Send it again.
+    /// Retransmit.
     Resend,
-    /// It has failed.
+    /// The check failed.
     GiveUp,
 }
 
-/// How much a check matters for the connection.
+/// The effect of a check on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
-    /// Nothing works without it.
+    /// The connection depends on it.
     Urgent,
-    /// Something works already; this would be better.
+    /// A pair is usable already; this check looks for a better one.
     Patient,
 }
 
-impl Repeat {
-    /// The schedule of a check that is sent for the first time now.
+impl Retransmission {
+    /// Returns the schedule of a check whose first transmission is now.
     pub(crate) fn new(now: Instant, rto: Duration) -> Self {
         let interval = rto.max(SHORTEST_RTO);
         Self { interval, next: now + interval, give_up: now + GIVE_UP }
@@ -64,7 +64,7 @@ impl Repeat {
 /// RFC 8445 section 14.3: never less than 500 ms.
 pub(crate) const SHORTEST_RTO: Duration = Duration::from_millis(500);
 
-/// What seven transmissions from 500 ms on take (RFC 8489 section 6.2.1).
+/// The duration of seven transmissions with an RTO of 500 ms (RFC 8489 section 6.2.1).
 const GIVE_UP: Duration = Duration::from_millis(39_500);
 
 #[cfg(test)]
@@ -73,25 +73,25 @@ mod tests {
 
     fn timeline(urgency: Urgency) -> Vec<u128> {
         let start = Instant::now();
-        let mut repeat = Repeat::new(start, Duration::ZERO);
+        let mut retransmission = Retransmission::new(start, Duration::ZERO);
         let mut at = Vec::new();
         loop {
-            let now = repeat.deadline();
+            let now = retransmission.deadline();
             at.push((now - start).as_millis());
-            if repeat.poll(now, urgency) == Due::GiveUp {
+            if retransmission.poll(now, urgency) == Due::GiveUp {
                 return at;
             }
-            assert_eq!(repeat.poll(now, urgency), Due::NotYet);
+            assert_eq!(retransmission.poll(now, urgency), Due::NotYet);
         }
     }
 
     #[test]
-    fn a_patient_check_doubles_its_interval_as_rfc_8489_does() {
+    fn patient_check_doubles_its_interval() {
         assert_eq!(timeline(Urgency::Patient), [500, 1500, 3500, 7500, 15500, 31500, 39500]);
     }
 
     #[test]
-    fn an_urgent_check_does_not() {
+    fn urgent_check_keeps_its_interval() {
         let at = timeline(Urgency::Urgent);
         assert_eq!(at.len(), 79);
         assert_eq!(at[..3], [500, 1000, 1500]);
