@@ -3,47 +3,19 @@
 //! It is a [`Handshaking`] until its own connection reports that it is connected, then an [`Established`]. Does
 //! not know ICE, other associations, or when sending moves.
 
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use dtls_core::DtlsRole;
-use dtls_core::{Connection, Negotiated, ProtocolVersion};
+use dtls_core::{Connection, DtlsRole, Negotiated, ProtocolVersion};
 use ice_agent::Generation;
 use srtp::{Inbound, Outbound, RtpHeader};
 use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
 use zeroize::Zeroizing;
 
+use crate::association_id::AssociationId;
 use crate::error::Failure;
 use crate::verdict::SignalledParameters;
-
-/// The number of a DTLS association of a transport, counted from 1.
-///
-/// It changes with every fresh handshake and stays when an ICE restart retains the association, so that SCTP
-/// above can continue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AssociationId(u32);
-
-impl AssociationId {
-    pub(crate) const FIRST: Self = Self(1);
-
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// Returns the number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for AssociationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The constant properties of an association.
 #[derive(Clone)]

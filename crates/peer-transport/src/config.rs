@@ -9,7 +9,6 @@ use dtls_core::{Certificate, Schedule, Versions};
 use ice_agent::IceRole;
 use srtp_keys::Profile;
 
-use crate::expiry;
 use crate::wall_clock::WallClock;
 
 /// The configuration of a [`PeerTransport`](crate::PeerTransport). Many peers can share one `Arc<Config>`.
@@ -66,7 +65,7 @@ impl Default for Config {
             mtu: 1200,
             handshake: Schedule::default(),
             wall_clock: None,
-            expiry_notice: expiry::NOTICE,
+            expiry_notice: Duration::from_secs(24 * 3600),
             key_log: false,
             max_queued_data: 1 << 20,
             restart: RestartOptions::default(),

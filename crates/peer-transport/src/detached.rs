@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ice_agent::Permission;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 use crate::error::{Error, SendError};
 use crate::event::Event;
 use crate::media_receiver::{Evidence, MediaReceiver, ReceiverSnapshot};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 
 /// Why a transport or a restart failed. Reported once, by an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

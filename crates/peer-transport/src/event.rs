@@ -7,7 +7,7 @@ use dtls_core::KeyLogLine;
 use ice_agent::{Generation, Pair, Path, SelectionReason};
 use srtp_keys::Profile;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 use crate::error::Failure;
 
 /// The W3C states of a transport; `Display` prints their W3C names.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use ice_agent::Path;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 use crate::event::Event;
 
 /// Received data is limited. The transport's own events are not, because a peer cannot cause many.

@@ -7,10 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use dtls_core::Certificate;
 
-use crate::config::Config;
-
-/// How long before its expiry a certificate is reported, by default.
-pub(crate) const NOTICE: Duration = Duration::from_secs(24 * 3600);
+use crate::wall_clock::WallClock;
 
 /// The earliest expiry among the local certificates, any of which may be presented to the peer.
 #[derive(Clone, Copy, Debug)]
@@ -22,9 +19,13 @@ pub(crate) struct Expiry {
 
 impl Expiry {
     /// Returns `None` without a wall clock.
-    pub(crate) fn of(certificates: &[Certificate], config: &Config) -> Option<Self> {
+    pub(crate) fn of(
+        certificates: &[Certificate],
+        notice: Duration,
+        wall_clock: Option<WallClock>,
+    ) -> Option<Self> {
         let not_after = certificates.iter().map(Certificate::not_after).min()?;
-        let notice = not_after.checked_sub(config.expiry_notice).unwrap_or(SystemTime::UNIX_EPOCH);
-        Some(Self { not_after, due: config.wall_clock?.moment(notice)? })
+        let report_at = not_after.checked_sub(notice).unwrap_or(SystemTime::UNIX_EPOCH);
+        Some(Self { not_after, due: wall_clock?.moment(report_at)? })
     }
 }

@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use dtls_core::{Certificate, HashAlgorithm};
+use dtls_core::{Certificate, DtlsRole, HashAlgorithm};
 use ice_agent::{Generation, Path};
 
-use crate::association::{DtlsRole, Established, Handshaking};
+use crate::association::{Established, Handshaking};
 use crate::config::Role;
 use crate::error::Failure;
 use crate::expiry::Expiry;

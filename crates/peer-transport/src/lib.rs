@@ -73,6 +73,7 @@
 //! transport.
 
 mod association;
+mod association_id;
 mod config;
 mod demux;
 mod detached;
@@ -102,7 +103,7 @@ mod transport;
 mod verdict;
 mod wall_clock;
 
-pub use association::AssociationId;
+pub use association_id::AssociationId;
 pub use config::{Config, DtlsRestart, RestartCertificates, RestartOptions, RetentionPolicy, Role};
 pub use demux::{Class, classify};
 pub use endpoint::{Endpoint, EndpointConfig, ForwardTag, PeerId, PeerMut, Route};

@@ -9,7 +9,7 @@ use std::time::Instant;
 use ice_agent::Path;
 use srtp::RtpHeader;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 
 /// Explicit congestion notification, the two low bits of the IP traffic class (RFC 3168 section 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use std::time::Instant;
 use ice_agent::Path;
 use srtp::{Inbound, RtpHeader};
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 use crate::demux::{self, Class};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};

@@ -9,7 +9,7 @@ use std::time::Instant;
 use ice_agent::Permission;
 use srtp::Outbound;
 
-use crate::association::AssociationId;
+use crate::association_id::AssociationId;
 use crate::error::SendError;
 use crate::media::Transmit;
 use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};

@@ -12,7 +12,8 @@ use dtls_core::{Admitted, Hello, Peek};
 use ice_agent::Path;
 use srtp::RtpHeader;
 
-use crate::association::{AssociationId, Established, Protected};
+use crate::association::{Established, Protected};
+use crate::association_id::AssociationId;
 use crate::generation::{Current, EarlyHello, RestartState};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::phase::Phase;

@@ -9,7 +9,8 @@ use std::time::Instant;
 use dtls_core::{Authentication, DtlsRole, PeerPolicy, UseSrtp};
 use ice_agent::{Applied, Generation, IceRole};
 
-use crate::association::{AssociationId, Handshaking, Identity};
+use crate::association::{Handshaking, Identity};
+use crate::association_id::AssociationId;
 use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
 use crate::expiry::Expiry;
@@ -276,7 +277,7 @@ impl PeerTransport {
             Some(kept) if options.dtls == DtlsRestart::OnChange && unchanged => Some(kept.clone()),
             _ => Some(self.tls_ids.generate()),
         };
-        let expiry = Expiry::of(&certificates, &self.config);
+        let expiry = Expiry::of(&certificates, self.config.expiry_notice, self.config.wall_clock);
         Ok(LocalDtls { certificates, expiry, requested_role, setup: setup::offered(requested_role), tls_id })
     }
 

@@ -193,7 +193,7 @@ impl PeerTransport {
         }
     }
 
-    fn number(&self, slot: Slot) -> Option<crate::association::AssociationId> {
+    fn number(&self, slot: Slot) -> Option<crate::association_id::AssociationId> {
         if let Some(association) = self.established(slot) {
             return Some(association.identity.number);
         }

@@ -4,10 +4,10 @@
 
 use ice_agent::IceRole;
 
-use crate::association::DtlsRole;
 use crate::config::Role;
 use crate::error::Error;
 use crate::parameters::{DescriptionKind, Setup};
+use dtls_core::DtlsRole;
 
 /// The `setup` value of an offer: the answerer chooses, unless the application requested a role.
 pub(crate) const fn offered(requested_role: Role) -> Setup {
@@ -60,10 +60,10 @@ pub(crate) fn derive(
 #[cfg(test)]
 mod tests {
     use super::{Error, derive};
-    use crate::association::DtlsRole::{Client, Server};
     use crate::config::Role;
     use crate::parameters::DescriptionKind::{Answer, Offer};
     use crate::parameters::Setup;
+    use dtls_core::DtlsRole::{Client, Server};
     use ice_agent::IceRole;
 
     #[test]

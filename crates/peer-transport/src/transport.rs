@@ -12,7 +12,8 @@ use dtls_core::{Certificate, Negotiated};
 use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
 use srtp_keys::Profile;
 
-use crate::association::{AssociationId, Established};
+use crate::association::Established;
+use crate::association_id::AssociationId;
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
 use crate::detached::Detached;
@@ -97,7 +98,7 @@ impl PeerTransport {
         let mut tls_ids = TlsIdGenerator::new(seed);
         let role = config.ice_role.unwrap_or(IceRole::Controlling);
         let local = LocalDtls {
-            expiry: Expiry::of(&certificates, &config),
+            expiry: Expiry::of(&certificates, config.expiry_notice, config.wall_clock),
             certificates,
             requested_role: config.dtls_role,
             setup: setup::offered(config.dtls_role),

@@ -4,9 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use dtls_core::Fingerprint;
+use dtls_core::{DtlsRole, Fingerprint};
 
-use crate::association::DtlsRole;
 use crate::config::{DtlsRestart, RetentionPolicy};
 use crate::parameters::TlsId;
 
