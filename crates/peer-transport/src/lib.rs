@@ -72,35 +72,16 @@
 //! return errors, and a refused command changes nothing. Unauthenticated input never ends a connected
 //! transport.
 
-mod association;
 mod association_id;
 mod config;
 mod demux;
-mod detached;
 mod endpoint;
 mod error;
 mod event;
-mod events;
-mod expiry;
-mod generation;
-mod handover;
 mod media;
-mod media_receiver;
-mod media_sender;
 mod parameters;
-mod phase;
-mod reception;
-mod restart;
-mod route;
-mod sending;
-mod setup;
-mod shared_snapshot;
-mod stale_hellos;
 mod stats;
-mod timer;
-mod tls_id_generator;
 mod transport;
-mod verdict;
 mod wall_clock;
 
 pub use association_id::AssociationId;
@@ -109,9 +90,10 @@ pub use demux::{Class, classify};
 pub use endpoint::{Endpoint, EndpointConfig, ForwardTag, PeerId, PeerMut, Route};
 pub use error::{Error, Failure, SendError};
 pub use event::{Event, RestartOutcome, Side, State};
-pub use media::{Datagram, Dscp, Ecn, Media, MediaMeta, Meta, RtcpPacket, RtpPacket, Transmit};
-pub use media_receiver::{Evidence, MediaReceiver};
-pub use media_sender::MediaSender;
+pub use media::{
+    Datagram, Dscp, Ecn, Evidence, Media, MediaMeta, MediaReceiver, MediaSender, Meta, RtcpPacket, RtpPacket,
+    Transmit,
+};
 pub use parameters::{
     Attribute, AttributeName, Description, DescriptionKind, Fragment, IceOptions, Parameters, ParseError,
     Problem, Setup, TlsId,

@@ -1,8 +1,25 @@
 //! One peer: ICE, DTLS and SRTP combined into one transport, in the shape of ORTC's transports.
 //!
-//! Commands first, then the five verbs, then the accessors. `sending` protects outgoing media, `reception`
+//! Commands first, then the five verbs, then the accessors. `send` protects outgoing media, `reception`
 //! assigns received packets to associations, `route` translates the events of the lower layers, `restart` and
-//! `handover` replace the association, and `phase` closes or fails the transport.
+//! `switchover` replace the association, and `phase` closes or fails the transport.
+
+mod association;
+mod detached;
+mod dtls_role;
+mod event_queue;
+mod expiry;
+mod generation;
+mod phase;
+mod receive;
+mod restart;
+mod route;
+mod send;
+mod stale_hellos;
+mod switchover;
+mod timer;
+mod tls_id_generator;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,23 +29,23 @@ use dtls_core::{Certificate, Negotiated};
 use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
 use srtp_keys::Profile;
 
-use crate::association::Established;
 use crate::association_id::AssociationId;
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
-use crate::detached::Detached;
 use crate::error::Error;
 use crate::event::{Event, Side, State};
-use crate::events::Events;
-use crate::expiry::Expiry;
-use crate::generation::{Current, Draining, EarlyHello, LocalDtls, Restart, RestartState, Signalling};
 use crate::media::{Datagram, Media, Transmit};
 use crate::parameters::{IceOptions, Parameters};
-use crate::phase::Phase;
-use crate::setup;
-use crate::stale_hellos::StaleHellos;
+use association::Established;
+use detached::Detached;
+use event_queue::EventQueue;
+use expiry::Expiry;
+use generation::{Current, Draining, EarlyHello, LocalDtls, Restart, RestartState, Signalling};
+use phase::Phase;
+
 use crate::stats::{Discard, Stats};
-use crate::tls_id_generator::TlsIdGenerator;
+use stale_hellos::StaleHellos;
+use tls_id_generator::TlsIdGenerator;
 
 //= rfc5764-3-session-per-ports
 /// A transport to one remote peer, from UDP datagrams to decrypted media and back.
@@ -42,33 +59,33 @@ use crate::tls_id_generator::TlsIdGenerator;
 /// Every command and input takes the current time. A time earlier than the latest one is replaced by the latest
 /// one.
 pub struct PeerTransport {
-    pub(crate) config: Arc<Config>,
-    pub(crate) now: Instant,
-    pub(crate) phase: Phase,
-    pub(crate) reported_state: State,
-    pub(crate) ice: Agent,
-    pub(crate) tls_ids: TlsIdGenerator,
-    pub(crate) signalling: Signalling,
+    config: Arc<Config>,
+    now: Instant,
+    phase: Phase,
+    reported_state: State,
+    ice: Agent,
+    tls_ids: TlsIdGenerator,
+    signalling: Signalling,
     /// The expiry date that was last reported to the application.
-    pub(crate) expiry_reported: Option<SystemTime>,
-    pub(crate) restart_options: RestartOptions,
+    expiry_reported: Option<SystemTime>,
+    restart_options: RestartOptions,
     /// The policy of the restart that the local side offered.
-    pub(crate) policy: DtlsRestart,
-    pub(crate) current: Current,
-    pub(crate) restart: Option<Restart>,
-    pub(crate) draining: Option<Draining>,
-    pub(crate) early: EarlyHello,
+    policy: DtlsRestart,
+    current: Current,
+    restart: Option<Restart>,
+    draining: Option<Draining>,
+    early: EarlyHello,
     /// The path of the latest DTLS datagram.
-    pub(crate) dtls_path: Option<Path>,
+    dtls_path: Option<Path>,
     next_association: AssociationId,
-    pub(crate) stale: StaleHellos,
-    pub(crate) events: Events,
-    pub(crate) outbox: VecDeque<(Path, Vec<u8>)>,
-    pub(crate) scratch: Vec<u8>,
-    pub(crate) detached: Detached,
+    stale: StaleHellos,
+    events: EventQueue,
+    outbox: VecDeque<(Path, Vec<u8>)>,
+    scratch: Vec<u8>,
+    detached: Detached,
     /// Incremented by each change that may affect the ufrags and paths of the ICE agent.
     pub(crate) ice_changes: u64,
-    pub(crate) stats: Stats,
+    stats: Stats,
 }
 
 impl PeerTransport {
@@ -101,7 +118,7 @@ impl PeerTransport {
             expiry: Expiry::of(&certificates, config.expiry_notice, config.wall_clock),
             certificates,
             requested_role: config.dtls_role,
-            setup: setup::offered(config.dtls_role),
+            setup: dtls_role::offered(config.dtls_role),
             tls_id: Some(tls_ids.generate()),
         };
         Ok(Self {
@@ -121,7 +138,7 @@ impl PeerTransport {
             dtls_path: None,
             next_association: AssociationId::FIRST,
             stale: StaleHellos::default(),
-            events: Events::new(config.max_queued_data),
+            events: EventQueue::new(config.max_queued_data),
             outbox: VecDeque::new(),
             scratch: Vec::new(),
             detached: Detached::default(),
@@ -132,7 +149,7 @@ impl PeerTransport {
     }
 
     /// The earliest expiry of the current certificates, unless it was already reported.
-    pub(crate) fn unreported_expiry(&self) -> Option<Expiry> {
+    fn unreported_expiry(&self) -> Option<Expiry> {
         let expiry = self.signalling.local.expiry.filter(|_| self.phase != Phase::Closed);
         expiry.filter(|expiry| self.expiry_reported != Some(expiry.not_after))
     }
@@ -383,17 +400,17 @@ impl PeerTransport {
         stats
     }
 
-    pub(crate) const fn upcoming_association(&self) -> AssociationId {
+    const fn upcoming_association(&self) -> AssociationId {
         self.next_association
     }
 
-    pub(crate) const fn number_association(&mut self) -> AssociationId {
+    const fn number_association(&mut self) -> AssociationId {
         let number = self.next_association;
         self.next_association = number.next();
         number
     }
 
-    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+    fn advance(&mut self, now: Instant) -> Instant {
         // A time earlier than the latest one counts as the latest one.
         if now.checked_duration_since(self.now).is_some() {
             self.now = now;
@@ -401,7 +418,7 @@ impl PeerTransport {
         self.now
     }
 
-    pub(crate) fn discard<T>(&mut self, reason: Discard) -> Option<T> {
+    fn discard<T>(&mut self, reason: Discard) -> Option<T> {
         self.stats.discard(reason);
         None
     }

@@ -12,8 +12,8 @@ use super::PeerId;
 use super::indexes::{Indexes, Peer};
 use crate::config::RestartOptions;
 use crate::error::{Error, SendError};
-use crate::media_receiver::{Evidence, MediaReceiver};
-use crate::media_sender::MediaSender;
+use crate::media::MediaSender;
+use crate::media::{Evidence, MediaReceiver};
 use crate::parameters::{DescriptionKind, Parameters};
 use crate::transport::PeerTransport;
 

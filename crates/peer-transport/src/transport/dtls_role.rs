@@ -10,7 +10,7 @@ use crate::parameters::{DescriptionKind, Setup};
 use dtls_core::DtlsRole;
 
 /// The `setup` value of an offer: the answerer chooses, unless the application requested a role.
-pub(crate) const fn offered(requested_role: Role) -> Setup {
+pub(super) const fn offered(requested_role: Role) -> Setup {
     match requested_role {
         Role::Auto => Setup::ActPass,
         Role::Client => Setup::Active,
@@ -19,7 +19,7 @@ pub(crate) const fn offered(requested_role: Role) -> Setup {
 }
 
 /// The `setup` value of an answer with the derived role.
-pub(crate) const fn answered(role: DtlsRole) -> Setup {
+pub(super) const fn answered(role: DtlsRole) -> Setup {
     match role {
         DtlsRole::Client => Setup::Active,
         DtlsRole::Server => Setup::Passive,
@@ -33,7 +33,7 @@ pub(crate) const fn answered(role: DtlsRole) -> Setup {
 ///
 /// # Errors
 /// [`Error::RoleConflict`] if both sides insist on the same role.
-pub(crate) fn derive(
+pub(super) fn derive(
     kind: DescriptionKind,
     requested_role: Role,
     remote: Setup,

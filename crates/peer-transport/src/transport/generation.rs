@@ -8,28 +8,28 @@ use std::time::Instant;
 use dtls_core::{Certificate, DtlsRole, HashAlgorithm};
 use ice_agent::{Generation, Path};
 
-use crate::association::{Established, Handshaking};
+use super::association::{Established, Handshaking};
+use super::expiry::Expiry;
+use super::verdict::{SignalledParameters, SignalledSide};
 use crate::config::Role;
 use crate::error::Failure;
-use crate::expiry::Expiry;
 use crate::parameters::{Parameters, Setup, TlsId};
-use crate::verdict::{SignalledParameters, SignalledSide};
 
 /// The local DTLS parameters of a generation.
 #[derive(Clone, Debug)]
-pub(crate) struct LocalDtls {
-    pub(crate) certificates: Vec<Certificate>,
-    pub(crate) expiry: Option<Expiry>,
+pub(super) struct LocalDtls {
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) expiry: Option<Expiry>,
     /// The role that the application requested.
-    pub(crate) requested_role: Role,
+    pub(super) requested_role: Role,
     /// The `setup` value of the local description.
-    pub(crate) setup: Setup,
+    pub(super) setup: Setup,
     /// Omitted from an answer if the offer had none (RFC 8842 section 5.3).
-    pub(crate) tls_id: Option<TlsId>,
+    pub(super) tls_id: Option<TlsId>,
 }
 
 impl LocalDtls {
-    pub(crate) fn signalled(&self, role: DtlsRole) -> SignalledSide {
+    pub(super) fn signalled(&self, role: DtlsRole) -> SignalledSide {
         SignalledSide {
             tls_id: self.tls_id.clone(),
             fingerprints: self
@@ -44,13 +44,13 @@ impl LocalDtls {
 
 /// The signalled parameters of both sides for a generation.
 #[derive(Clone, Debug)]
-pub(crate) struct Signalling {
-    pub(crate) local: LocalDtls,
-    pub(crate) remote: Option<Parameters>,
+pub(super) struct Signalling {
+    pub(super) local: LocalDtls,
+    pub(super) remote: Option<Parameters>,
 }
 
 /// The association that sends, or the initial handshake.
-pub(crate) enum Current {
+pub(super) enum Current {
     /// No association: before the first handshake, after a close, or after a failure.
     Absent,
     /// The initial handshake.
@@ -60,14 +60,14 @@ pub(crate) enum Current {
 }
 
 impl Current {
-    pub(crate) const fn established(&self) -> Option<&Established> {
+    pub(super) const fn established(&self) -> Option<&Established> {
         match self {
             Self::Established(association) => Some(association),
             Self::Absent | Self::Handshaking(_) => None,
         }
     }
 
-    pub(crate) const fn established_mut(&mut self) -> Option<&mut Established> {
+    pub(super) const fn established_mut(&mut self) -> Option<&mut Established> {
         match self {
             Self::Established(association) => Some(association),
             Self::Absent | Self::Handshaking(_) => None,
@@ -76,24 +76,24 @@ impl Current {
 }
 
 /// The next generation in progress, and the state that a rollback restores.
-pub(crate) struct Restart {
-    pub(crate) generation: Generation,
+pub(super) struct Restart {
+    pub(super) generation: Generation,
     /// Restored by a rollback or a failed restart.
-    pub(crate) rollback: RollbackState,
-    pub(crate) state: RestartState,
+    pub(super) rollback: RollbackState,
+    pub(super) state: RestartState,
 }
 
 /// The state that a rolled back or failed restart returns to.
 #[derive(Clone, Debug)]
-pub(crate) struct RollbackState {
+pub(super) struct RollbackState {
     /// The signalled parameters of the previous generation.
-    pub(crate) signalling: Signalling,
-    pub(crate) fallback: Fallback,
+    pub(super) signalling: Signalling,
+    pub(super) fallback: Fallback,
 }
 
 /// The remainder of the previous generation after a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fallback {
+pub(super) enum Fallback {
     /// The previous generation, connected or connecting.
     PreviousGeneration,
     /// Nothing: either side closed it.
@@ -103,7 +103,7 @@ pub(crate) enum Fallback {
 }
 
 /// The progress of a restart.
-pub(crate) enum RestartState {
+pub(super) enum RestartState {
     /// Offered by the local side. Waits for the peer's parameters, without a local deadline.
     Offered,
     /// Signalling retains the association. Waits for the new pair only.
@@ -121,16 +121,16 @@ pub(crate) enum RestartState {
 }
 
 /// A fresh handshake beside an established association.
-pub(crate) struct Attempt {
-    pub(crate) handshaking: Handshaking,
-    pub(crate) decision: Decision,
+pub(super) struct Attempt {
+    pub(super) handshaking: Handshaking,
+    pub(super) decision: Decision,
     /// When the attempt ends.
-    pub(crate) deadline: Instant,
+    pub(super) deadline: Instant,
 }
 
 /// The decision about the previous association while a fresh handshake is attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(super) enum Decision {
     /// Signalling announced a fresh handshake, so silence proves nothing.
     Fresh,
     /// Undecided: silence of the required length will decide.
@@ -142,16 +142,16 @@ pub(crate) enum Decision {
 }
 
 /// The previous association, which only reads packets that are still in flight.
-pub(crate) struct Draining {
-    pub(crate) association: Established,
+pub(super) struct Draining {
+    pub(super) association: Established,
     /// When it is erased. The first traffic of the next association brings it forward.
-    pub(crate) until: Instant,
+    pub(super) until: Instant,
 }
 
 /// ClientHello datagrams that arrived before they could be used: before the peer's parameters, or before the
 /// first usable pair. All are fragments of the newest ClientHello.
 #[derive(Default)]
-pub(crate) struct EarlyHello {
+pub(super) struct EarlyHello {
     random: Option<[u8; 32]>,
     datagrams: VecDeque<(Path, Vec<u8>)>,
     bytes: usize,
@@ -165,7 +165,7 @@ impl EarlyHello {
 
     /// Prepares for a fragment with this random. Returns how many fragments of an older ClientHello, from an
     /// abandoned attempt, were dropped for it.
-    pub(crate) fn begin_hello(&mut self, random: Option<[u8; 32]>) -> u64 {
+    pub(super) fn begin_hello(&mut self, random: Option<[u8; 32]>) -> u64 {
         if random.is_none() || random == self.random {
             return 0;
         }
@@ -175,7 +175,7 @@ impl EarlyHello {
     }
 
     /// Stores a copy; returns `false` at the limit.
-    pub(crate) fn push(&mut self, path: Path, datagram: &[u8]) -> bool {
+    pub(super) fn push(&mut self, path: Path, datagram: &[u8]) -> bool {
         if self.datagrams.len() >= Self::MAX_DATAGRAMS || self.bytes + datagram.len() > Self::MAX_BYTES {
             return false;
         }
@@ -185,12 +185,12 @@ impl EarlyHello {
     }
 
     /// Returns the stored datagrams for processing.
-    pub(crate) fn take(&mut self) -> VecDeque<(Path, Vec<u8>)> {
+    pub(super) fn take(&mut self) -> VecDeque<(Path, Vec<u8>)> {
         std::mem::take(self).datagrams
     }
 
     /// Drops the stored datagrams and returns their number.
-    pub(crate) fn clear(&mut self) -> u64 {
+    pub(super) fn clear(&mut self) -> u64 {
         self.bytes = 0;
         u64::try_from(self.datagrams.drain(..).count()).unwrap_or(u64::MAX)
     }

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 /// The randoms of the peer's hellos in ended associations, so that a late duplicate does not start a new
 /// handshake.
 #[derive(Default)]
-pub(crate) struct StaleHellos(VecDeque<[u8; 32]>);
+pub(super) struct StaleHellos(VecDeque<[u8; 32]>);
 
 impl StaleHellos {
     /// A datagram that is late by more than eight restarts is not expected.
     const MAX: usize = 8;
 
-    pub(crate) fn note(&mut self, random: Option<[u8; 32]>) {
+    pub(super) fn note(&mut self, random: Option<[u8; 32]>) {
         let Some(random) = random else { return };
         if self.0.len() == Self::MAX {
             self.0.pop_front();
@@ -19,7 +19,7 @@ impl StaleHellos {
         self.0.push_back(random);
     }
 
-    pub(crate) fn contains(&self, random: &[u8; 32]) -> bool {
+    pub(super) fn contains(&self, random: &[u8; 32]) -> bool {
         self.0.contains(random)
     }
 }

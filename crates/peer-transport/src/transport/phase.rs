@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
+use super::PeerTransport;
+use super::generation::Current;
 use crate::error::Failure;
 use crate::event::{Event, State};
-use crate::generation::Current;
-use crate::transport::PeerTransport;
 
 /// Whether the transport is usable. Finer states are derived from its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(super) enum Phase {
     Open,
     Closed,
     Failed(Failure),
@@ -29,7 +29,7 @@ impl PeerTransport {
     }
 
     /// Reports a state that was not reported yet. A failure has an event of its own.
-    pub(crate) fn report_state(&mut self) {
+    pub(super) fn report_state(&mut self) {
         let state = self.derive_state();
         if state != self.reported_state {
             self.reported_state = state;
@@ -40,7 +40,7 @@ impl PeerTransport {
     }
 
     /// Fails the transport, because no association is usable.
-    pub(crate) fn fail(&mut self, now: Instant, failure: Failure) {
+    pub(super) fn fail(&mut self, now: Instant, failure: Failure) {
         if self.phase != Phase::Open {
             return;
         }
@@ -60,7 +60,7 @@ impl PeerTransport {
     }
 
     /// Drops every association and stops ICE.
-    pub(crate) fn end(&mut self, now: Instant, phase: Phase) {
+    pub(super) fn end(&mut self, now: Instant, phase: Phase) {
         self.drop_restart();
         self.current = Current::Absent;
         self.draining = None;

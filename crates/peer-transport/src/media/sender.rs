@@ -9,10 +9,10 @@ use std::time::Instant;
 use ice_agent::Permission;
 use srtp::Outbound;
 
+use super::Transmit;
+use super::shared_snapshot::{ReadEpoch, SharedSnapshot};
 use crate::association_id::AssociationId;
 use crate::error::SendError;
-use crate::media::Transmit;
-use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
 
 /// Protects RTP and RTCP for one peer outside its [`PeerTransport`](crate::PeerTransport). Created by
 /// [`detach_outbound`](crate::PeerTransport::detach_outbound).

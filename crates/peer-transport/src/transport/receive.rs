@@ -12,17 +12,17 @@ use dtls_core::{Admitted, Hello, Peek};
 use ice_agent::Path;
 use srtp::RtpHeader;
 
-use crate::association::{Established, Protected};
+use super::PeerTransport;
+use super::association::{Established, Protected};
+use super::generation::{Current, EarlyHello, RestartState};
+use super::phase::Phase;
 use crate::association_id::AssociationId;
-use crate::generation::{Current, EarlyHello, RestartState};
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
-use crate::phase::Phase;
 use crate::stats::Discard;
-use crate::transport::PeerTransport;
 
 /// The associations that may exist at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(super) enum Slot {
     /// The sending association, or the initial handshake.
     Current,
     /// The association of a restart.
@@ -33,14 +33,14 @@ pub(crate) enum Slot {
 
 impl Slot {
     /// In the order in which their events are read.
-    pub(crate) const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Draining];
+    pub(super) const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Draining];
 }
 
 /// The result for a record that these keys do not open.
 const BAD_RECORD: Admitted = Admitted::Discarded(dtls_core::Discard::BadRecord);
 
 impl PeerTransport {
-    pub(crate) fn receive_rtp<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
+    pub(super) fn receive_rtp<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
         let Datagram { meta, payload } = datagram;
         if !self.ice.may_receive(meta.path) {
             return self.discard(Discard::UnknownPath);
@@ -59,7 +59,7 @@ impl PeerTransport {
         Some(RtpPacket::new(meta, association, header, packet).into())
     }
 
-    pub(crate) fn receive_rtcp<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
+    pub(super) fn receive_rtcp<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Option<Media<'d>> {
         let Datagram { meta, payload } = datagram;
         if !self.ice.may_receive(meta.path) {
             return self.discard(Discard::UnknownPath);
@@ -133,7 +133,7 @@ impl PeerTransport {
         readers
     }
 
-    pub(crate) fn receive_dtls(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
+    pub(super) fn receive_dtls(&mut self, now: Instant, path: Path, datagram: &mut [u8]) {
         if !self.ice.may_receive(path) {
             return self.stats.discard(Discard::UnknownPath);
         }
@@ -235,7 +235,7 @@ impl PeerTransport {
     }
 
     /// Drops the stored fragments of an attempt that has ended.
-    pub(crate) fn clear_early_hello(&mut self) {
+    pub(super) fn clear_early_hello(&mut self) {
         let dropped = self.early.clear();
         self.stats.absorb(Discard::NotReady, dropped);
         self.early = EarlyHello::default();
@@ -318,7 +318,7 @@ impl PeerTransport {
         handshaking.on_record_authenticated();
     }
 
-    pub(crate) fn established(&self, slot: Slot) -> Option<&Established> {
+    pub(super) fn established(&self, slot: Slot) -> Option<&Established> {
         match slot {
             Slot::Current => self.current.established(),
             Slot::Next => match &self.restart.as_ref()?.state {
@@ -329,7 +329,7 @@ impl PeerTransport {
         }
     }
 
-    pub(crate) fn established_mut(&mut self, slot: Slot) -> Option<&mut Established> {
+    pub(super) fn established_mut(&mut self, slot: Slot) -> Option<&mut Established> {
         match slot {
             Slot::Current => self.current.established_mut(),
             Slot::Next => match &mut self.restart.as_mut()?.state {
@@ -344,7 +344,7 @@ impl PeerTransport {
         self.connection(slot).is_some()
     }
 
-    pub(crate) fn connection(&self, slot: Slot) -> Option<&dtls_core::Connection> {
+    pub(super) fn connection(&self, slot: Slot) -> Option<&dtls_core::Connection> {
         if let Some(association) = self.established(slot) {
             return Some(&association.connection);
         }
@@ -358,7 +358,7 @@ impl PeerTransport {
         }
     }
 
-    pub(crate) fn connection_mut(&mut self, slot: Slot) -> Option<&mut dtls_core::Connection> {
+    pub(super) fn connection_mut(&mut self, slot: Slot) -> Option<&mut dtls_core::Connection> {
         match slot {
             Slot::Current => match &mut self.current {
                 Current::Absent => None,
@@ -374,11 +374,11 @@ impl PeerTransport {
         }
     }
 
-    pub(crate) fn connections(&self) -> impl Iterator<Item = &dtls_core::Connection> {
+    pub(super) fn connections(&self) -> impl Iterator<Item = &dtls_core::Connection> {
         Slot::ALL.into_iter().filter_map(|slot| self.connection(slot))
     }
 
-    pub(crate) fn for_each_connection(&mut self, mut act: impl FnMut(&mut dtls_core::Connection)) {
+    pub(super) fn for_each_connection(&mut self, mut act: impl FnMut(&mut dtls_core::Connection)) {
         for slot in Slot::ALL {
             if let Some(connection) = self.connection_mut(slot) {
                 act(connection);

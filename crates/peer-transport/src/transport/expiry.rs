@@ -11,15 +11,15 @@ use crate::wall_clock::WallClock;
 
 /// The earliest expiry among the local certificates, any of which may be presented to the peer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expiry {
-    pub(crate) not_after: SystemTime,
+pub(super) struct Expiry {
+    pub(super) not_after: SystemTime,
     /// When to report it.
-    pub(crate) due: Instant,
+    pub(super) due: Instant,
 }
 
 impl Expiry {
     /// Returns `None` without a wall clock.
-    pub(crate) fn of(
+    pub(super) fn of(
         certificates: &[Certificate],
         notice: Duration,
         wall_clock: Option<WallClock>,

@@ -9,18 +9,18 @@ use std::time::Instant;
 
 use ice_agent::Permission;
 
+use super::PeerTransport;
+use super::receive::Slot;
 use crate::association_id::AssociationId;
 use crate::error::{Error, SendError};
 use crate::event::Event;
-use crate::media_receiver::{Evidence, MediaReceiver, ReceiverSnapshot};
-use crate::media_sender::{Keys, MediaSender, SenderSnapshot};
-use crate::reception::Slot;
-use crate::shared_snapshot::SharedSnapshot;
-use crate::transport::PeerTransport;
+use crate::media::{
+    Evidence, Keys, MediaReceiver, MediaSender, ReceiverSnapshot, SenderSnapshot, SharedSnapshot,
+};
 
 /// The detached halves.
 #[derive(Default)]
-pub(crate) struct Detached {
+pub(super) struct Detached {
     sender: Option<SenderEnd>,
     receiver: Option<ReceiverEnd>,
     /// The newest association whose key usage limit was reported.
@@ -44,12 +44,12 @@ type Live = [Option<AssociationId>; 3];
 
 impl Detached {
     /// Whether received media goes to a detached receiver.
-    pub(crate) const fn has_receiver(&self) -> bool {
+    pub(super) const fn has_receiver(&self) -> bool {
         self.receiver.is_some()
     }
 
     /// The error for media that the transport has no keys to send.
-    pub(crate) const fn missing_keys_error(&self) -> SendError {
+    pub(super) const fn missing_keys_error(&self) -> SendError {
         match self.sender {
             Some(_) => SendError::Detached,
             None => SendError::NotConnected,
@@ -140,7 +140,7 @@ impl PeerTransport {
     }
 
     /// Publishes changes to the detached halves.
-    pub(crate) fn publish_to_detached(&mut self, now: Instant) {
+    pub(super) fn publish_to_detached(&mut self, now: Instant) {
         if self.detached.sender.is_some() {
             self.publish_sender(now);
         }

@@ -11,10 +11,10 @@ use std::time::Instant;
 use ice_agent::Path;
 use srtp::{Inbound, RtpHeader};
 
+use super::shared_snapshot::{ReadEpoch, SharedSnapshot};
+use super::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::association_id::AssociationId;
 use crate::demux::{self, Class};
-use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
-use crate::shared_snapshot::{ReadEpoch, SharedSnapshot};
 use crate::stats::Discard;
 
 /// Opens RTP and RTCP of one peer outside its [`PeerTransport`](crate::PeerTransport). Created by

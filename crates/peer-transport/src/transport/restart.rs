@@ -1,7 +1,7 @@
 //! Remote parameters and restarts: which generation they open, and with which DTLS role and certificates.
 //!
 //! Everything that can fail is built first, so a refused command changes nothing. Knows what was signalled.
-//! Does not know packets: `handover` reacts to them.
+//! Does not know packets: `switchover` reacts to them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,19 +9,19 @@ use std::time::Instant;
 use dtls_core::{Authentication, DtlsRole, PeerPolicy, UseSrtp};
 use ice_agent::{Applied, Generation, IceRole};
 
-use crate::association::{Handshaking, Identity};
+use super::PeerTransport;
+use super::association::{Handshaking, Identity};
+use super::dtls_role;
+use super::expiry::Expiry;
+use super::generation::{
+    Attempt, Current, Decision, Fallback, LocalDtls, Restart, RestartState, RollbackState, Signalling,
+};
+use super::phase::Phase;
+use super::verdict::{self, SignalledParameters, SignalledSide, SignallingDecision};
 use crate::association_id::AssociationId;
 use crate::config::{DtlsRestart, RestartCertificates, RestartOptions, Role};
 use crate::error::Error;
-use crate::expiry::Expiry;
-use crate::generation::{
-    Attempt, Current, Decision, Fallback, LocalDtls, Restart, RestartState, RollbackState, Signalling,
-};
 use crate::parameters::{DescriptionKind, Parameters};
-use crate::phase::Phase;
-use crate::setup;
-use crate::transport::PeerTransport;
-use crate::verdict::{self, SignalledParameters, SignalledSide, SignallingDecision};
 
 impl PeerTransport {
     /// Sets the peer's signalled parameters.
@@ -96,7 +96,7 @@ impl PeerTransport {
         }
         let ice_role = self.config.ice_role.unwrap_or_else(|| self.ice_role(kind, &parameters));
         let requested_role = self.signalling.local.requested_role;
-        let role = setup::derive(kind, requested_role, parameters.setup, None, ice_role)?;
+        let role = dtls_role::derive(kind, requested_role, parameters.setup, None, ice_role)?;
         let local = local_for_answer(self.signalling.local.clone(), kind, role, &parameters);
         let signalled = signalled(&local, &parameters, role);
         let identity =
@@ -136,7 +136,7 @@ impl PeerTransport {
         let previous = self.current.established().map(|association| &association.identity);
         let previous_role = previous.map(|identity| identity.role);
         let role =
-            setup::derive(kind, local.requested_role, parameters.setup, previous_role, self.ice.role())?;
+            dtls_role::derive(kind, local.requested_role, parameters.setup, previous_role, self.ice.role())?;
         let local = local_for_answer(local, kind, role, &parameters);
         let signalled = signalled(&local, &parameters, role);
         let decision = previous.map_or(SignallingDecision::Fresh, |identity| {
@@ -278,7 +278,13 @@ impl PeerTransport {
             _ => Some(self.tls_ids.generate()),
         };
         let expiry = Expiry::of(&certificates, self.config.expiry_notice, self.config.wall_clock);
-        Ok(LocalDtls { certificates, expiry, requested_role, setup: setup::offered(requested_role), tls_id })
+        Ok(LocalDtls {
+            certificates,
+            expiry,
+            requested_role,
+            setup: dtls_role::offered(requested_role),
+            tls_id,
+        })
     }
 
     fn restart_policy(&self) -> DtlsRestart {
@@ -328,7 +334,7 @@ fn local_for_answer(
     match kind {
         DescriptionKind::Answer => local,
         DescriptionKind::Offer => LocalDtls {
-            setup: setup::answered(role),
+            setup: dtls_role::answered(role),
             tls_id: local.tls_id.filter(|_| remote.tls_id.is_some()),
             ..local
         },

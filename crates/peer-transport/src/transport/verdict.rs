@@ -11,10 +11,10 @@ use crate::parameters::TlsId;
 
 /// The signalled parameters of one side of an association (RFC 8842 section 3).
 #[derive(Clone, Debug)]
-pub(crate) struct SignalledSide {
-    pub(crate) tls_id: Option<TlsId>,
-    pub(crate) fingerprints: Vec<Fingerprint>,
-    pub(crate) role: DtlsRole,
+pub(super) struct SignalledSide {
+    pub(super) tls_id: Option<TlsId>,
+    pub(super) fingerprints: Vec<Fingerprint>,
+    pub(super) role: DtlsRole,
 }
 
 impl SignalledSide {
@@ -31,14 +31,14 @@ impl SignalledSide {
 
 /// The signalled parameters of both sides of an association.
 #[derive(Clone, Debug)]
-pub(crate) struct SignalledParameters {
-    pub(crate) local: SignalledSide,
-    pub(crate) remote: SignalledSide,
+pub(super) struct SignalledParameters {
+    pub(super) local: SignalledSide,
+    pub(super) remote: SignalledSide,
 }
 
 /// The decision of signalling about the previous association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignallingDecision {
+pub(super) enum SignallingDecision {
     /// Retained: no ClientHello is sent.
     Retained,
     /// Replaced by a fresh handshake: only the handshake deadline ends the wait for it.
@@ -48,7 +48,7 @@ pub(crate) enum SignallingDecision {
 }
 
 /// Compares the parameters signalled for the previous generation with those of the new one.
-pub(crate) fn decide_by_signalling(
+pub(super) fn decide_by_signalling(
     before: &SignalledParameters,
     after: &SignalledParameters,
     policy: DtlsRestart,
@@ -71,24 +71,24 @@ pub(crate) fn decide_by_signalling(
 
 /// The observed progress of an open attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AttemptProgress {
+pub(super) struct AttemptProgress {
     /// When the new pair became usable for both sides, as far as known, and the attempt started to send or
     /// await the ClientHello.
-    pub(crate) since: Instant,
+    pub(super) since: Instant,
     /// The local role in the attempt.
-    pub(crate) role: DtlsRole,
+    pub(super) role: DtlsRole,
     /// How often the ClientHello was sent.
-    pub(crate) transmissions: u32,
+    pub(super) transmissions: u32,
 }
 
 impl AttemptProgress {
     /// When the silence has lasted long enough.
-    pub(crate) fn silence_end(&self, policy: &RetentionPolicy) -> Instant {
+    pub(super) fn silence_end(&self, policy: &RetentionPolicy) -> Instant {
         self.since + policy.silence
     }
 
     /// Whether a peer that sent no byte of the new association has retained the old one.
-    pub(crate) fn is_retained(&self, now: Instant, policy: &RetentionPolicy) -> bool {
+    pub(super) fn is_retained(&self, now: Instant, policy: &RetentionPolicy) -> bool {
         let asked_enough = match self.role {
             DtlsRole::Client => self.transmissions >= policy.transmissions,
             DtlsRole::Server => true,
@@ -101,7 +101,7 @@ impl AttemptProgress {
 /// that the peer has moved.
 ///
 /// Two round trips, and at least the time after which a peer that misses the flight retransmits its own.
-pub(crate) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
+pub(super) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
     const FLOOR: Duration = Duration::from_millis(200);
     round_trip_time.map_or(FLOOR * 2, |rtt| (rtt * 2).max(FLOOR))
 }
@@ -111,7 +111,7 @@ pub(crate) fn quiet_time(round_trip_time: Option<Duration>) -> Duration {
 /// Two round trips, and at least the interval of RTCP reports (RFC 3550 section 6.2), which are all that a
 /// muted peer sends. On a short path any two packets are more than two round trips apart. A peer that restarted
 /// dropped the old keys long before the silence is evaluated.
-pub(crate) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
+pub(super) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
     const FLOOR: Duration = Duration::from_secs(1);
     round_trip_time.map_or(FLOOR, |rtt| (rtt * 2).max(FLOOR))
 }

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use dtls_core::{Connection, Negotiated};
 
-use crate::association::Established;
+use super::PeerTransport;
+use super::association::Established;
+use super::expiry::Expiry;
+use super::generation::{Current, Decision, Draining, Restart, RestartState, RollbackState};
+use super::receive::Slot;
+use super::timer::Timer;
+use super::verdict::{self, AttemptProgress};
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
-use crate::expiry::Expiry;
-use crate::generation::{Current, Decision, Draining, Restart, RestartState, RollbackState};
-use crate::reception::Slot;
-use crate::timer::Timer;
-use crate::transport::PeerTransport;
-use crate::verdict::{self, AttemptProgress};
 
 /// The limit after which the old keys are erased even if no traffic arrives under the new ones. A peer that is
 /// silent for so long has no packets in flight.
@@ -24,7 +24,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(30);
 
 impl RestartState {
     /// Whether the restart's outcome was reported.
-    pub(crate) fn has_outcome(&self) -> bool {
+    pub(super) fn has_outcome(&self) -> bool {
         match self {
             Self::Offered | Self::Retained { .. } => false,
             Self::Handshaking(attempt) => attempt.decision == Decision::Retained,
@@ -33,7 +33,7 @@ impl RestartState {
     }
 
     /// Whether the new generation keeps the previous association, by signalling or by the restart verdict.
-    pub(crate) fn retains_previous(&self) -> bool {
+    pub(super) fn retains_previous(&self) -> bool {
         match self {
             Self::Offered | Self::Unconfirmed(_) => false,
             Self::Retained { .. } => true,
@@ -44,7 +44,7 @@ impl RestartState {
 
 impl PeerTransport {
     /// Establishes the association of a completed handshake.
-    pub(crate) fn connected(&mut self, now: Instant, slot: Slot, negotiated: Negotiated) {
+    pub(super) fn connected(&mut self, now: Instant, slot: Slot, negotiated: Negotiated) {
         match slot {
             Slot::Current => self.first_connected(now, negotiated),
             Slot::Next => self.next_connected(now, negotiated),
@@ -96,7 +96,7 @@ impl PeerTransport {
     }
 
     /// Reacts to traffic that only a connected peer can have sent under an association.
-    pub(crate) fn on_authenticated(&mut self, now: Instant, slot: Slot) {
+    pub(super) fn on_authenticated(&mut self, now: Instant, slot: Slot) {
         match slot {
             Slot::Next => {
                 self.move_sending(now);
@@ -112,7 +112,7 @@ impl PeerTransport {
     /// Prepares for another restart while a complete association waits for confirmation that the peer has it
     /// too. The peer may never get it, so the previous association continues to send, and the unconfirmed one
     /// only reads.
-    pub(crate) fn drain_unconfirmed(&mut self, now: Instant) {
+    pub(super) fn drain_unconfirmed(&mut self, now: Instant) {
         match self.restart.take() {
             Some(Restart { state: RestartState::Unconfirmed(next), .. })
                 if self.current.established().is_some() =>
@@ -146,7 +146,7 @@ impl PeerTransport {
     }
 
     /// Moves sending to the new keys.
-    pub(crate) fn move_sending(&mut self, now: Instant) {
+    pub(super) fn move_sending(&mut self, now: Instant) {
         match self.restart.take() {
             Some(Restart { state: RestartState::Unconfirmed(next), .. }) => {
                 let before = std::mem::replace(&mut self.current, Current::Established(next));
@@ -184,7 +184,7 @@ impl PeerTransport {
     }
 
     /// The named deadlines of the transport itself.
-    pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Timer, Instant)> {
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = (Timer, Instant)> {
         let state = self.restart.as_ref().map(|restart| &restart.state);
         let restart = match state {
             Some(RestartState::Retained { deadline, .. }) => Some(*deadline),
@@ -216,7 +216,7 @@ impl PeerTransport {
     }
 
     /// Runs the due timers. Each timer is cleared when it fires.
-    pub(crate) fn handle_deadlines(&mut self, now: Instant) {
+    pub(super) fn handle_deadlines(&mut self, now: Instant) {
         let is_due = |this: &Self, timer: Timer| this.deadlines().any(|(due, at)| due == timer && at <= now);
         if is_due(self, Timer::DrainEnd) {
             self.draining = None;
@@ -296,7 +296,7 @@ impl PeerTransport {
     }
 
     /// Handles a failed handshake of a restart.
-    pub(crate) fn attempt_failed(&mut self, now: Instant, failure: Failure) {
+    pub(super) fn attempt_failed(&mut self, now: Instant, failure: Failure) {
         let round_trip_time = self.round_trip_time();
         let Some(Restart { generation, rollback, state }) = self.restart.take() else { return };
         let mut attempt = match state {
@@ -345,12 +345,12 @@ impl PeerTransport {
     }
 
     /// Whether the previous association can carry media now.
-    pub(crate) fn previous_is_usable(&self, now: Instant) -> bool {
+    pub(super) fn previous_is_usable(&self, now: Instant) -> bool {
         self.current.established().is_some() && self.ice.permission(now).is_some()
     }
 
     /// Ends a failed restart and returns to the previous generation.
-    pub(crate) fn fail_restart(&mut self, now: Instant, failure: Failure) {
+    pub(super) fn fail_restart(&mut self, now: Instant, failure: Failure) {
         let Some(restart) = self.restart.take() else { return };
         let (generation, reported) = (restart.generation, restart.state.has_outcome());
         // ICE refuses if the new pair already carries traffic under the old keys, or if ICE itself failed the
@@ -371,7 +371,7 @@ impl PeerTransport {
     }
 
     /// Drops a restart without an event.
-    pub(crate) fn drop_restart(&mut self) {
+    pub(super) fn drop_restart(&mut self) {
         self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
         self.restart = None;
     }

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use ice_agent::Path;
 
-use crate::association::Established;
+use super::PeerTransport;
+use super::association::Established;
 use crate::error::SendError;
 use crate::media::Transmit;
-use crate::transport::PeerTransport;
 
 impl PeerTransport {
     /// Protects one RTP packet and appends it to `out`. `header` is the RTP header with its contributing
@@ -72,7 +72,7 @@ impl PeerTransport {
         self.current.established_mut().ok_or(SendError::NotConnected)
     }
 
-    pub(crate) fn sending_path(&self, now: Instant) -> Result<Path, SendError> {
+    pub(super) fn sending_path(&self, now: Instant) -> Result<Path, SendError> {
         if self.current.established().is_none() {
             return Err(SendError::NotConnected);
         }

@@ -13,23 +13,23 @@ use srtp::{Inbound, Outbound, RtpHeader};
 use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
 use zeroize::Zeroizing;
 
+use super::verdict::SignalledParameters;
 use crate::association_id::AssociationId;
 use crate::error::Failure;
-use crate::verdict::SignalledParameters;
 
 /// The constant properties of an association.
 #[derive(Clone)]
-pub(crate) struct Identity {
-    pub(crate) number: AssociationId,
-    pub(crate) generation: Generation,
-    pub(crate) role: DtlsRole,
-    pub(crate) signalled: SignalledParameters,
+pub(super) struct Identity {
+    pub(super) number: AssociationId,
+    pub(super) generation: Generation,
+    pub(super) role: DtlsRole,
+    pub(super) signalled: SignalledParameters,
 }
 
 /// An association whose peer is not authenticated yet: no keys, no media.
-pub(crate) struct Handshaking {
-    pub(crate) identity: Identity,
-    pub(crate) connection: Connection,
+pub(super) struct Handshaking {
+    pub(super) identity: Identity,
+    pub(super) connection: Connection,
     config: Arc<dtls_core::Config>,
     /// When ICE found a pair, from which on flights may be sent.
     started_at: Option<Instant>,
@@ -41,7 +41,7 @@ pub(crate) struct Handshaking {
 
 impl Handshaking {
     /// Prepares the connection. It sends nothing before [`start`](Self::start).
-    pub(crate) fn new(
+    pub(super) fn new(
         now: Instant,
         identity: Identity,
         config: Arc<dtls_core::Config>,
@@ -51,33 +51,33 @@ impl Handshaking {
     }
 
     /// Allows flights to be sent, because a pair is usable. Later calls change nothing.
-    pub(crate) fn start(&mut self, now: Instant, round_trip_time: Option<Duration>) {
+    pub(super) fn start(&mut self, now: Instant, round_trip_time: Option<Duration>) {
         if self.started_at.is_none() && self.connection.start(now, round_trip_time).is_ok() {
             self.started_at = Some(now);
         }
     }
 
-    pub(crate) const fn started_at(&self) -> Option<Instant> {
+    pub(super) const fn started_at(&self) -> Option<Instant> {
         self.started_at
     }
 
-    pub(crate) const fn received(&self) -> bool {
+    pub(super) const fn received(&self) -> bool {
         self.received
     }
 
-    pub(crate) const fn on_record_authenticated(&mut self) {
+    pub(super) const fn on_record_authenticated(&mut self) {
         self.received = true;
     }
 
     /// How often a client's first flight was sent.
-    pub(crate) fn transmissions(&self) -> u32 {
+    pub(super) fn transmissions(&self) -> u32 {
         let repeated = u32::try_from(self.connection.stats().flights_repeated).unwrap_or(u32::MAX);
         if self.started_at.is_some() { repeated.saturating_add(1) } else { 0 }
     }
 
     /// Restarts the handshake after a failure of unauthenticated content, which a packet of an earlier
     /// generation may have caused. Returns `false` after a few restarts of one handshake.
-    pub(crate) fn retry(&mut self, now: Instant, round_trip_time: Option<Duration>) -> bool {
+    pub(super) fn retry(&mut self, now: Instant, round_trip_time: Option<Duration>) -> bool {
         /// One late packet can cost each side an attempt: the side that receives it restarts, and the flights
         /// that the other side has sent match no attempt any more.
         const MAX_RETRIES: u8 = 3;
@@ -94,7 +94,7 @@ impl Handshaking {
     }
 
     /// Exports the keys of the connected connection and creates the SRTP contexts.
-    pub(crate) fn establish(
+    pub(super) fn establish(
         self,
         now: Instant,
         negotiated: Negotiated,
@@ -135,10 +135,10 @@ enum FinalFlight {
 }
 
 /// An association whose peer is authenticated: it carries data and media.
-pub(crate) struct Established {
-    pub(crate) identity: Identity,
-    pub(crate) connection: Connection,
-    pub(crate) negotiated: Negotiated,
+pub(super) struct Established {
+    pub(super) identity: Identity,
+    pub(super) connection: Connection,
+    pub(super) negotiated: Negotiated,
     media: Option<MediaContexts>,
     since: Instant,
     authenticated_at: Option<Instant>,
@@ -179,40 +179,40 @@ impl MediaContexts {
 }
 
 impl Established {
-    pub(crate) fn profile(&self) -> Option<Profile> {
+    pub(super) fn profile(&self) -> Option<Profile> {
         self.media.as_ref().map(|media| media.profile)
     }
 
-    pub(crate) fn outbound(&mut self) -> Option<&mut Outbound> {
+    pub(super) fn outbound(&mut self) -> Option<&mut Outbound> {
         self.media.as_mut()?.outbound.as_mut()
     }
 
     /// Moves the context out. From then on only its owner can protect packets.
-    pub(crate) fn take_outbound(&mut self) -> Option<Outbound> {
+    pub(super) fn take_outbound(&mut self) -> Option<Outbound> {
         self.media.as_mut()?.outbound.take()
     }
 
     /// Moves the context out. From then on only its owner can open packets.
-    pub(crate) fn take_inbound(&mut self) -> Option<Inbound> {
+    pub(super) fn take_inbound(&mut self) -> Option<Inbound> {
         self.media.as_mut()?.inbound.take()
     }
 
     /// Whether there are SRTP keys, here or moved out.
-    pub(crate) fn carries_media(&self) -> bool {
+    pub(super) fn carries_media(&self) -> bool {
         self.media.is_some()
     }
 
-    pub(crate) fn can_read_media(&self) -> bool {
+    pub(super) fn can_read_media(&self) -> bool {
         self.inbound().is_some()
     }
 
     /// Whether these keys have opened packets of this stream before.
-    pub(crate) fn knows_stream(&self, ssrc: u32) -> bool {
+    pub(super) fn knows_stream(&self, ssrc: u32) -> bool {
         self.inbound().is_some_and(|inbound| inbound.knows_stream(ssrc))
     }
 
     /// Opens a packet. A failure may destroy it, so only the last candidate may do this.
-    pub(crate) fn unprotect(
+    pub(super) fn unprotect(
         &mut self,
         packet: Protected,
         bytes: &mut [u8],
@@ -225,7 +225,7 @@ impl Established {
     }
 
     /// Opens a packet by way of `scratch`, so that on failure another association may try it.
-    pub(crate) fn try_unprotect(
+    pub(super) fn try_unprotect(
         &mut self,
         packet: Protected,
         bytes: &mut [u8],
@@ -247,12 +247,12 @@ impl Established {
     }
 
     /// Records that a DTLS record or packet authenticated under these keys.
-    pub(crate) const fn on_record_authenticated(&mut self, now: Instant) {
+    pub(super) const fn on_record_authenticated(&mut self, now: Instant) {
         self.authenticated_at = Some(now);
     }
 
     /// Records that media or data authenticated, which proves that the final flight arrived at the peer.
-    pub(crate) fn on_traffic_authenticated(&mut self, now: Instant) {
+    pub(super) fn on_traffic_authenticated(&mut self, now: Instant) {
         self.on_record_authenticated(now);
         if self.final_flight == FinalFlight::Kept {
             self.final_flight = FinalFlight::Released;
@@ -261,18 +261,18 @@ impl Established {
     }
 
     /// The last time at which the peer is known to have used these keys, including its handshake.
-    pub(crate) fn last_authenticated(&self) -> Instant {
+    pub(super) fn last_authenticated(&self) -> Instant {
         self.authenticated_at.unwrap_or(self.since).max(self.since)
     }
 
     /// Whether traffic under these keys arrived since `earliest`.
-    pub(crate) fn authenticated_since(&self, earliest: Instant) -> bool {
+    pub(super) fn authenticated_since(&self, earliest: Instant) -> bool {
         self.authenticated_at.is_some_and(|at| at >= earliest)
     }
 
     /// Whether the peer may have lost the local final flight: for the server of DTLS 1.2 and the client of 1.3.
     /// The other role knows that both sides have all flights.
-    pub(crate) fn peer_may_miss_final_flight(&self) -> bool {
+    pub(super) fn peer_may_miss_final_flight(&self) -> bool {
         self.identity.role == final_flight_sender(self.negotiated.version)
     }
 }
@@ -284,7 +284,7 @@ fn final_flight_sender(version: ProtocolVersion) -> DtlsRole {
 
 /// A protected packet, classified by its clear bytes.
 #[derive(Clone, Copy)]
-pub(crate) enum Protected {
+pub(super) enum Protected {
     /// An RTP packet with its parsed header.
     Rtp(RtpHeader),
     /// A compound RTCP packet.

@@ -2,7 +2,7 @@
 
 /// The transport's own timers. ICE and DTLS have timers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timer {
+pub(super) enum Timer {
     /// The restart has taken too long.
     RestartDeadline,
     /// The peer has been silent long enough during a fresh handshake for a verdict.

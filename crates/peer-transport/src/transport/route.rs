@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 use dtls_core::{ClosedBy, Connection};
 use ice_agent::{Generation, Pair, PairState, Path};
 
+use super::PeerTransport;
+use super::generation::{Current, Fallback, Restart, RestartState};
+use super::phase::Phase;
+use super::receive::Slot;
+use super::verdict::{self, SignalledParameters};
 use crate::error::Failure;
 use crate::event::{Event, RestartOutcome, Side};
-use crate::generation::{Current, Fallback, Restart, RestartState};
 use crate::media::Transmit;
-use crate::phase::Phase;
-use crate::reception::Slot;
 use crate::stats::Discard;
-use crate::transport::PeerTransport;
-use crate::verdict::{self, SignalledParameters};
 
 /// The limit of queued final datagrams. A closing connection needs at most one for its alert.
 const MAX_FINAL_DATAGRAMS: usize = 8;
 
 impl PeerTransport {
-    pub(crate) fn route(&mut self, now: Instant) {
+    pub(super) fn route(&mut self, now: Instant) {
         loop {
             if let Some(event) = self.ice.poll_event() {
                 self.ice_changes = self.ice_changes.wrapping_add(1);
@@ -219,7 +219,7 @@ impl PeerTransport {
 
     /// Reports that the previous association was retained under the new ICE generation, and stores the
     /// parameters that were signalled for it.
-    pub(crate) fn report_retained(
+    pub(super) fn report_retained(
         &mut self,
         now: Instant,
         generation: Generation,
@@ -237,13 +237,13 @@ impl PeerTransport {
         });
     }
 
-    pub(crate) fn round_trip_time(&self) -> Option<Duration> {
+    pub(super) fn round_trip_time(&self) -> Option<Duration> {
         self.ice.selected_pair().and_then(|pair| pair.rtt)
     }
 
     /// The path for an association's DTLS records: the selected path, or the best usable pair of the
     /// association's own generation until that generation selects one.
-    pub(crate) fn path_of(&self, slot: Slot) -> Option<Path> {
+    pub(super) fn path_of(&self, slot: Slot) -> Option<Path> {
         let permission = self.ice.permission(self.now);
         let permitted = permission.map(|permission| permission.path);
         match (slot, &self.restart) {
@@ -258,7 +258,7 @@ impl PeerTransport {
         }
     }
 
-    pub(crate) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+    pub(super) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
         for slot in Slot::ALL {
             let Some(path) = self.path_of(slot) else { continue };
             if let Some(transmit) =
@@ -271,7 +271,7 @@ impl PeerTransport {
     }
 
     /// Moves the pending datagrams of a connection that is about to be dropped into the outbox.
-    pub(crate) fn queue_final_datagrams(&mut self, path: Option<Path>, connection: &mut Connection) {
+    pub(super) fn queue_final_datagrams(&mut self, path: Option<Path>, connection: &mut Connection) {
         let mut datagrams = final_datagrams(connection);
         self.queue_datagrams(path, &mut datagrams);
     }

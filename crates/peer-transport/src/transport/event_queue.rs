@@ -10,30 +10,30 @@ use crate::association_id::AssociationId;
 use crate::event::Event;
 
 /// Received data is limited. The transport's own events are not, because a peer cannot cause many.
-pub(crate) struct Events {
+pub(super) struct EventQueue {
     queue: VecDeque<Event>,
     data: usize,
     max_data: usize,
 }
 
-impl Events {
-    pub(crate) const fn new(max_data: usize) -> Self {
+impl EventQueue {
+    pub(super) const fn new(max_data: usize) -> Self {
         Self { queue: VecDeque::new(), data: 0, max_data }
     }
 
-    pub(crate) fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: Event) {
         self.queue.push_back(event);
     }
 
     /// Queues an event that any sender can cause: at most one of them waits in the queue.
-    pub(crate) fn push_fresh_hello(&mut self, path: Path) {
+    pub(super) fn push_fresh_hello(&mut self, path: Path) {
         if !self.queue.iter().any(|event| matches!(event, Event::FreshClientHello { .. })) {
             self.push(Event::FreshClientHello { path });
         }
     }
 
     /// Returns `false` at the limit; the data is then dropped.
-    pub(crate) fn push_data(&mut self, association: AssociationId, bytes: bytes::Bytes) -> bool {
+    pub(super) fn push_data(&mut self, association: AssociationId, bytes: bytes::Bytes) -> bool {
         let total = self.data.saturating_add(Self::cost(&bytes));
         if total > self.max_data {
             return false;
@@ -43,7 +43,7 @@ impl Events {
         true
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Event> {
+    pub(super) fn pop(&mut self) -> Option<Event> {
         let event = self.queue.pop_front()?;
         if let Event::Data { bytes, .. } = &event {
             self.data = self.data.saturating_sub(Self::cost(bytes));
