@@ -1,21 +1,42 @@
 //! One peer: ICE, DTLS and SRTP combined into one transport, in the shape of ORTC's transports.
 //!
-//! Commands first, then the five verbs, then the accessors. `send` protects outgoing media, `reception`
-//! assigns received packets to associations, `route` translates the events of the lower layers, `restart` and
-//! `switchover` replace the association, and `phase` closes or fails the transport.
+//! This file has the candidate commands, the five verbs and the accessors. Each file of the folder answers one
+//! question:
+//!
+//! | question | files |
+//! | --- | --- |
+//! | Which association does a received packet belong to? | `receive`, `early_hello`, `stale_hellos` |
+//! | How are media and data sent, and on which path? | `send`, `detached` |
+//! | How do the events of ICE and DTLS affect each other? | `route` |
+//! | What did signalling say, and what does it change? | `remote_parameters`, `signalling`, `dtls_role` |
+//! | How does a restart begin, fail or roll back? | `restart`, `attempt_failure`, `rollback` |
+//! | When is the previous association retained? | `verdict`, `retention` |
+//! | When does sending move to new keys? | `switchover` |
+//! | Which associations exist now? | `slot`, `generation`, `association` |
+//! | Which state is the transport in, and how does it end? | `state`, `phase`, `close` |
+//! | What is due when? | `timer`, `expiry` |
 
 mod association;
+mod attempt_failure;
+mod close;
 mod detached;
 mod dtls_role;
+mod early_hello;
 mod event_queue;
 mod expiry;
 mod generation;
 mod phase;
 mod receive;
+mod remote_parameters;
 mod restart;
+mod retention;
+mod rollback;
 mod route;
 mod send;
+mod signalling;
+mod slot;
 mod stale_hellos;
+mod state;
 mod switchover;
 mod timer;
 mod tls_id_generator;
@@ -33,17 +54,18 @@ use crate::association_id::AssociationId;
 use crate::config::{Config, DtlsRestart, RestartOptions};
 use crate::demux::{self, Class};
 use crate::error::Error;
-use crate::event::{Event, Side, State};
+use crate::event::{Event, State};
 use crate::media::{Datagram, Media, Transmit};
 use crate::parameters::{IceOptions, Parameters};
+use crate::stats::{Discard, Stats};
 use association::Established;
 use detached::Detached;
+use early_hello::EarlyHello;
 use event_queue::EventQueue;
 use expiry::Expiry;
-use generation::{Current, Draining, EarlyHello, LocalDtls, Restart, RestartState, Signalling};
+use generation::{Current, Draining, Restart};
 use phase::Phase;
-
-use crate::stats::{Discard, Stats};
+use signalling::{LocalDtls, Signalling};
 use stale_hellos::StaleHellos;
 use tls_id_generator::TlsIdGenerator;
 
@@ -227,28 +249,6 @@ impl PeerTransport {
     pub fn revoke_consent(&mut self, now: Instant) {
         let now = self.advance(now);
         self.ice.revoke_consent(now);
-        self.route(now);
-    }
-
-    /// Closes the transport: sends close_notify on the selected pair, then nothing more. A restart reopens it.
-    pub fn close(&mut self, now: Instant) {
-        let now = self.advance(now);
-        if self.phase == Phase::Closed {
-            return;
-        }
-        let path = self.ice.permission(now).map(|permission| permission.path);
-        if let Current::Established(mut association) = std::mem::replace(&mut self.current, Current::Absent) {
-            association.connection.close(now);
-            self.queue_final_datagrams(path, &mut association.connection);
-            self.events
-                .push(Event::AssociationClosed { association: association.identity.number, by: Side::Local });
-        }
-        if let Some(Restart { state: RestartState::Unconfirmed(mut next), .. }) = self.restart.take() {
-            next.connection.close(now);
-            self.queue_final_datagrams(path, &mut next.connection);
-            self.events.push(Event::AssociationClosed { association: next.identity.number, by: Side::Local });
-        }
-        self.end(now, Phase::Closed);
         self.route(now);
     }
 

@@ -13,7 +13,7 @@ use srtp::{Inbound, Outbound, RtpHeader};
 use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
 use zeroize::Zeroizing;
 
-use super::verdict::SignalledParameters;
+use super::signalling::SignalledParameters;
 use crate::association_id::AssociationId;
 use crate::error::Failure;
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use ice_agent::Permission;
 
 use super::PeerTransport;
-use super::receive::Slot;
+use super::slot::Slot;
 use crate::association_id::AssociationId;
 use crate::error::{Error, SendError};
 use crate::event::Event;

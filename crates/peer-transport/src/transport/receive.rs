@@ -13,28 +13,14 @@ use ice_agent::Path;
 use srtp::RtpHeader;
 
 use super::PeerTransport;
-use super::association::{Established, Protected};
-use super::generation::{Current, EarlyHello, RestartState};
+use super::association::Protected;
+use super::early_hello::EarlyHello;
+use super::generation::{Current, RestartState};
 use super::phase::Phase;
+use super::slot::Slot;
 use crate::association_id::AssociationId;
 use crate::media::{Datagram, Media, RtcpPacket, RtpPacket};
 use crate::stats::Discard;
-
-/// The associations that may exist at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
-    /// The sending association, or the initial handshake.
-    Current,
-    /// The association of a restart.
-    Next,
-    /// The previous association, which only reads.
-    Draining,
-}
-
-impl Slot {
-    /// In the order in which their events are read.
-    pub(super) const ALL: [Self; 3] = [Self::Current, Self::Next, Self::Draining];
-}
 
 /// The result for a record that these keys do not open.
 const BAD_RECORD: Admitted = Admitted::Discarded(dtls_core::Discard::BadRecord);
@@ -316,73 +302,5 @@ impl PeerTransport {
             _ => return,
         };
         handshaking.on_record_authenticated();
-    }
-
-    pub(super) fn established(&self, slot: Slot) -> Option<&Established> {
-        match slot {
-            Slot::Current => self.current.established(),
-            Slot::Next => match &self.restart.as_ref()?.state {
-                RestartState::Unconfirmed(association) => Some(association),
-                RestartState::Offered | RestartState::Retained { .. } | RestartState::Handshaking(_) => None,
-            },
-            Slot::Draining => self.draining.as_ref().map(|draining| &draining.association),
-        }
-    }
-
-    pub(super) fn established_mut(&mut self, slot: Slot) -> Option<&mut Established> {
-        match slot {
-            Slot::Current => self.current.established_mut(),
-            Slot::Next => match &mut self.restart.as_mut()?.state {
-                RestartState::Unconfirmed(association) => Some(association),
-                RestartState::Offered | RestartState::Retained { .. } | RestartState::Handshaking(_) => None,
-            },
-            Slot::Draining => self.draining.as_mut().map(|draining| &mut draining.association),
-        }
-    }
-
-    fn has(&self, slot: Slot) -> bool {
-        self.connection(slot).is_some()
-    }
-
-    pub(super) fn connection(&self, slot: Slot) -> Option<&dtls_core::Connection> {
-        if let Some(association) = self.established(slot) {
-            return Some(&association.connection);
-        }
-        match (slot, &self.current) {
-            (Slot::Current, Current::Handshaking(handshaking)) => Some(&handshaking.connection),
-            (Slot::Next, _) => match &self.restart.as_ref()?.state {
-                RestartState::Handshaking(attempt) => Some(&attempt.handshaking.connection),
-                RestartState::Offered | RestartState::Retained { .. } | RestartState::Unconfirmed(_) => None,
-            },
-            _ => None,
-        }
-    }
-
-    pub(super) fn connection_mut(&mut self, slot: Slot) -> Option<&mut dtls_core::Connection> {
-        match slot {
-            Slot::Current => match &mut self.current {
-                Current::Absent => None,
-                Current::Handshaking(handshaking) => Some(&mut handshaking.connection),
-                Current::Established(association) => Some(&mut association.connection),
-            },
-            Slot::Next => match &mut self.restart.as_mut()?.state {
-                RestartState::Handshaking(attempt) => Some(&mut attempt.handshaking.connection),
-                RestartState::Unconfirmed(association) => Some(&mut association.connection),
-                RestartState::Offered | RestartState::Retained { .. } => None,
-            },
-            Slot::Draining => Some(&mut self.draining.as_mut()?.association.connection),
-        }
-    }
-
-    pub(super) fn connections(&self) -> impl Iterator<Item = &dtls_core::Connection> {
-        Slot::ALL.into_iter().filter_map(|slot| self.connection(slot))
-    }
-
-    pub(super) fn for_each_connection(&mut self, mut act: impl FnMut(&mut dtls_core::Connection)) {
-        for slot in Slot::ALL {
-            if let Some(connection) = self.connection_mut(slot) {
-                act(connection);
-            }
-        }
     }
 }

@@ -5,21 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-use dtls_core::{ClosedBy, Connection};
-use ice_agent::{Generation, Pair, PairState, Path};
+use dtls_core::ClosedBy;
+use ice_agent::{Generation, Pair};
 
-use super::PeerTransport;
-use super::generation::{Current, Fallback, Restart, RestartState};
+use super::generation::{Current, RestartState};
 use super::phase::Phase;
-use super::receive::Slot;
-use super::verdict::{self, SignalledParameters};
+use super::rollback::Fallback;
+use super::slot::Slot;
+use super::{PeerTransport, close};
 use crate::error::Failure;
-use crate::event::{Event, RestartOutcome, Side};
-use crate::media::Transmit;
+use crate::event::{Event, Side};
 use crate::stats::Discard;
-
-/// The limit of queued final datagrams. A closing connection needs at most one for its alert.
-const MAX_FINAL_DATAGRAMS: usize = 8;
 
 impl PeerTransport {
     pub(super) fn route(&mut self, now: Instant) {
@@ -166,20 +162,10 @@ impl PeerTransport {
         }
     }
 
-    /// Removes the old association while a restart is in progress.
-    fn end_current(&mut self, fallback: Fallback) {
-        self.stale.note(self.connection(Slot::Current).and_then(Connection::remote_random));
-        self.current = Current::Absent;
-        if let Some(restart) = &mut self.restart {
-            restart.rollback.fallback = fallback;
-        }
-        self.move_sending(self.now);
-    }
-
     fn association_failed(&mut self, now: Instant, slot: Slot, failure: dtls_core::Failure) {
         let Some(association) = self.number(slot) else { return };
         let path = self.path_of(slot);
-        if let Some(mut datagrams) = self.connection_mut(slot).map(final_datagrams) {
+        if let Some(mut datagrams) = self.connection_mut(slot).map(close::final_datagrams) {
             self.queue_datagrams(path, &mut datagrams);
         }
         let failure = Failure::Dtls { association, failure };
@@ -193,108 +179,7 @@ impl PeerTransport {
         }
     }
 
-    fn number(&self, slot: Slot) -> Option<crate::association_id::AssociationId> {
-        if let Some(association) = self.established(slot) {
-            return Some(association.identity.number);
-        }
-        match (slot, &self.current, &self.restart) {
-            (Slot::Current, Current::Handshaking(handshaking), _) => Some(handshaking.identity.number),
-            (Slot::Next, _, Some(restart)) => match &restart.state {
-                RestartState::Handshaking(attempt) => Some(attempt.handshaking.identity.number),
-                RestartState::Offered | RestartState::Retained { .. } | RestartState::Unconfirmed(_) => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Completes a restart for which signalling retained the association: its new pair is usable.
-    fn complete_retained(&mut self, now: Instant) {
-        match self.restart.take() {
-            Some(Restart { generation, state: RestartState::Retained { signalled, .. }, .. }) => {
-                self.report_retained(now, generation, *signalled);
-            }
-            other => self.restart = other,
-        }
-    }
-
-    /// Reports that the previous association was retained under the new ICE generation, and stores the
-    /// parameters that were signalled for it.
-    pub(super) fn report_retained(
-        &mut self,
-        now: Instant,
-        generation: Generation,
-        signalled: SignalledParameters,
-    ) {
-        let recent = verdict::proof_age(self.round_trip_time());
-        let Some(association) = self.current.established_mut() else { return };
-        association.identity.signalled = signalled;
-        let proven =
-            now.checked_sub(recent).is_some_and(|earliest| association.authenticated_since(earliest));
-        let association = association.identity.number;
-        self.events.push(Event::RestartCompleted {
-            generation,
-            outcome: RestartOutcome::AssociationRetained { association, proven },
-        });
-    }
-
     pub(super) fn round_trip_time(&self) -> Option<Duration> {
         self.ice.selected_pair().and_then(|pair| pair.rtt)
     }
-
-    /// The path for an association's DTLS records: the selected path, or the best usable pair of the
-    /// association's own generation until that generation selects one.
-    pub(super) fn path_of(&self, slot: Slot) -> Option<Path> {
-        let permission = self.ice.permission(self.now);
-        let permitted = permission.map(|permission| permission.path);
-        match (slot, &self.restart) {
-            (Slot::Next, Some(restart))
-                if permission.is_none_or(|permission| permission.generation != restart.generation) =>
-            {
-                let usable =
-                    |pair: &Pair| pair.generation == restart.generation && pair.state == PairState::Succeeded;
-                self.ice.pairs().filter(usable).max_by_key(|pair| pair.priority).map(|pair| pair.path)
-            }
-            _ => permitted,
-        }
-    }
-
-    pub(super) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
-        for slot in Slot::ALL {
-            let Some(path) = self.path_of(slot) else { continue };
-            if let Some(transmit) =
-                self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf))
-            {
-                return Some(Transmit::new(path, transmit.len));
-            }
-        }
-        None
-    }
-
-    /// Moves the pending datagrams of a connection that is about to be dropped into the outbox.
-    pub(super) fn queue_final_datagrams(&mut self, path: Option<Path>, connection: &mut Connection) {
-        let mut datagrams = final_datagrams(connection);
-        self.queue_datagrams(path, &mut datagrams);
-    }
-
-    fn queue_datagrams(&mut self, path: Option<Path>, datagrams: &mut Vec<Vec<u8>>) {
-        let Some(path) = path else { return };
-        for datagram in datagrams.drain(..) {
-            if self.outbox.len() < MAX_FINAL_DATAGRAMS {
-                self.outbox.push_back((path, datagram));
-            }
-        }
-    }
-}
-
-fn final_datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
-    let mut datagrams = Vec::new();
-    let mut datagram = Vec::new();
-    while connection.poll_transmit(&mut datagram).is_some() {
-        datagrams.push(std::mem::take(&mut datagram));
-    }
-    // Anything queued before the last datagrams is application data that is no longer useful.
-    if datagrams.len() > MAX_FINAL_DATAGRAMS {
-        datagrams.drain(..datagrams.len() - MAX_FINAL_DATAGRAMS);
-    }
-    datagrams
 }

@@ -4,10 +4,11 @@
 
 use std::time::Instant;
 
-use ice_agent::Path;
+use ice_agent::{Pair, PairState, Path};
 
 use super::PeerTransport;
 use super::association::Established;
+use super::slot::Slot;
 use crate::error::SendError;
 use crate::media::Transmit;
 
@@ -81,5 +82,34 @@ impl PeerTransport {
             return Err(SendError::NotPermitted);
         }
         Ok(permission.path)
+    }
+
+    /// The path for an association's DTLS records: the selected path, or the best usable pair of the
+    /// association's own generation until that generation selects one.
+    pub(super) fn path_of(&self, slot: Slot) -> Option<Path> {
+        let permission = self.ice.permission(self.now);
+        let permitted = permission.map(|permission| permission.path);
+        match (slot, &self.restart) {
+            (Slot::Next, Some(restart))
+                if permission.is_none_or(|permission| permission.generation != restart.generation) =>
+            {
+                let usable =
+                    |pair: &Pair| pair.generation == restart.generation && pair.state == PairState::Succeeded;
+                self.ice.pairs().filter(usable).max_by_key(|pair| pair.priority).map(|pair| pair.path)
+            }
+            _ => permitted,
+        }
+    }
+
+    pub(super) fn poll_dtls(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
+        for slot in Slot::ALL {
+            let Some(path) = self.path_of(slot) else { continue };
+            if let Some(transmit) =
+                self.connection_mut(slot).and_then(|connection| connection.poll_transmit(buf))
+            {
+                return Some(Transmit::new(path, transmit.len));
+            }
+        }
+        None
     }
 }

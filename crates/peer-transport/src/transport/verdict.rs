@@ -4,37 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use dtls_core::{DtlsRole, Fingerprint};
+use dtls_core::DtlsRole;
 
+use super::signalling::SignalledParameters;
 use crate::config::{DtlsRestart, RetentionPolicy};
-use crate::parameters::TlsId;
-
-/// The signalled parameters of one side of an association (RFC 8842 section 3).
-#[derive(Clone, Debug)]
-pub(super) struct SignalledSide {
-    pub(super) tls_id: Option<TlsId>,
-    pub(super) fingerprints: Vec<Fingerprint>,
-    pub(super) role: DtlsRole,
-}
-
-impl SignalledSide {
-    /// Compares the sets of fingerprints; their order has no meaning.
-    fn same_certificates(&self, other: &Self) -> bool {
-        self.fingerprints.iter().all(|fingerprint| other.fingerprints.contains(fingerprint))
-            && other.fingerprints.iter().all(|fingerprint| self.fingerprints.contains(fingerprint))
-    }
-
-    fn same_tls_id(&self, other: &Self) -> bool {
-        self.tls_id.is_some() && self.tls_id == other.tls_id
-    }
-}
-
-/// The signalled parameters of both sides of an association.
-#[derive(Clone, Debug)]
-pub(super) struct SignalledParameters {
-    pub(super) local: SignalledSide,
-    pub(super) remote: SignalledSide,
-}
 
 /// The decision of signalling about the previous association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +91,7 @@ pub(super) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::signalling::SignalledSide;
     use super::*;
 
     fn side(tls_id: Option<&str>, certificate: u8, role: DtlsRole) -> SignalledSide {
