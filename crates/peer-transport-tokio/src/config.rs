@@ -1,19 +1,19 @@
-//! What an application decides about the sockets.
+//! The configuration of the sockets.
 
 use peer_transport::EndpointConfig;
 
-/// How a [`Driver`](crate::Driver) behaves.
+/// The configuration of a [`Driver`](crate::Driver).
 #[derive(Clone, Debug)]
 pub struct DriverConfig {
-    /// The peers' endpoint: bounds that hold for all of them together.
+    /// The configuration of the endpoint, with the limits for all peers together.
     pub endpoint: EndpointConfig,
-    /// How many bytes may wait for one socket that takes no more. 1 MiB by default: at 100 Mbit/s
-    /// this is 80 ms, and what would wait longer is better refused than delivered late.
+    /// The maximum number of bytes that wait for one blocked socket. 1 MiB by default: at 100 Mbit/s this is 80 ms, and
+    /// later media is better refused than delayed.
     pub max_queued: usize,
-    /// The kernel's receive buffer per socket, in bytes; `None` leaves it as it is. The kernel may
-    /// grant less (`net.core.rmem_max`).
+    /// The kernel's receive buffer per socket, in bytes; `None` keeps the default. The kernel may grant less
+    /// (`net.core.rmem_max`).
     pub receive_buffer: Option<usize>,
-    /// The kernel's send buffer per socket, in bytes; `None` leaves it as it is.
+    /// The kernel's send buffer per socket, in bytes; `None` keeps the default.
     pub send_buffer: Option<usize>,
 }
 

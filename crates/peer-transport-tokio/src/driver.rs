@@ -1,7 +1,7 @@
-//! The driver: sockets, clock and entropy around an [`Endpoint`], in one task.
+//! The driver: sockets, clock and entropy for an [`Endpoint`], in one task.
 //!
-//! Moves bytes and time between the system and the endpoint. Takes no protocol decision: what a
-//! datagram means, who it belongs to and when something is due is for the endpoint.
+//! Moves bytes and time between the system and the endpoint. Makes no protocol decision: the endpoint parses and routes
+//! datagrams and owns the deadlines.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,15 +24,15 @@ use crate::receive_buffer::ReceiveBuffer;
 use crate::socket::{Claim, Destination, Socket};
 use crate::stats::DriverStats;
 
-/// Many peers on shared UDP sockets, driven by one task: the one that calls [`next`](Self::next).
+/// Many peers on shared UDP sockets, driven by the task that calls [`next`](Self::next).
 ///
-/// Everything happens inside the calls: nothing is spawned, and between two calls of `next` nothing
-/// is received and no timer fires. What is sent between two calls leaves with the next one, so a task
-/// that sends without asking for more calls [`flush`](Self::flush).
+/// All work is done inside the calls: the driver spawns no task, and between two calls of `next` it neither receives
+/// nor runs timers. Packets that are sent between two calls leave with the next one. A task that sends without calling
+/// `next` calls [`flush`](Self::flush).
 pub struct Driver {
     endpoint: Endpoint,
     ports: Vec<Port>,
-    /// Whose turn it is to be read first.
+    /// The index of the socket that is read first.
     turn: usize,
     timer: Pin<Box<Sleep>>,
     life: Life,
@@ -42,7 +42,7 @@ pub struct Driver {
     refused: Vec<(PeerId, DriverSendError)>,
 }
 
-/// A socket and what waits to leave through it.
+/// A socket with its queue.
 #[derive(Debug)]
 struct Port {
     socket: Socket,
@@ -52,31 +52,31 @@ struct Port {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     Running,
-    /// Every peer was closed; what they still have to say is being said.
+    /// Every peer was closed; their final datagrams are being sent.
     Closing,
     Over,
 }
 
-/// What [`Driver::next`] found.
+/// A result of [`Driver::next`].
 #[derive(Debug)]
 #[must_use = "media is handed out once and is not kept"]
 pub enum Next<'b> {
-    /// An RTP or RTCP packet of this peer, decrypted in the receive buffer; or still protected, where the
-    /// peer's inbound side is detached.
+    /// An RTP or RTCP packet of this peer, decrypted in the receive buffer; still protected if the peer's inbound side
+    /// is detached.
     Media(PeerId, Media<'b>),
-    /// Something happened to this peer.
+    /// An event of this peer.
     Event(PeerId, Event),
 }
 
-/// Why a packet was not sent.
+/// The reason why a packet was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverSendError {
-    /// The transport refused it.
+    /// The transport refused the packet.
     #[error(transparent)]
     Refused(#[from] peer_transport::SendError),
-    /// The socket takes no more and [`DriverConfig::max_queued`] bytes wait already.
-    #[error("the socket is full and so is its queue")]
+    /// The socket is blocked, and [`DriverConfig::max_queued`] bytes wait already.
+    #[error("the socket is blocked and its queue is full")]
     Congested,
     /// No UDP socket has the local address of the selected pair.
     #[error("no UDP socket has the local address of the selected pair")]
@@ -84,14 +84,14 @@ pub enum DriverSendError {
 }
 
 impl Driver {
-    /// Takes over bound sockets. Call it inside a tokio runtime with I/O and time enabled.
+    /// Returns a driver for bound sockets. Call it inside a tokio runtime with I/O and time enabled.
     ///
-    /// The addresses of the sockets are the bases of candidates
-    /// ([`local_addresses`](Self::local_addresses)). A socket bound to a wildcard address serves every
-    /// address of the machine: its candidates have the machine's addresses and the socket's port.
+    /// The addresses of the sockets are the bases of candidates ([`local_addresses`](Self::local_addresses)). A socket
+    /// bound to a wildcard address serves every address of the machine: its candidates have an address of the machine
+    /// and the port of the socket.
     ///
     /// # Errors
-    /// Where a socket refuses an option, where there is no runtime, or where the system has no entropy.
+    /// If a socket refuses an option, if there is no runtime, or if the system has no entropy.
     pub fn new(sockets: Vec<UdpSocket>, config: impl Into<Arc<DriverConfig>>) -> io::Result<Self> {
         tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let config: Arc<DriverConfig> = config.into();
@@ -110,26 +110,26 @@ impl Driver {
         })
     }
 
-    /// Adds a peer. Without certificates one is generated, dated by the system's calendar; an application
-    /// with many peers generates one and gives it to all.
+    /// Adds a peer. Without certificates one is generated, dated by the system clock. An application with many peers
+    /// generates one certificate and passes it to all.
     ///
     /// # Errors
-    /// As [`Endpoint::add_peer`].
+    /// Like [`Endpoint::add_peer`].
     pub fn add_peer(
         &mut self,
         config: impl Into<Arc<peer_transport::Config>>,
         certificates: Vec<Certificate>,
     ) -> Result<PeerId, Error> {
         let mut config: Arc<peer_transport::Config> = config.into();
-        // A configuration that many peers share is not copied for those who bring their certificates.
+        // A shared configuration with certificates needs no clock, and so no copy.
         if certificates.is_empty() && config.wall_clock.is_none() {
             Arc::make_mut(&mut config).wall_clock = Some(WallClock::new(Instant::now(), SystemTime::now()));
         }
         self.endpoint.add_peer(Instant::now(), config, certificates)
     }
 
-    /// Forgets a peer at once, without a word to it. To part in good order, close it and remove it when
-    /// it is closed.
+    /// Removes a peer at once, without a message to the other side. To end a connection properly, close the peer, and
+    /// remove it after the `Closed` state.
     ///
     /// # Errors
     /// [`Error::UnknownPeer`].
@@ -137,13 +137,13 @@ impl Driver {
         self.endpoint.remove_peer(id)
     }
 
-    /// A peer to look at; `None` after it was removed.
+    /// Returns a peer for reading; `None` after it was removed.
     #[must_use]
     pub fn peer(&self, id: PeerId) -> Option<&PeerTransport> {
         self.endpoint.peer(id)
     }
 
-    /// A peer to give commands to. What they cause leaves with the next call of [`next`](Self::next).
+    /// Returns a peer for commands. Their datagrams leave with the next call of [`next`](Self::next).
     ///
     /// # Errors
     /// [`Error::UnknownPeer`].
@@ -151,27 +151,27 @@ impl Driver {
         self.endpoint.peer_mut(id)
     }
 
-    /// The endpoint, to look at: what it dropped, and where it routes.
+    /// Returns the endpoint for reading: its discards and its routes.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The peers, in an order that does not depend on what they do.
+    /// Returns the peers, in an order that does not depend on their activity.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.endpoint.peers()
     }
 
-    /// The addresses that the sockets are bound to, wildcards included.
+    /// Returns the addresses of the sockets, wildcards included.
     pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.ports.iter().map(|port| port.socket.local())
     }
 
-    /// Protects one RTP packet for `to` and queues it: `header` and `payload` as
-    /// [`RtpPacket`](peer_transport::RtpPacket) splits them, each already as the peer shall see it.
+    /// Protects one RTP packet for `to` and queues it. `header` and `payload` are those of
+    /// [`RtpPacket`](peer_transport::RtpPacket), rewritten for the receiver.
     ///
     /// # Errors
-    /// [`DriverSendError`]. A refused packet was not sent and will not be.
+    /// [`DriverSendError`]. A refused packet is never sent.
     pub fn send_rtp(&mut self, to: PeerId, header: &[u8], payload: &[u8]) -> Result<(), DriverSendError> {
         self.scratch.clear();
         let transmit = self.endpoint.send_rtp(Instant::now(), to, header, payload, &mut self.scratch)?;
@@ -180,7 +180,7 @@ impl Driver {
 
     /// Protects one payload for many peers, each with its own header, which `header` appends.
     ///
-    /// Returns those who do not get it, and why; an empty slice when all do.
+    /// Returns the peers that do not get the packet, with the reason; an empty slice if all get it.
     pub fn send_rtp_to_many(
         &mut self,
         to: impl IntoIterator<Item = PeerId>,
@@ -210,14 +210,14 @@ impl Driver {
     /// Protects one compound RTCP packet for `to` and queues it.
     ///
     /// # Errors
-    /// [`DriverSendError`]. A refused packet was not sent and will not be.
+    /// [`DriverSendError`]. A refused packet is never sent.
     pub fn send_rtcp(&mut self, to: PeerId, compound: &[u8]) -> Result<(), DriverSendError> {
         self.scratch.clear();
         let transmit = self.endpoint.send_rtcp(Instant::now(), to, compound, &mut self.scratch)?;
         self.queue_scratch(&transmit)
     }
 
-    /// Sends application data over DTLS, one record. DTLS does not repeat it when it is lost.
+    /// Sends application data over DTLS, in one record. DTLS does not retransmit lost data.
     ///
     /// # Errors
     /// [`DriverSendError`].
@@ -225,8 +225,8 @@ impl Driver {
         Ok(self.endpoint.send_data(Instant::now(), to, bytes)?)
     }
 
-    /// Queues a datagram that was protected elsewhere, as a detached
-    /// [`MediaSender`](peer_transport::MediaSender) does on a thread of its own.
+    /// Queues a datagram that was protected elsewhere, for example by a detached
+    /// [`MediaSender`](peer_transport::MediaSender) on another thread.
     ///
     /// # Errors
     /// [`DriverSendError::Congested`] and [`DriverSendError::NoSocket`].
@@ -234,8 +234,8 @@ impl Driver {
         queue(&mut self.ports, &mut self.stats, transmit, bytes)
     }
 
-    /// Closes every peer. [`next`](Self::next) goes on until all of them have said so to the other side
-    /// and to the application, and then returns `None`.
+    /// Closes every peer. [`next`](Self::next) continues until all peers have sent their final datagrams and reported
+    /// their end, and then returns `None`.
     pub fn shutdown(&mut self) {
         let now = Instant::now();
         let peers: Vec<PeerId> = self.endpoint.peers().collect();
@@ -249,13 +249,13 @@ impl Driver {
         }
     }
 
-    /// What the sockets did.
+    /// Returns the counters of the sockets.
     #[must_use]
     pub fn stats(&self) -> DriverStats {
         self.stats
     }
 
-    /// Hands to the sockets what waits, without waiting.
+    /// Passes queued datagrams to the sockets, without waiting.
     pub fn flush(&mut self) {
         self.collect_transmits();
         for port in &mut self.ports {
@@ -263,16 +263,15 @@ impl Driver {
         }
     }
 
-    /// Waits for the next packet or event of any peer. `None` after [`shutdown`](Self::shutdown).
+    /// Waits for the next packet or event of any peer. Returns `None` after [`shutdown`](Self::shutdown).
     ///
-    /// Cancel-safe: dropped at its only kind of waiting point, it has taken nothing that is lost. Always
-    /// give it the same `buffer`.
+    /// Cancel-safe: the only waiting point holds nothing that could be lost. Always pass the same `buffer`.
     ///
     /// # Errors
-    /// Where a socket fails as such. A datagram that cannot be sent, or an unreachable peer, is no error:
-    /// it is counted ([`DriverStats`]). The driver can be used further after an error.
+    /// If a socket itself fails. A datagram that cannot be sent, or an unreachable peer, is not an error; both are
+    /// counted ([`DriverStats`]). The driver stays usable after an error.
     pub async fn next<'b>(&mut self, buffer: &'b mut ReceiveBuffer) -> io::Result<Option<Next<'b>>> {
-        // Media borrows the buffer; inside the loop that borrow would last for all of its rounds.
+        // Media borrows the buffer. Inside the loop that borrow would last for all iterations.
         let (peer, media, range) = loop {
             let now = Instant::now();
             if let Some((peer, event)) = self.endpoint.poll_event() {
@@ -294,7 +293,7 @@ impl Driver {
             if self.is_over() {
                 return Ok(None);
             }
-            // A flood of junk must not keep the runtime's other tasks waiting.
+            // A flood of malformed input must not starve the other tasks of the runtime.
             tokio::task::coop::consume_budget().await;
             self.receive(buffer)?;
             if buffer.is_empty() {
@@ -304,13 +303,13 @@ impl Driver {
         Ok(Some(Next::Media(peer, media.attach(buffer.bytes_mut(range)))))
     }
 
-    /// Takes from the endpoint what it has to send.
+    /// Moves the endpoint's datagrams to the queues.
     fn collect_transmits(&mut self) {
         loop {
             self.scratch.clear();
             let Some(transmit) = self.endpoint.poll_transmit(&mut self.scratch) else { break };
             if let Err(error) = self.queue_scratch(&transmit) {
-                // As if the network had lost it: STUN and DTLS repeat what is not answered.
+                // Equivalent to a loss on the network: STUN and DTLS retransmit.
                 tracing::debug!(%error, path = ?transmit.path, "a protocol packet was dropped");
             }
         }
@@ -327,7 +326,7 @@ impl Driver {
         self.life == Life::Over
     }
 
-    /// Fills the buffer from the first socket that has something, each having its turn.
+    /// Fills the buffer from the next readable socket, in turn.
     fn receive(&mut self, buffer: &mut ReceiveBuffer) -> io::Result<()> {
         for _ in 0..self.ports.len() {
             self.turn = (self.turn + 1) % self.ports.len();
@@ -337,7 +336,7 @@ impl Driver {
                 Ok(()) => return Ok(()),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {}
-                    // An ICMP message about something that was sent earlier: some systems report it here.
+                    // An ICMP error about an earlier datagram; some systems report it here.
                     io::ErrorKind::ConnectionReset
                     | io::ErrorKind::ConnectionRefused
                     | io::ErrorKind::HostUnreachable
@@ -352,7 +351,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Waits until a socket has something, can take something that waits, or a timer is due.
+    /// Waits until a socket is readable, a blocked socket is writable, or a timer is due.
     async fn readiness(&mut self) -> io::Result<()> {
         let deadline = self.endpoint.poll_timeout().map(tokio::time::Instant::from_std);
         if let Some(deadline) = deadline
@@ -396,7 +395,7 @@ impl Port {
     }
 }
 
-/// Queues a datagram at the socket that has its local address.
+/// Queues a datagram at the socket with its local address.
 fn queue(
     ports: &mut [Port],
     stats: &mut DriverStats,
@@ -404,7 +403,7 @@ fn queue(
     bytes: &[u8],
 ) -> Result<(), DriverSendError> {
     let to = Destination { local: transmit.path.local(), remote: transmit.path.remote(), ecn: transmit.ecn };
-    // What goes over TCP goes over a connection of the application's.
+    // The application owns TCP connections.
     let sockets = if transmit.path.protocol() == Protocol::Udp { ports } else { &mut [] };
     let best = sockets
         .iter_mut()
@@ -418,7 +417,7 @@ fn queue(
     let max_segments = socket.max_segments();
     let mut queued = egress.push(to, bytes, transmit.segment_size, max_segments);
     if queued.is_err() {
-        // What waits may only be waiting for company.
+        // The queue may contain a batch that is not flushed yet.
         egress.flush(socket, stats);
         queued = egress.push(to, bytes, transmit.segment_size, max_segments);
     }
@@ -428,7 +427,7 @@ fn queue(
     })
 }
 
-/// 32 bytes from the system's generator.
+/// Returns 32 bytes of the system's generator.
 fn seed() -> io::Result<Seed> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("the system has no entropy"))?;
@@ -451,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_socket_that_is_bound_to_the_address_is_preferred_to_the_one_bound_to_all() {
+    async fn exact_socket_is_preferred_to_a_wildcard() {
         let mut ports = [port("0.0.0.0:0"), port("127.0.0.1:0")];
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
         let exact = ports[1].socket.local();
@@ -462,7 +461,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_of_no_socket_and_a_path_over_tcp_are_refused() {
+    async fn unknown_address_and_tcp_path_are_refused() {
         let mut ports = [port("127.0.0.1:0")];
         let own = ports[0].socket.local();
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));

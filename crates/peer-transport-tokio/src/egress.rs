@@ -1,8 +1,8 @@
-//! Datagrams on their way out of one socket.
+//! The send queue of one socket.
 //!
-//! What leaves for one destination while one batch of input is worked off is joined, so that one
-//! system call carries it (generic segmentation offload); what the socket does not take at once waits,
-//! up to a bound. Order is kept within a destination. Knows nothing about peers.
+//! Datagrams for one destination that are queued during one batch of input are joined, so that one system call sends
+//! them (generic segmentation offload). Datagrams for a blocked socket wait, up to a limit. The order is kept within a
+//! destination. Does not know peers.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -14,38 +14,38 @@ use crate::stats::DriverStats;
 #[derive(Debug)]
 pub(crate) struct Egress {
     batches: VecDeque<Batch>,
-    /// The number of the front batch; batches are numbered in the order in which they were opened.
+    /// The number of the front batch. Batches are numbered in the order in which they were opened.
     front: u64,
-    /// The batch of each destination that still takes datagrams.
+    /// The batch of each destination that still accepts datagrams.
     open: HashMap<Destination, u64>,
-    /// Emptied buffers, to be filled again.
+    /// Emptied buffers for reuse.
     spare: Vec<Vec<u8>>,
-    /// Bytes that wait.
+    /// The number of queued bytes.
     waiting: usize,
     limit: usize,
 }
 
-/// The queue is full; the datagram was not taken.
+/// The queue is full; the datagram was not queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Datagrams of `segment` bytes for one destination, the last one possibly shorter.
+/// Datagrams of `segment` bytes for one destination; the last one may be shorter.
 #[derive(Debug)]
 struct Batch {
     to: Destination,
     segment: usize,
     bytes: Vec<u8>,
-    /// How many of the bytes have left.
+    /// The number of bytes that were sent.
     sent: usize,
     mode: Mode,
 }
 
-/// How a batch leaves.
+/// The way of sending a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// All of it in one system call.
+    /// The whole batch in one system call.
     Whole,
-    /// The system refused the whole; each datagram is sent, and fails, by itself.
+    /// The system refused the batch; each datagram is sent, and may fail, alone.
     OneByOne,
 }
 
@@ -65,7 +65,7 @@ impl Egress {
         self.batches.is_empty()
     }
 
-    /// Queues one datagram, or several of `segment` bytes. `max_segments` is what one system call takes.
+    /// Queues one datagram, or several of `segment` bytes. `max_segments` is the limit of one system call.
     pub(crate) fn push(
         &mut self,
         to: Destination,
@@ -90,7 +90,7 @@ impl Egress {
         Ok(())
     }
 
-    /// Sends until nothing is left or the socket takes no more.
+    /// Sends until the queue is empty or the socket blocks.
     pub(crate) fn flush(&mut self, socket: &Socket, stats: &mut DriverStats) {
         self.flush_with(stats, |to, bytes, segment| socket.send(to, bytes, segment));
     }
@@ -148,8 +148,8 @@ impl Egress {
                     return;
                 }
                 Err(error) if segment.is_some() => {
-                    // An interface without offload, or one datagram too large for it: which one, and
-                    // whether the others are fine, shows when they are sent one by one.
+                    // The interface has no offload, or one datagram is too large for it. Sending the datagrams one by
+                    // one shows which one fails.
                     tracing::debug!(%error, "a batch was refused and is sent datagram by datagram");
                     batch.mode = Mode::OneByOne;
                     continue;
@@ -180,10 +180,10 @@ impl Egress {
     }
 }
 
-/// The largest sum of segments that Linux takes in one call: an IPv4 packet without its headers.
+/// The maximum size of one call on Linux: an IPv4 packet without its headers.
 const MAX_BATCH: usize = 65_507;
 
-/// As many buffers are kept as a small fan-out uses at once; at 64 kB each they would add up.
+/// A small fan-out uses about this many buffers at once. More would keep 64 kB each.
 const MAX_SPARE: usize = 64;
 
 #[cfg(test)]
@@ -196,7 +196,7 @@ mod tests {
         Destination { local: address(1), remote: address(port), ecn: Ecn::NotEct }
     }
 
-    /// Flushes and returns what was sent: port, length, segment size.
+    /// Flushes and returns the sent datagrams: port, length, segment size.
     fn flush(egress: &mut Egress) -> Vec<(u16, usize, Option<usize>)> {
         let mut sent = Vec::new();
         egress.flush_with(&mut DriverStats::default(), |to, bytes, segment| {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_of_one_size_for_one_destination_leave_together() {
+    fn equal_sizes_for_one_destination_are_sent_together() {
         let mut egress = Egress::new(1 << 20);
         for port in [5, 6, 5, 6, 5] {
             egress.push(to(port), &[0; 1200], None, 64).unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_datagram_ends_a_batch_and_a_longer_one_begins_the_next() {
+    fn shorter_datagram_ends_a_batch() {
         let mut egress = Egress::new(1 << 20);
         for len in [1000, 1000, 300, 1000, 1100] {
             egress.push(to(5), &vec![0; len], None, 64).unwrap();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_no_more_segments_and_bytes_than_the_system_takes() {
+    fn batch_respects_the_limits_of_the_system() {
         let mut egress = Egress::new(1 << 20);
         for _ in 0..5 {
             egress.push(to(5), &[0; 100], None, 2).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_block_waits_in_order_and_the_bound_is_reported() {
+    fn blocked_datagrams_wait_in_order_up_to_the_limit() {
         let mut egress = Egress::new(250);
         let mut stats = DriverStats::default();
         egress.push(to(5), &[1; 100], None, 64).unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_batch_is_sent_one_by_one_and_only_what_is_refused_is_lost() {
+    fn refused_batch_is_sent_one_by_one() {
         let mut egress = Egress::new(1 << 20);
         let mut stats = DriverStats::default();
         for byte in 1..=3 {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_in_the_middle_of_one_by_one_loses_and_repeats_nothing() {
+    fn block_during_one_by_one_loses_no_datagram() {
         let mut egress = Egress::new(1 << 20);
         let mut stats = DriverStats::default();
         for byte in 1..=3 {
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_was_joined_below_stays_as_it_is() {
+    fn already_joined_batch_is_not_changed() {
         let mut egress = Egress::new(1 << 20);
         egress.push(to(5), &[0; 2500], Some(1000), 64).unwrap();
         egress.push(to(5), &[0; 900], None, 64).unwrap();

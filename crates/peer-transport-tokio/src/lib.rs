@@ -1,10 +1,9 @@
-//! The tokio driver of [`peer_transport`]: UDP sockets, clock and entropy around its
+//! The tokio driver of [`peer_transport`]: UDP sockets, clock and entropy for its
 //! [`Endpoint`](peer_transport::Endpoint), in one task.
 //!
-//! [`Driver::next`] is the whole of it: it receives in batches, sends in batches, keeps the timers, and
-//! returns the next decrypted packet or event of any peer. It spawns nothing and takes no protocol
-//! decision. Media is borrowed from the [`ReceiveBuffer`] that the caller owns, so a packet is forwarded
-//! from inside the loop that received it, without a copy:
+//! [`Driver::next`] does all the work: it receives and sends in batches, runs the timers, and returns the next
+//! decrypted packet or event of any peer. It spawns no task and makes no protocol decision. Media borrows the
+//! [`ReceiveBuffer`] of the caller, so a packet is forwarded inside the loop that received it, without a copy:
 //!
 //! ```
 //! use std::net::UdpSocket;
@@ -45,22 +44,20 @@
 //!
 //! # Sockets
 //!
-//! Any number of them, bound by the caller. A socket bound to one address is the base of candidates with
-//! that address. A socket bound to a wildcard serves every address of the machine: the destination of each
-//! datagram, which the kernel reports, is the base, and answers leave from it. With offload
-//! (Linux: UDP GSO and GRO) one system call carries many datagrams in either direction; packets for one
-//! destination that are sent while a batch of input is worked off leave together, and nothing ever waits
-//! for more to come.
+//! The caller binds any number of sockets. A socket bound to one address is the base of candidates with that address. A
+//! socket bound to a wildcard address serves every address of the machine: the base is the destination of each
+//! datagram, as the kernel reports it, and responses leave from it. With offload (Linux: UDP GSO and GRO) one system
+//! call carries many datagrams in either direction. Packets for one destination that are sent during one batch of input
+//! leave together; no packet waits for later ones.
 //!
-//! ECN marks are carried both ways. DSCP is not: ECN is set packet by packet in the field that both share,
-//! and the code point that a [`Transmit`](peer_transport::Transmit) asks for is left at zero.
+//! ECN marks are carried in both directions. DSCP is not: ECN is set per packet in the same field, and the code point
+//! of a [`Transmit`](peer_transport::Transmit) is sent as zero.
 //!
-//! # What can go wrong
+//! # Errors and losses
 //!
-//! A datagram that the system refuses (too large, no route, nobody there) is lost, as the network would
-//! lose it, and counted in [`DriverStats`]. A socket that takes no more makes packets wait up to
-//! [`DriverConfig::max_queued`], and then [`DriverSendError::Congested`] says so for media; STUN and DTLS repeat
-//! themselves. [`Driver::next`] fails only when a socket itself does.
+//! A datagram that the system refuses (too large, no route, port unreachable) is lost, like a loss on the network, and
+//! counted in [`DriverStats`]. Packets for a blocked socket wait up to [`DriverConfig::max_queued`]; then media gets
+//! [`DriverSendError::Congested`], and STUN and DTLS retransmit. [`Driver::next`] fails only if a socket itself fails.
 
 mod config;
 mod driver;

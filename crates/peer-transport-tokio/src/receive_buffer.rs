@@ -1,7 +1,7 @@
-//! Where received datagrams lie while they are worked off, one after the other.
+//! The memory of received datagrams, from which they are processed one by one.
 //!
-//! A system call brings many datagrams (several messages, each of several segments joined by generic
-//! receive offload). They stay here and are handed out in place; nothing is copied.
+//! One system call receives many datagrams (several messages, each with several segments joined by generic receive
+//! offload). They stay here and are processed in place, without a copy.
 
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
@@ -13,21 +13,20 @@ use quinn_udp::RecvMeta;
 use crate::socket::{self, Socket};
 use crate::stats::DriverStats;
 
-/// The memory that [`Driver::next`](crate::Driver::next) receives into, and that media borrows.
+/// The memory into which [`Driver::next`](crate::Driver::next) receives, and which media borrows.
 ///
-/// Make one and keep it for as long as the driver runs: datagrams that arrived together wait in it
-/// between two calls. 512 kB.
+/// Create one and keep it while the driver runs: datagrams that arrived together stay in it between two calls. 512 kB.
 pub struct ReceiveBuffer {
     bytes: Box<[u8]>,
     arrived: [Arrived; SLOTS],
-    /// The slots from here to `filled` hold datagrams that nobody has seen.
+    /// The slots from here to `filled` hold unprocessed datagrams.
     current: usize,
     filled: usize,
-    /// How much of the current slot was handed out.
+    /// The number of bytes of the current slot that were processed.
     offset: usize,
 }
 
-/// One message of the kernel: datagrams of `stride` bytes, the last one possibly shorter.
+/// One message of the kernel: datagrams of `stride` bytes; the last one may be shorter.
 #[derive(Clone, Copy)]
 struct Arrived {
     meta: Option<Meta>,
@@ -36,7 +35,7 @@ struct Arrived {
 }
 
 impl ReceiveBuffer {
-    /// An empty buffer.
+    /// Returns an empty buffer.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -48,12 +47,12 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Whether every datagram has been handed out.
+    /// Returns whether every datagram was processed.
     pub(crate) fn is_empty(&self) -> bool {
         self.current >= self.filled
     }
 
-    /// Receives from `socket` what there is, without waiting. The buffer must be empty.
+    /// Receives what `socket` has, without waiting. The buffer must be empty.
     pub(crate) fn fill(&mut self, socket: &Socket, stats: &mut DriverStats) -> io::Result<()> {
         let mut metas = [RecvMeta::default(); SLOTS];
         let mut chunks = self.bytes.chunks_mut(SLOT_LEN);
@@ -76,7 +75,7 @@ impl ReceiveBuffer {
         Ok(())
     }
 
-    /// The next datagram that nobody has seen, and where it lies.
+    /// Returns the next unprocessed datagram: its metadata and its position.
     pub(crate) fn pop(&mut self) -> Option<(Meta, Range<usize>)> {
         while self.current < self.filled {
             let arrived = self.arrived.get(self.current)?;
@@ -108,12 +107,12 @@ impl Default for ReceiveBuffer {
 
 impl std::fmt::Debug for ReceiveBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The bytes are decrypted media.
+        // Shows no bytes, because they are decrypted media.
         f.debug_struct("ReceiveBuffer").field("empty", &self.is_empty()).finish_non_exhaustive()
     }
 }
 
-/// Translates the kernel's calendar timestamps into instants.
+/// Converts the kernel's calendar timestamps to instants.
 struct ArrivalClock {
     now: Instant,
     calendar: SystemTime,
@@ -124,18 +123,18 @@ impl ArrivalClock {
         Self { now: Instant::now(), calendar: SystemTime::now() }
     }
 
-    /// `None` where the two clocks contradict each other, as they do when the calendar was just set.
+    /// Returns `None` if the two clocks contradict each other, as after a change of the calendar time.
     fn instant(&self, since_epoch: Duration) -> Option<Instant> {
         let age = self.calendar.duration_since(SystemTime::UNIX_EPOCH + since_epoch).ok()?;
         (age < CREDIBLE_AGE).then(|| self.now.checked_sub(age)).flatten()
     }
 }
 
-/// Messages that one system call fills.
+/// The number of messages that one system call fills.
 const SLOTS: usize = 8;
 
-/// The longest message: an IPv4 packet full of joined segments.
+/// The maximum message: an IPv4 packet of joined segments.
 const SLOT_LEN: usize = 65_536;
 
-/// No datagram waits longer than this in a socket that is read at all.
+/// A timestamp older than this is not credible, because the sockets are read continuously.
 const CREDIBLE_AGE: Duration = Duration::from_secs(10);

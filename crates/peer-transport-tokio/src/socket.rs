@@ -1,7 +1,7 @@
-//! One UDP socket: batches in, batches out, and which of this machine's addresses a datagram used.
+//! One UDP socket: receives and sends batches, and reports the local address of each datagram.
 //!
-//! Knows the socket options (segmentation and receive offload, ECN, destination addresses). Knows
-//! nothing about peers or protocols.
+//! Knows the socket options (segmentation and receive offload, ECN, destination addresses). Does not know peers or
+//! protocols.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -20,7 +20,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Takes over a bound socket, inside a runtime.
+    /// Registers a bound socket with the runtime.
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         let local = socket.local_addr()?;
         let state = UdpSocketState::new((&socket).into())?;
@@ -43,7 +43,7 @@ impl Socket {
         Ok(())
     }
 
-    /// How well this socket can send from `base`: not at all, as a wildcard, or as exactly this address.
+    /// Returns how well this socket can send from `base`: not at all, as a wildcard, or as exactly this address.
     pub(crate) fn claim(&self, base: SocketAddr) -> Claim {
         if self.local == base {
             Claim::Exact
@@ -52,15 +52,15 @@ impl Socket {
         } else if self.local.is_ipv4() == base.is_ipv4() {
             Claim::Wildcard
         } else if self.local.is_ipv6() {
-            // An IPv6 wildcard also serves IPv4 where the system binds both.
+            // An IPv6 wildcard also serves IPv4 if the system binds both.
             Claim::Mapped
         } else {
             Claim::No
         }
     }
 
-    /// The address that a received datagram was sent to, as ICE knows it: for a socket bound to a
-    /// wildcard, the destination that the kernel reports.
+    /// Returns the local base of a received datagram: for a socket bound to a wildcard address, the destination that
+    /// the kernel reports.
     pub(crate) fn base(&self, meta: &RecvMeta) -> SocketAddr {
         if !self.local.ip().is_unspecified() {
             return self.local;
@@ -75,19 +75,19 @@ impl Socket {
         }
     }
 
-    /// Fills as many of `slots` as the kernel has datagrams for, without waiting.
+    /// Fills `slots` with the datagrams that the kernel has, without waiting. Returns the number of filled slots.
     pub(crate) fn receive(&self, slots: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, || self.state.recv((&self.io).into(), slots, metas))
     }
 
-    /// Sends one datagram, or several of `segment` bytes in one system call, without waiting.
+    /// Sends one datagram, or several of `segment` bytes, in one system call, without waiting.
     pub(crate) fn send(&self, to: &Destination, contents: &[u8], segment: Option<usize>) -> io::Result<()> {
         let transmit = quinn_udp::Transmit {
             destination: self.in_own_family(to.remote),
             ecn: codepoint(to.ecn),
             contents,
             segment_size: segment,
-            // An address that the socket is bound to needs no mention.
+            // A socket bound to the address needs no source address.
             src_ip: self
                 .local
                 .ip()
@@ -98,7 +98,7 @@ impl Socket {
         self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit))
     }
 
-    /// How many datagrams one system call may carry at this moment; 1 without offload.
+    /// Returns how many datagrams one system call may send at present; 1 without offload.
     pub(crate) fn max_segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
     }
@@ -111,7 +111,7 @@ impl Socket {
         self.io.poll_send_ready(cx)
     }
 
-    /// IPv4 addresses are written as IPv4-mapped ones for an IPv6 socket (RFC 4291 section 2.5.5.2).
+    /// An IPv6 socket sends to IPv4 through IPv4-mapped addresses (RFC 4291 section 2.5.5.2).
     fn in_own_family(&self, address: SocketAddr) -> SocketAddr {
         match (self.local, address) {
             (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
@@ -122,7 +122,7 @@ impl Socket {
     }
 }
 
-/// How well a socket matches a local address; the best one of several sends.
+/// The match of a socket with a local address; the best of several sockets sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Claim {
     /// Another port or another address.
@@ -135,7 +135,7 @@ pub(crate) enum Claim {
     Exact,
 }
 
-/// Where a datagram goes, from where, and how it is marked.
+/// The addresses and marks of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Destination {
     pub(crate) local: SocketAddr,
@@ -143,7 +143,7 @@ pub(crate) struct Destination {
     pub(crate) ecn: Ecn,
 }
 
-/// The mark of a received datagram.
+/// Returns the ECN mark of a received datagram.
 pub(crate) fn ecn(codepoint: Option<EcnCodepoint>) -> Ecn {
     match codepoint {
         None => Ecn::NotEct,

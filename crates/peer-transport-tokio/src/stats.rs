@@ -1,41 +1,41 @@
-//! What the sockets did, counted.
+//! The counters of the sockets.
 
 use std::io;
 
-/// A snapshot of a driver's counters; all of them count from its creation.
+/// A snapshot of the counters of a driver since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverStats {
-    /// Datagrams that arrived.
+    /// Received datagrams.
     pub received: DatagramCount,
     /// System calls that received them.
     pub receive_calls: u64,
-    /// Datagrams that the system took.
+    /// Datagrams that the system accepted.
     pub sent: DatagramCount,
-    /// System calls that sent them; fewer than datagrams where segmentation offload works.
+    /// System calls that sent them; fewer than datagrams if segmentation offload works.
     pub send_calls: u64,
-    /// How often a full socket made the queue wait.
+    /// How often a blocked socket made datagrams wait.
     pub would_block: u64,
-    /// Datagrams that found the queue of a full socket full, and were dropped or refused.
+    /// Datagrams that met a full queue, and were dropped or refused.
     pub queue_full: u64,
-    /// Datagrams that the system refused as larger than the path's MTU.
+    /// Datagrams that the system refused because they exceed the path's MTU.
     pub too_large: u64,
-    /// Datagrams that the system had no way to deliver: no route, a firewall, nobody listening.
+    /// Datagrams that the system could not deliver: no route, firewall, port unreachable.
     pub unreachable: u64,
     /// Datagrams that the system refused for other reasons.
     pub refused: u64,
-    /// Datagrams from a local address that no socket has, for instance after an interface went away.
+    /// Datagrams from a local address without a socket, for instance after an interface was removed.
     pub no_socket: u64,
-    /// Receive errors that concerned one datagram or one peer and were passed over.
+    /// Ignored receive errors that concern one datagram or one peer.
     pub receive_errors: u64,
 }
 
-/// Datagrams and their bytes of UDP payload.
+/// Datagrams, and their bytes of UDP payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DatagramCount {
-    /// How many.
+    /// The number of datagrams.
     pub datagrams: u64,
-    /// Their bytes.
+    /// The number of bytes.
     pub bytes: u64,
 }
 

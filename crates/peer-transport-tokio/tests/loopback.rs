@@ -1,6 +1,6 @@
-//! Drivers over real loopback sockets.
+//! Drivers over loopback sockets.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that breaks should stop")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 use peer_transport::{Candidate, Config, DescriptionKind, Event, Media, PeerId, State};
 use peer_transport_tokio::{Driver, DriverSendError, Next, ReceiveBuffer};
 
-/// A driver with one peer, and what it has seen.
+/// A driver with one peer, and its observations.
 struct Side {
     driver: Driver,
     buffer: ReceiveBuffer,
     peer: PeerId,
     addresses: Vec<SocketAddr>,
     events: Vec<Event>,
-    /// Sequence numbers of the RTP packets that arrived, in their order.
-    heard: Vec<u16>,
+    /// The sequence numbers of the received RTP packets, in order.
+    received: Vec<u16>,
     over: bool,
 }
 
 impl Side {
-    /// Binds `bound` and announces `announced` with the port that it got.
+    /// Binds `bound` and announces `announced` with the resulting port.
     fn new(bound: &str, announced: &[&str]) -> Self {
         let socket = UdpSocket::bind(bound).unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -39,7 +39,7 @@ impl Side {
             peer,
             addresses,
             events: Vec::new(),
-            heard: Vec::new(),
+            received: Vec::new(),
             over: false,
         }
     }
@@ -52,7 +52,7 @@ impl Side {
         self.driver.peer(self.peer).unwrap().selected_pair().unwrap().path.remote()
     }
 
-    /// Hears from signalling what `other` has to say.
+    /// Passes the description of `other` through signalling.
     fn learn(&mut self, kind: DescriptionKind, other: &Side) {
         let now = Instant::now();
         let theirs = other.driver.peer(other.peer).unwrap().local_parameters();
@@ -71,15 +71,15 @@ impl Side {
 
     async fn turn(&mut self) {
         match self.driver.next(&mut self.buffer).await.unwrap() {
-            Some(Next::Media(_, Media::Rtp(packet))) => self.heard.push(packet.header().sequence_number()),
-            Some(Next::Media(..)) => panic!("nothing but RTP is sent here"),
+            Some(Next::Media(_, Media::Rtp(packet))) => self.received.push(packet.header().sequence_number()),
+            Some(Next::Media(..)) => panic!("only RTP is expected"),
             Some(Next::Event(_, event)) => self.events.push(event),
             None => self.over = true,
         }
     }
 }
 
-/// Drives both until `done`.
+/// Drives both sides until `done`.
 #[track_caller]
 fn until<'s>(
     what: &'s str,
@@ -123,31 +123,31 @@ async fn connected() -> (Side, Side) {
 }
 
 #[tokio::test]
-async fn media_arrives_in_the_order_in_which_it_was_sent() {
+async fn media_arrives_in_order() {
     let (mut one, mut other) = connected().await;
     for sequence_number in 0..50 {
         one.send(sequence_number).unwrap();
         until("the packet", (&mut one, &mut other), |_, other| {
-            other.heard.len() > usize::from(sequence_number)
+            other.received.len() > usize::from(sequence_number)
         })
         .await;
     }
-    assert_eq!(other.heard, (0..50).collect::<Vec<_>>());
+    assert_eq!(other.received, (0..50).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_burst_arrives_whole_and_needs_fewer_system_calls_than_packets() {
+async fn burst_needs_fewer_system_calls_than_packets() {
     let (mut one, mut other) = connected().await;
     let (before_one, before_other) = (one.driver.stats(), other.driver.stats());
-    // As many as fit into the smallest socket buffer that a system has, one by one.
+    // As many as fit into the smallest default socket buffer, one by one.
     for sequence_number in 0..60 {
         one.send(sequence_number).unwrap();
     }
-    until("the burst", (&mut one, &mut other), |_, other| other.heard.len() == 60).await;
-    assert_eq!(other.heard, (0..60).collect::<Vec<_>>());
+    until("the burst", (&mut one, &mut other), |_, other| other.received.len() == 60).await;
+    assert_eq!(other.received, (0..60).collect::<Vec<_>>());
     let sent = one.driver.stats().sent.datagrams - before_one.sent.datagrams;
     assert!(sent >= 60, "{sent}");
-    // Elsewhere there may be no offload.
+    // Other systems may have no offload.
     if cfg!(target_os = "linux") {
         let sends = one.driver.stats().send_calls - before_one.send_calls;
         let receives = other.driver.stats().receive_calls - before_other.receive_calls;
@@ -156,21 +156,23 @@ async fn a_burst_arrives_whole_and_needs_fewer_system_calls_than_packets() {
 }
 
 #[tokio::test]
-async fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
+async fn wildcard_socket_responds_from_the_contacted_address() {
     let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
-    // All of 127/8 is this machine, on Linux; elsewhere only the first address is.
+    // On Linux the whole of 127/8 is local; elsewhere only the first address is.
     let asked = if cfg!(target_os = "linux") { "127.0.0.9" } else { "127.0.0.1" };
     let mut other = Side::new("0.0.0.0:0", &[asked]);
     connect(&mut one, &mut other).await;
     assert_eq!(one.selected_remote(), other.addresses[0]);
     one.send(1).unwrap();
     other.send(2).unwrap();
-    until("a packet each way", (&mut one, &mut other), |one, other| one.heard == [2] && other.heard == [1])
-        .await;
+    until("a packet each way", (&mut one, &mut other), |one, other| {
+        one.received == [2] && other.received == [1]
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_wildcard_socket_of_ipv6_serves_ipv4_too() {
+async fn ipv6_wildcard_socket_serves_ipv4() {
     if UdpSocket::bind("[::1]:0").is_err() {
         eprintln!("this machine has no IPv6");
         return;
@@ -183,14 +185,14 @@ async fn a_wildcard_socket_of_ipv6_serves_ipv4_too() {
         one.send(1).unwrap();
         other.send(2).unwrap();
         until("a packet each way", (&mut one, &mut other), |one, other| {
-            one.heard == [2] && other.heard == [1]
+            one.received == [2] && other.received == [1]
         })
         .await;
     }
 }
 
 #[tokio::test]
-async fn what_a_cancelled_next_has_not_handed_out_comes_with_a_later_one() {
+async fn cancelled_next_loses_nothing() {
     let (mut one, mut other) = connected().await;
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut cancelled = 0;
@@ -205,46 +207,46 @@ async fn what_a_cancelled_next_has_not_handed_out_comes_with_a_later_one() {
             cancelled += usize::from(turn.is_err());
         }
     }
-    while other.heard.len() < 100 {
+    while other.received.len() < 100 {
         let _ = tokio::time::timeout(Duration::from_millis(10), other.turn()).await;
-        assert!(Instant::now() < deadline, "{} of 100", other.heard.len());
+        assert!(Instant::now() < deadline, "{} of 100", other.received.len());
     }
     assert!(cancelled > 10, "{cancelled}");
-    assert_eq!(other.heard, (0..100).collect::<Vec<_>>());
+    assert_eq!(other.received, (0..100).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn addresses_that_nothing_can_be_sent_to_do_not_end_the_driver() {
+async fn unreachable_addresses_do_not_end_the_driver() {
     let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
     let mut other = Side::new("127.0.0.1:0", &["127.0.0.1"]);
-    // A documentation address, which a socket bound to loopback cannot reach, and a port where nobody listens.
+    // A documentation address, which a socket bound to loopback cannot reach, and a port without a socket.
     other.addresses.insert(0, "192.0.2.1:9".parse().unwrap());
     other.addresses.insert(1, "127.0.0.1:9".parse().unwrap());
     connect(&mut one, &mut other).await;
     one.send(1).unwrap();
-    until("the packet", (&mut one, &mut other), |_, other| other.heard == [1]).await;
+    until("the packet", (&mut one, &mut other), |_, other| other.received == [1]).await;
     let stats = one.driver.stats();
     assert!(stats.unreachable + stats.refused > 0, "{stats:?}");
 }
 
 #[tokio::test]
-async fn a_shutdown_is_heard_by_the_other_side_and_ends_next() {
+async fn shutdown_reaches_the_other_side_and_ends_next() {
     let (mut one, mut other) = connected().await;
     one.driver.shutdown();
     until("the end", (&mut one, &mut other), |one, other| one.over && other.state() == State::Closed).await;
-    assert!(one.driver.next(&mut one.buffer).await.unwrap().is_none(), "and it stays over");
+    assert!(one.driver.next(&mut one.buffer).await.unwrap().is_none(), "next stays ended");
     assert_eq!(one.send(1), Err(DriverSendError::Refused(peer_transport::SendError::NotConnected)));
 }
 
 #[tokio::test]
-async fn a_packet_before_the_connection_is_refused_and_leaves_no_trace() {
+async fn packet_before_the_connection_is_refused() {
     let mut one = Side::new("127.0.0.1:0", &["127.0.0.1"]);
     assert_eq!(one.send(1), Err(DriverSendError::Refused(peer_transport::SendError::NotConnected)));
     assert_eq!(one.driver.stats().sent.datagrams, 0);
 }
 
 #[tokio::test]
-async fn one_payload_for_many_goes_to_those_who_can_take_it() {
+async fn one_payload_reaches_all_connected_peers() {
     let (mut one, mut other) = connected().await;
     let stranger = one.driver.add_peer(Config::default(), Vec::new()).unwrap();
     let to = [one.peer, stranger];
@@ -252,11 +254,11 @@ async fn one_payload_for_many_goes_to_those_who_can_take_it() {
         header.extend([0x80, 96, 0, 9, 0, 0, 0, 1, 0, 0, 0, 7]);
     });
     assert_eq!(refused, [(stranger, DriverSendError::Refused(peer_transport::SendError::NotConnected))]);
-    until("the packet", (&mut one, &mut other), |_, other| other.heard == [9]).await;
+    until("the packet", (&mut one, &mut other), |_, other| other.received == [9]).await;
 }
 
 #[tokio::test]
-async fn what_a_detached_sender_protects_on_another_thread_leaves_through_the_driver() {
+async fn detached_sender_sends_through_the_driver() {
     let (mut one, mut other) = connected().await;
     let mut sender = one.driver.peer_mut(one.peer).unwrap().detach_outbound(Instant::now()).unwrap();
     let protected = std::thread::spawn(move || {
@@ -267,19 +269,19 @@ async fn what_a_detached_sender_protects_on_another_thread_leaves_through_the_dr
     });
     let (transmit, bytes) = protected.join().unwrap();
     one.driver.send_protected(&transmit, transmit.bytes(&bytes)).unwrap();
-    until("the packet", (&mut one, &mut other), |_, other| other.heard == [5]).await;
+    until("the packet", (&mut one, &mut other), |_, other| other.received == [5]).await;
     assert_eq!(one.send(6), Err(DriverSendError::Refused(peer_transport::SendError::Detached)));
 }
 
 #[test]
-fn outside_of_a_runtime_a_driver_is_refused_in_words() {
+fn driver_without_runtime_is_an_error() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let error = Driver::new(vec![socket], peer_transport_tokio::DriverConfig::default()).unwrap_err();
     assert!(error.to_string().contains("runtime"), "{error}");
 }
 
 #[test]
-fn a_driver_and_what_it_waits_for_can_move_between_threads() {
+fn driver_and_its_futures_are_send() {
     fn types_are_send<T: Send>() {}
     fn is_send<T: Send>(value: T) -> T {
         value

@@ -1,14 +1,14 @@
-//! Why key material was refused.
+//! The reason why key material was refused.
 
-/// Why key material was refused.
+/// The reason why key material was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The number of bytes is not what the profile asks for.
-    #[error("the profile asks for {expected} bytes of key material, and {given} were given")]
+    /// The length is not that of the profile.
+    #[error("the profile needs {expected} bytes of key material, but {given} were given")]
     WrongLength {
-        /// What the profile asks for, in bytes.
+        /// The length for the profile, in bytes.
         expected: usize,
-        /// What was given, in bytes.
+        /// The given length, in bytes.
         given: usize,
     },
 }

@@ -1,6 +1,6 @@
-//! From exporter bytes to one master key per direction (RFC 5764 section 4.2).
+//! From exported bytes to one master key per direction (RFC 5764 section 4.2).
 //!
-//! Knows the order of the four parts and who writes with which; the exporter itself belongs to DTLS.
+//! Knows the order of the four parts and the role that uses each. Does not know the exporter, which belongs to DTLS.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 use crate::prf::{Label, Prf};
 use crate::{AesCmKeys, AesGcmKeys, Error, Profile, SessionKeys, TransformKeys};
 
-/// The exporter's label; its context is absent (RFC 5764 section 4.2).
+/// The label of the exporter. Its context is absent (RFC 5764 section 4.2).
 pub const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
-/// Which side of the DTLS association we are.
+/// The role of this side in the DTLS association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DtlsRole {
-    /// We sent the ClientHello.
+    /// This side sent the ClientHello.
     Client,
-    /// We answered it.
+    /// This side sent the ServerHello.
     Server,
 }
 
-/// What DTLS exported for SRTP: a master key for each direction.
+/// The keying material that DTLS exported for SRTP: a master key for each direction.
 #[derive(Clone, Debug)]
 pub struct KeyingMaterial {
     client: MasterKey,
@@ -29,9 +29,9 @@ pub struct KeyingMaterial {
 }
 
 impl KeyingMaterial {
-    /// Reads the exported bytes: the client's key, the server's key, the client's salt, the server's salt.
+    /// Splits the exported bytes: the client's key, the server's key, the client's salt, the server's salt.
     ///
-    /// The caller still holds `exported` and should erase it.
+    /// The caller still holds `exported` and should zeroize it.
     ///
     /// # Errors
     /// [`Error::WrongLength`] unless there are [`Profile::keying_material_len`] bytes.
@@ -50,39 +50,39 @@ impl KeyingMaterial {
         })
     }
 
-    /// The master keys as the side in `role` uses them.
+    /// Returns the master keys of the side in `role`.
     #[must_use]
-    pub fn split(self, role: DtlsRole) -> Pair {
+    pub fn split(self, role: DtlsRole) -> SessionMasterKeys {
         match role {
-            DtlsRole::Client => Pair { outbound: self.client, inbound: self.server },
-            DtlsRole::Server => Pair { outbound: self.server, inbound: self.client },
+            DtlsRole::Client => SessionMasterKeys { outbound: self.client, inbound: self.server },
+            DtlsRole::Server => SessionMasterKeys { outbound: self.server, inbound: self.client },
         }
     }
 }
 
-/// The master keys of both directions, seen from one side.
+/// The master keys of both directions, from the point of view of one side.
 #[derive(Clone, Debug)]
-pub struct Pair {
-    /// Protects what we send.
+pub struct SessionMasterKeys {
+    /// Protects sent packets.
     pub outbound: MasterKey,
-    /// Opens what we receive.
+    /// Unprotects received packets.
     pub inbound: MasterKey,
 }
 
-/// A master key with its master salt (RFC 3711 section 3.2.1); erased when dropped.
+/// A master key with its master salt (RFC 3711 section 3.2.1); zeroized on drop.
 ///
-/// One master key is for one direction of one association. Two senders, or two contexts of one sender, that
-/// share it would encrypt different packets with the same keystream.
+/// A master key is for one direction of one association. Two senders, or two contexts of one sender, with the same
+/// master key would encrypt different packets with the same keystream.
 #[derive(Clone)]
 pub struct MasterKey {
     profile: Profile,
     key: Key,
-    /// 14 bytes, or 12 followed by zeros.
+    /// 14 bytes, or 12 bytes followed by zeros.
     salt: Zeroizing<[u8; 14]>,
 }
 
 impl MasterKey {
-    /// A master key from its two parts.
+    /// Returns a master key from its two parts.
     ///
     /// # Errors
     /// [`Error::WrongLength`] unless they have the lengths of the profile ([`Profile::key_len`],
@@ -108,7 +108,7 @@ impl MasterKey {
         Ok(Self { profile, key, salt: padded_salt })
     }
 
-    /// The profile that the key belongs to.
+    /// Returns the profile of the key.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.profile
@@ -138,8 +138,8 @@ impl MasterKey {
         SessionKeys::of(self.profile, rtp, rtcp)
     }
 
-    /// A public value by which people tell keys apart, in a log or in a table. Equal keys have equal values;
-    /// it is derived like a session key, under a label that no transform uses, and reveals nothing of the key.
+    /// Returns a public value that distinguishes keys in a log or a table. Equal keys have equal values. It is derived
+    /// like a session key, with a label that no transform uses, and reveals nothing of the key.
     #[must_use]
     pub fn check_value(&self) -> CheckValue {
         CheckValue(u32::from_be_bytes(*self.prf().derive(Label::CHECK_VALUE)))
@@ -163,7 +163,8 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Tells master keys apart without showing them: see [`MasterKey::check_value`]. Printed as 8 hex digits.
+/// A value that distinguishes master keys without showing them: see [`MasterKey::check_value`]. Printed as 8 hex
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CheckValue(u32);
 
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
     use crate::test_vectors::hex;
 
-    /// Every part is filled with its own letter, so that a mix-up shows.
+    /// Each part is filled with its own letter, so that a wrong order is visible.
     fn lettered(profile: Profile) -> Vec<u8> {
         [
             (b'K', profile.key_len()),
@@ -206,7 +207,7 @@ mod tests {
     //= rfc5764-4.2-server-reads
     //= rfc5764-4.2-client-reads
     #[test]
-    fn the_client_writes_with_the_first_key_and_the_first_salt() {
+    fn client_protects_with_the_first_key_and_salt() {
         for profile in Profile::PREFERENCE {
             let keys = KeyingMaterial::new(profile, &lettered(profile)).unwrap().split(DtlsRole::Client);
             let first =
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_side_writes_with_the_other_reads_with() {
+    fn outbound_key_is_inbound_key_of_the_peer() {
         for profile in Profile::PREFERENCE {
             let material = KeyingMaterial::new(profile, &lettered(profile)).unwrap();
             let client = material.clone().split(DtlsRole::Client);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_more_or_less_is_refused_and_the_error_says_how_many_are_needed() {
+    fn wrong_length_is_refused_with_the_needed_length() {
         for profile in Profile::PREFERENCE {
             let expected = profile.keying_material_len();
             for given in [0, expected - 1, expected + 1] {
@@ -244,13 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_long_and_a_salt_that_is_short_by_the_same_amount_are_refused() {
+    fn long_key_with_short_salt_is_refused() {
         let error = MasterKey::new(Profile::Aes128CmSha1_80, &[0; 17], &[0; 13]).unwrap_err();
         assert_eq!(error, Error::WrongLength { expected: 30, given: 30 });
     }
 
     #[test]
-    fn session_keys_of_rtp_are_those_of_rfc_3711_appendix_b_3() {
+    fn session_keys_match_rfc_3711_appendix_b_3() {
         let master = MasterKey::new(
             Profile::Aes128CmSha1_80,
             &hex::<16>("E1F97A0D3E018BE0D64FA32C06DE4139"),
@@ -264,9 +265,9 @@ mod tests {
         assert_eq!(*rtp.authentication, hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
     }
 
-    // RFC 7714 prints no derivation from a salt of 12 bytes; the alignment is what other stacks understand.
+    // RFC 7714 has no example of a derivation from a salt of 12 bytes. Other stacks use this alignment.
     #[test]
-    fn a_salt_of_12_bytes_is_aligned_to_the_left() {
+    fn salt_of_12_bytes_is_aligned_to_the_left() {
         let key: [u8; 16] = hex("000102030405060708090a0b0c0d0e0f");
         let salt: [u8; 12] = hex("a0a1a2a3a4a5a6a7a8a9aaab");
         let short = MasterKey::new(Profile::AeadAes128Gcm, &key, &salt).unwrap().session_keys();
@@ -309,11 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_neither_keys_nor_salts() {
+    fn debug_shows_no_keys_and_salts() {
         for profile in Profile::PREFERENCE {
             let material = KeyingMaterial::new(profile, &lettered(profile)).unwrap();
             let shown = format!("{material:?} {:?}", material.client.session_keys());
-            // 'K' is 75, 'k' is 107, 'S' is 83 and 's' is 115 in the form in which Debug prints bytes.
+            // The bytes of 'K', 'k', 'S' and 's' are 75, 107, 83 and 115 in the form of Debug.
             for byte in ["75, 75", "107, 107", "83, 83", "115, 115", "4b4b", "[", "KK", "kk", "SS"] {
                 assert!(!shown.contains(byte), "{byte} in {shown}");
             }

@@ -1,6 +1,6 @@
 //! SRTP profiles and key derivation (RFC 5764 section 4.2, RFC 3711 section 4.3, RFC 7714).
 //!
-//! Bytes that a DTLS association exported become the keys that protect packets, in three steps:
+//! The bytes that a DTLS association exports become the keys of the packets in three steps:
 //!
 //! ```text
 //! exporter bytes -> KeyingMaterial -> split(our DTLS role) -> MasterKey per direction -> SessionKeys
@@ -23,9 +23,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Pure functions of their input: nothing here knows of packets, time or sockets. Every secret is erased when
-//! it is dropped and none is printed by `Debug`. The key derivation rate is 0, as DTLS-SRTP fixes it
-//! (RFC 5764 section 4.1.2), so a master key gives its session keys once. There is no master key identifier.
+//! Pure functions: nothing here knows packets, time or sockets. Every secret is zeroized on drop, and `Debug` shows
+//! none. The key derivation rate is 0, as DTLS-SRTP requires (RFC 5764 section 4.1.2), so a master key gives its
+//! session keys once. There is no master key identifier.
 
 mod error;
 mod keying_material;
@@ -36,6 +36,8 @@ mod session;
 mod test_vectors;
 
 pub use error::Error;
-pub use keying_material::{CheckValue, DtlsRole, EXPORTER_LABEL, KeyingMaterial, MasterKey, Pair};
+pub use keying_material::{
+    CheckValue, DtlsRole, EXPORTER_LABEL, KeyingMaterial, MasterKey, SessionMasterKeys,
+};
 pub use profile::Profile;
 pub use session::{AesCmKeys, AesGcmKeys, SessionKeys, TransformKeys};

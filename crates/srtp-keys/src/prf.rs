@@ -1,13 +1,13 @@
 //! The AES-CM pseudo-random function (RFC 3711 section 4.3.3; with AES-256, RFC 6188 section 3).
 //!
-//! Knows keys, a salt and labels; what a label's output is used for is decided by the caller.
+//! Knows keys, a salt and labels. Does not know the use of the output.
 
 use aes::cipher::{BlockCipherEncrypt, InnerIvInit, KeyInit, StreamCipherCore, consts::U16};
 use aes::{Aes128Enc, Aes256Enc};
 use ctr::{CtrCore, flavors::Ctr128BE};
 use zeroize::Zeroizing;
 
-/// What is derived (RFC 3711 sections 4.3.1 and 4.3.2).
+/// The label of a derived value (RFC 3711 sections 4.3.1 and 4.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label(pub(crate) u8);
 
@@ -18,32 +18,32 @@ impl Label {
     pub(crate) const RTCP_ENCRYPTION: Self = Self(0x03);
     pub(crate) const RTCP_AUTHENTICATION: Self = Self(0x04);
     pub(crate) const RTCP_SALT: Self = Self(0x05);
-    /// A value by which people tell keys apart. No RFC uses this label, so it reveals nothing of any key.
+    /// The label of the check value. No RFC uses it, so the value reveals nothing of any key.
     pub(crate) const CHECK_VALUE: Self = Self(0xff);
 }
 
 /// PRF_n(k_master, x) for one master key and master salt, with an index of 0 (a key derivation rate of 0).
 pub(crate) struct Prf {
     cipher: Cipher,
-    /// The master salt times 2^16: as much as the counter block holds besides the label.
+    /// The master salt times 2^16: the content of the counter block without the label.
     salt: Zeroizing<u128>,
 }
 
 impl Prf {
-    /// `salt` is a master salt of 14 bytes, or one of 12 followed by zeros: RFC 7714 section 11 takes over the
-    /// function of RFC 3711, and every implementation aligns the shorter salt to the left.
+    /// `salt` is a master salt of 14 bytes, or of 12 bytes followed by zeros: RFC 7714 section 11 uses the function of
+    /// RFC 3711, and every implementation aligns the shorter salt to the left.
     pub(crate) fn aes_128(key: &[u8; 16], salt: &[u8; 14]) -> Self {
         Self { cipher: Cipher::Aes128(Aes128Enc::new(key.into())), salt: counter_block(salt) }
     }
 
-    /// As [`Self::aes_128`].
+    /// Like [`Self::aes_128`].
     pub(crate) fn aes_256(key: &[u8; 32], salt: &[u8; 14]) -> Self {
         Self { cipher: Cipher::Aes256(Aes256Enc::new(key.into())), salt: counter_block(salt) }
     }
 
-    /// The first `N` bytes that belong to `label`.
+    /// Returns the first `N` bytes for `label`.
     pub(crate) fn derive<const N: usize>(&self, label: Label) -> Zeroizing<[u8; N]> {
-        // The label stands above the 48 bits of the index and the 16 bits of the block counter.
+        // The label is above the 48 bits of the index and the 16 bits of the block counter.
         let iv = (*self.salt ^ (u128::from(label.0) << 64)).to_be_bytes();
         let mut out = Zeroizing::new([0; N]);
         match &self.cipher {
@@ -54,7 +54,7 @@ impl Prf {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack, while keys are derived")]
+#[expect(clippy::large_enum_variant, reason = "it is on the stack during a key derivation")]
 enum Cipher {
     Aes128(Aes128Enc),
     Aes256(Aes256Enc),
@@ -78,7 +78,7 @@ mod tests {
     use crate::test_vectors::hex;
 
     #[test]
-    fn aes_128_derives_the_keys_of_rfc_3711_appendix_b_3() {
+    fn aes_128_keys_match_rfc_3711_appendix_b_3() {
         let prf =
             Prf::aes_128(&hex("E1F97A0D3E018BE0D64FA32C06DE4139"), &hex("0EC675AD498AFEEBB6960B3AABE6"));
         assert_eq!(*prf.derive::<16>(Label::RTP_ENCRYPTION), hex("C61E7A93744F39EE10734AFE3FF7A087"));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn aes_256_derives_the_keys_of_rfc_6188_section_7_2() {
+    fn aes_256_keys_match_rfc_6188_section_7_2() {
         let prf = Prf::aes_256(
             &hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6"),
             &hex("3b04803de51ee7c96423ab5b78d2"),

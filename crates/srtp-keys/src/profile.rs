@@ -1,17 +1,17 @@
 //! The table of protection profiles (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
 //!
-//! Numbers and lengths only; how a profile is negotiated and how it transforms a packet is known elsewhere.
+//! Knows ids and lengths. Does not know negotiation or packets.
 
 use std::fmt;
 
-/// An SRTP protection profile: a pair of transforms with all their lengths.
+/// An SRTP protection profile: a pair of transforms with their lengths.
 ///
-/// Ids and names are IANA's ("DTLS-SRTP Protection Profiles").
+/// Ids and names are those of IANA ("DTLS-SRTP Protection Profiles").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Profile {
-    /// AES-128 in counter mode, HMAC-SHA1 cut to 80 bits. Every WebRTC endpoint has it (RFC 8827 section 6.5).
+    /// AES-128 in counter mode, HMAC-SHA1 truncated to 80 bits. Mandatory for WebRTC endpoints (RFC 8827 section 6.5).
     Aes128CmSha1_80,
-    /// As above, with RTP tags cut to 32 bits. RTCP keeps 80 bits (RFC 5764 section 4.1.2).
+    /// The same with RTP tags of 32 bits. RTCP keeps 80 bits (RFC 5764 section 4.1.2).
     Aes128CmSha1_32,
     /// AES-128 in Galois/counter mode, tags of 128 bits (RFC 7714).
     AeadAes128Gcm,
@@ -20,11 +20,11 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// All profiles in the order that we prefer: the cheapest at full strength first, short tags last.
+    /// All profiles in order of preference: the fastest at full strength first, short tags last.
     pub const PREFERENCE: [Self; 4] =
         [Self::AeadAes128Gcm, Self::AeadAes256Gcm, Self::Aes128CmSha1_80, Self::Aes128CmSha1_32];
 
-    /// The profile with this number in the `use_srtp` extension; `None` for those that we do not speak.
+    /// Returns the profile with this id in the `use_srtp` extension, or `None` for an unsupported one.
     #[must_use]
     pub const fn from_id(id: u16) -> Option<Self> {
         Some(match id {
@@ -36,7 +36,7 @@ impl Profile {
         })
     }
 
-    /// The number in the `use_srtp` extension.
+    /// Returns the id in the `use_srtp` extension.
     #[must_use]
     pub const fn id(self) -> u16 {
         match self {
@@ -47,7 +47,7 @@ impl Profile {
         }
     }
 
-    /// The name in IANA's registry.
+    /// Returns the name in IANA's registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Profile {
         }
     }
 
-    /// Length of a master key and of a session encryption key, in bytes.
+    /// Returns the length of a master key and of a session encryption key, in bytes.
     #[must_use]
     pub const fn key_len(self) -> usize {
         match self {
@@ -67,7 +67,7 @@ impl Profile {
         }
     }
 
-    /// Length of a master salt and of a session salt, in bytes.
+    /// Returns the length of a master salt and of a session salt, in bytes.
     #[must_use]
     pub const fn salt_len(self) -> usize {
         match self {
@@ -76,7 +76,7 @@ impl Profile {
         }
     }
 
-    /// Length of the session authentication key, in bytes; 0 for the AEAD profiles, which have none.
+    /// Returns the length of the session authentication key, in bytes; 0 for the AEAD profiles, which have none.
     #[must_use]
     pub const fn authentication_key_len(self) -> usize {
         match self {
@@ -85,7 +85,7 @@ impl Profile {
         }
     }
 
-    /// Length of the tag of an RTP packet, in bytes: all that protection adds to it.
+    /// Returns the length of the tag of an RTP packet, in bytes: the whole overhead of protection.
     #[must_use]
     pub const fn rtp_tag_len(self) -> usize {
         match self {
@@ -95,7 +95,7 @@ impl Profile {
         }
     }
 
-    /// Length of the tag of an RTCP packet, in bytes. Protection adds the 4 bytes of the index as well.
+    /// Returns the length of the tag of an RTCP packet, in bytes. Protection also adds the 4 bytes of the index.
     #[must_use]
     pub const fn rtcp_tag_len(self) -> usize {
         match self {
@@ -104,7 +104,7 @@ impl Profile {
         }
     }
 
-    /// How many bytes to export from DTLS: two keys and two salts (RFC 5764 section 4.2).
+    /// Returns the number of bytes to export from DTLS: two keys and two salts (RFC 5764 section 4.2).
     #[must_use]
     pub const fn keying_material_len(self) -> usize {
         2 * (self.key_len() + self.salt_len())
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_is_found_by_its_number() {
+    fn every_profile_is_found_by_its_id() {
         for profile in Profile::PREFERENCE {
             assert_eq!(Profile::from_id(profile.id()), Some(profile));
         }
@@ -131,9 +131,9 @@ mod tests {
         assert_eq!(known, Profile::PREFERENCE.len());
     }
 
-    // Lengths in bits as the RFCs print them: cipher key, cipher salt, auth key, RTP tag, RTCP tag.
+    // Lengths in bits as in the RFCs: cipher key, cipher salt, authentication key, RTP tag, RTCP tag.
     #[test]
-    fn lengths_are_those_of_rfc_5764_section_4_1_2_and_rfc_7714_section_14_2() {
+    fn lengths_match_rfc_5764_and_rfc_7714() {
         for (profile, bits) in [
             (Profile::Aes128CmSha1_80, [128, 112, 160, 80, 80]),
             (Profile::Aes128CmSha1_32, [128, 112, 160, 32, 80]),

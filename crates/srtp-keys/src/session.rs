@@ -1,6 +1,6 @@
-//! Session keys: what a cipher needs to protect one direction of RTP and RTCP (RFC 3711 section 4.3).
+//! Session keys: the keys of one direction of RTP and RTCP (RFC 3711 section 4.3).
 //!
-//! Knows lengths by type, so that a cipher is built from them without a check; knows no cipher.
+//! The types fix the lengths, so that a cipher is built without a check. Does not know the ciphers.
 
 use std::fmt;
 
@@ -17,33 +17,33 @@ pub struct SessionKeys {
 }
 
 impl SessionKeys {
-    /// Session keys that come from elsewhere, such as a published test vector; packets of an association take
-    /// theirs from [`MasterKey::session_keys`](crate::MasterKey::session_keys).
+    /// Returns session keys of another origin, such as a published test vector. Packets of an association use those of
+    /// [`MasterKey::session_keys`](crate::MasterKey::session_keys).
     ///
-    /// `None` when the keys are not of the transform of `profile`.
+    /// Returns `None` if the keys do not fit the transform of `profile`.
     #[must_use]
     pub fn new(profile: Profile, rtp: TransformKeys, rtcp: TransformKeys) -> Option<Self> {
         (rtp.suit(profile) && rtcp.suit(profile)).then_some(Self { profile, rtp, rtcp })
     }
 
-    /// Keys that were derived for `profile`, and so suit it.
+    /// Returns keys that were derived for `profile`, and so fit it.
     pub(crate) fn of(profile: Profile, rtp: TransformKeys, rtcp: TransformKeys) -> Self {
         Self { profile, rtp, rtcp }
     }
 
-    /// The profile that the keys belong to.
+    /// Returns the profile of the keys.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.profile
     }
 
-    /// The keys of RTP.
+    /// Returns the keys of RTP.
     #[must_use]
     pub fn rtp(&self) -> &TransformKeys {
         &self.rtp
     }
 
-    /// The keys of RTCP.
+    /// Returns the keys of RTCP.
     #[must_use]
     pub fn rtcp(&self) -> &TransformKeys {
         &self.rtcp
@@ -57,7 +57,7 @@ impl fmt::Debug for SessionKeys {
     }
 }
 
-/// The keys of one transform, with the lengths that it takes.
+/// The keys of one transform, with its lengths.
 #[derive(Clone, Debug)]
 pub enum TransformKeys {
     /// AES-128 in counter mode with HMAC-SHA1.
@@ -78,7 +78,7 @@ impl TransformKeys {
     }
 }
 
-/// Keys of AES-CM with HMAC-SHA1 (RFC 3711 sections 4.1.1 and 4.2.1); erased when dropped.
+/// Keys of AES-CM with HMAC-SHA1 (RFC 3711 sections 4.1.1 and 4.2.1); zeroized on drop.
 #[derive(Clone)]
 pub struct AesCmKeys {
     /// The session encryption key, k_e.
@@ -96,7 +96,7 @@ impl fmt::Debug for AesCmKeys {
     }
 }
 
-/// Keys of AES-GCM with a key of `N` bytes (RFC 7714 section 12); erased when dropped.
+/// Keys of AES-GCM with a key of `N` bytes (RFC 7714 section 12); zeroized on drop.
 #[derive(Clone)]
 pub struct AesGcmKeys<const N: usize> {
     /// The session encryption key.

@@ -1,4 +1,4 @@
-//! The receiving side: tells what is authentic and new, and decrypts it in place.
+//! The receiving side: authenticates packets, detects replays, and decrypts in place.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,8 +13,8 @@ use crate::{Discard, Error, MAX_PACKET_LEN, Options, RtpHeader};
 
 /// Unprotects the packets of one direction of one association.
 ///
-/// A packet that is discarded leaves the context as it was, whatever it claims to be: streams begin, windows
-/// move and counters count only for packets that authenticated.
+/// A discarded packet does not change the context: only authenticated packets add streams, move replay windows and
+/// count.
 pub struct Inbound {
     profile: Profile,
     rtp: Cipher,
@@ -26,13 +26,13 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// A context that has accepted nothing.
+    /// Returns a context that has accepted no packet.
     #[must_use]
     pub fn new(key: &MasterKey, options: &Options) -> Self {
         Self::with_session_keys(&key.session_keys(), options)
     }
 
-    /// As [`Self::new`], from session keys, for test vectors that print those.
+    /// Like [`Self::new`], from session keys, for test vectors with session keys.
     #[must_use]
     pub fn with_session_keys(keys: &SessionKeys, options: &Options) -> Self {
         let profile = keys.profile();
@@ -47,14 +47,14 @@ impl Inbound {
         }
     }
 
-    /// Authenticates an SRTP packet and decrypts it in place. Returns where its payload is, padding included:
-    /// from the end of the header to the start of what was the tag. `packet[..range.end]` is the RTP packet.
+    /// Authenticates an SRTP packet and decrypts it in place. Returns the range of its payload, padding included: from
+    /// the end of the header to the start of the tag. `packet[..range.end]` is the RTP packet.
     ///
-    /// `header` is that of this very packet.
+    /// `header` must be the parsed header of this packet.
     ///
     /// # Errors
-    /// See [`Discard`]. The context is as it was; `packet` may have been overwritten (by the GCM profiles, when
-    /// it was [`Discard::Unauthenticated`]). Use [`Self::try_unprotect_rtp`] where somebody else may want it.
+    /// See [`Discard`]. The context is unchanged. `packet` may be overwritten (by the GCM profiles, for
+    /// [`Discard::Unauthenticated`]). Use [`Self::try_unprotect_rtp`] if another context may own the packet.
     pub fn unprotect_rtp(&mut self, header: &RtpHeader, packet: &mut [u8]) -> Result<Range<usize>, Discard> {
         let start = header.len();
         if packet.len() < start + self.rtp.tag_len() || packet.len() > MAX_PACKET_LEN {
@@ -71,13 +71,13 @@ impl Inbound {
         Ok(start..end)
     }
 
-    /// As [`Self::unprotect_rtp`], and `packet` is intact when it was discarded.
+    /// Like [`Self::unprotect_rtp`], but does not change a discarded `packet`.
     ///
-    /// `scratch` is overwritten; kept from packet to packet, it allocates only until it has grown to the
-    /// longest one. The price is one copy under the GCM profiles, and nothing under the others.
+    /// `scratch` is overwritten. Keep it from packet to packet: it allocates only until it has the length of the
+    /// longest packet. The cost is one copy with the GCM profiles, and none with the others.
     ///
     /// # Errors
-    /// See [`Discard`]; the context and `packet` are as they were.
+    /// See [`Discard`]; the context and `packet` are unchanged.
     pub fn try_unprotect_rtp(
         &mut self,
         header: &RtpHeader,
@@ -91,11 +91,11 @@ impl Inbound {
         self.unprotect_rtp(header, packet).inspect_err(|_| packet.copy_from_slice(scratch))
     }
 
-    /// Authenticates an SRTCP packet and decrypts it in place. Returns where the compound packet is: from 0 to
-    /// the start of what followed it.
+    /// Authenticates an SRTCP packet and decrypts it in place. Returns the range of the compound packet, which starts
+    /// at 0.
     ///
     /// # Errors
-    /// As [`Self::unprotect_rtp`].
+    /// Like [`Self::unprotect_rtp`].
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<Range<usize>, Discard> {
         let header = RtcpHeader::parse(packet)?;
         if packet.len() > MAX_PACKET_LEN {
@@ -113,11 +113,11 @@ impl Inbound {
         Ok(0..end)
     }
 
-    /// As [`Self::unprotect_rtcp`], and `packet` is intact when it was discarded; `scratch` as in
+    /// Like [`Self::unprotect_rtcp`], but does not change a discarded `packet`. `scratch` is used as in
     /// [`Self::try_unprotect_rtp`].
     ///
     /// # Errors
-    /// See [`Discard`]; the context and `packet` are as they were.
+    /// See [`Discard`]; the context and `packet` are unchanged.
     pub fn try_unprotect_rtcp(
         &mut self,
         packet: &mut [u8],
@@ -130,48 +130,47 @@ impl Inbound {
         self.unprotect_rtcp(packet).inspect_err(|_| packet.copy_from_slice(scratch))
     }
 
-    /// Ends the streams of an SSRC, of RTP and of RTCP, which frees their windows; after a BYE, or when
-    /// signalling says that it is gone. Its packets are [`Discard::RetiredSsrc`] from now on. Whether it was
-    /// live.
+    /// Retires an SSRC after a BYE, or when signalling removed it: its RTP and RTCP streams end, and their windows are
+    /// freed. From now on its packets are [`Discard::RetiredSsrc`]. Returns whether the SSRC was live.
     ///
     /// # Errors
-    /// [`Error::TooManyStreams`] after [`Options::max_retired`] of them; the streams then stay.
+    /// [`Error::TooManyStreams`] if [`Options::max_retired`] are retired already; the streams then stay.
     pub fn retire(&mut self, ssrc: u32) -> Result<bool, Error> {
         let rtp = self.rtp_streams.retire(ssrc)?;
         let rtcp = self.rtcp_streams.retire(ssrc)?;
         Ok(rtp || rtcp)
     }
 
-    /// Whether a packet of this SSRC was accepted before, RTP or RTCP. Who holds the keys of two associations tries
-    /// those first that know the stream.
+    /// Returns whether a packet of this SSRC was accepted before, RTP or RTCP. With the keys of two associations, first
+    /// try those that know the stream.
     #[must_use]
     pub fn knows_stream(&self, ssrc: u32) -> bool {
         self.rtp_streams.contains(ssrc) || self.rtcp_streams.contains(ssrc)
     }
 
-    /// The profile of the keys.
+    /// Returns the profile of the keys.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.profile
     }
 
-    /// How many RTP packets were accepted.
+    /// Returns the number of accepted RTP packets.
     #[must_use]
     pub fn rtp_packets(&self) -> u64 {
         self.rtp_use.packets()
     }
 
-    /// How many RTCP packets were accepted.
+    /// Returns the number of accepted RTCP packets.
     #[must_use]
     pub fn rtcp_packets(&self) -> u64 {
         self.rtcp_use.packets()
     }
 
-    /// Whether three quarters of what the master key may protect are gone (RFC 3711 section 9.2): time for a
-    /// restart, since there is no rekeying.
+    /// Returns whether the master key has protected three quarters of its maximum number of packets (RFC 3711 section
+    /// 9.2). Then restart, because there is no rekeying.
     #[must_use]
-    pub fn key_wears_out(&self) -> bool {
-        self.rtp_use.wears_out() || self.rtcp_use.wears_out()
+    pub fn key_nears_limit(&self) -> bool {
+        self.rtp_use.nears_limit() || self.rtcp_use.nears_limit()
     }
 }
 
@@ -200,7 +199,7 @@ mod tests {
 
     //= rfc5764-4.4-key-end
     #[test]
-    fn the_last_packet_of_a_key_is_accepted_and_the_one_after_it_is_not() {
+    fn last_packet_of_a_key_is_accepted_and_the_next_discarded() {
         let key = MasterKey::new(Profile::Aes128CmSha1_80, &[1; 16], &[2; 14]).unwrap();
         let mut outbound = Outbound::new(&key, &Options::default());
         let mut inbound = Inbound {

@@ -1,30 +1,30 @@
 //! The packet index: rollover counter and sequence number (RFC 3711 section 3.3.1 and appendix A).
 //!
-//! Pure arithmetic on what a packet says and on the newest index of its SSRC.
+//! Pure functions of a sequence number and the highest index of its SSRC.
 
-/// The 48 bits that name an RTP packet of one SSRC: rollover counter, then sequence number.
+/// The 48-bit index of an RTP packet of one SSRC: rollover counter, then sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Index(u64);
 
-/// Where a sequence number lies, seen from the newest packet.
+/// The estimated index of a sequence number, relative to the highest index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Estimate {
     /// At this index.
     At(Index),
-    /// Before the rollover counter was 0, so before the first packet that could be.
+    /// The rollover counter would be negative.
     BeforeFirst,
-    /// Past the last index that a key may protect.
+    /// Beyond the last index of a key.
     PastLast,
 }
 
 impl Index {
-    /// The index of a packet with nothing before it: the rollover counter starts at 0.
+    /// Returns the index of the first packet of an SSRC: the rollover counter starts at 0.
     #[inline]
     pub(crate) fn first(sequence_number: u16) -> Self {
         Self(u64::from(sequence_number))
     }
 
-    /// An index that was handed out as a number; bits above the 48 are not looked at.
+    /// Converts a number; bits above the 48 are ignored.
     #[inline]
     pub(crate) fn from_number(number: u64) -> Self {
         Self(number & LAST)
@@ -35,7 +35,7 @@ impl Index {
         self.0
     }
 
-    /// The rollover counter as the bytes that AES-CM authenticates after the packet.
+    /// Returns the rollover counter as the bytes that AES-CM authenticates behind the packet.
     #[inline]
     pub(crate) fn rollover_counter(self) -> [u8; 4] {
         let [_, _, counter @ .., _, _] = self.0.to_be_bytes();
@@ -48,10 +48,10 @@ impl Index {
         u16::from_be_bytes([high, low])
     }
 
-    /// The index with this sequence number that is nearest to `self`, the newest one so far.
+    /// Returns the index with this sequence number that is nearest to `self`, the highest index so far.
     ///
-    /// Exactly half the range away, both directions are as near; the RFC's pseudo-code then keeps the rollover
-    /// counter, and sender and receiver must agree on that.
+    /// At a distance of exactly half the range both directions are equally near. The RFC's pseudo-code then keeps the
+    /// rollover counter, and sender and receiver must agree.
     #[inline]
     pub(crate) fn nearest(self, sequence_number: u16) -> Estimate {
         let newest = self.sequence_number();
@@ -75,7 +75,7 @@ const LAST: u64 = (1 << 48) - 1;
 mod tests {
     use super::*;
 
-    /// Appendix A, line by line, in signed arithmetic; `None` where its rollover counter wraps.
+    /// Appendix A of the RFC, line by line, in signed arithmetic; `None` if its rollover counter wraps.
     fn appendix_a(newest: u64, seq: u16) -> Option<u64> {
         let s_l = i64::try_from(newest & 0xffff).unwrap();
         let roc = i64::try_from(newest >> 16).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_those_of_rfc_3711_appendix_a() {
+    fn estimates_match_rfc_3711_appendix_a() {
         let edges = [0, 1, 2, 0x7ffe, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff, 0x1234, 0xabcd];
         for roc in [0, 1, 2, 0xffff_fffe, 0xffff_ffff_u64] {
             for s_l in edges {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rollover_counter_is_the_upper_four_bytes() {
+    fn rollover_counter_is_the_upper_four_bytes() {
         assert_eq!(Index(0x0102_0304_0506).rollover_counter(), [1, 2, 3, 4]);
     }
 }

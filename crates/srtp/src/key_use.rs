@@ -1,6 +1,6 @@
-//! How many packets a master key has protected, and how many it may (RFC 3711 section 9.2).
+//! The number of packets that a master key has protected, and its limit (RFC 3711 section 9.2).
 
-/// Packets under one master key, of RTP or of RTCP, over all SSRCs.
+/// The packet count of one master key, of RTP or of RTCP, over all SSRCs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyUse {
     packets: u64,
@@ -23,8 +23,8 @@ impl KeyUse {
         self.packets >= self.most
     }
 
-    /// Whether three quarters are gone: time to negotiate new keys.
-    pub(crate) fn wears_out(self) -> bool {
+    /// Returns whether three quarters of the limit are reached: time to negotiate new keys.
+    pub(crate) fn nears_limit(self) -> bool {
         self.packets >= self.most / 4 * 3
     }
 
@@ -33,7 +33,7 @@ impl KeyUse {
         self.packets += 1;
     }
 
-    /// A key that has protected all but `left` packets.
+    /// Returns a key that has protected all but `left` packets.
     #[cfg(test)]
     pub(crate) fn with_left(self, left: u64) -> Self {
         Self { packets: self.most - left, ..self }

@@ -1,8 +1,8 @@
 //! Protects and unprotects RTP and RTCP in place (RFC 3711, RFC 7714).
 //!
-//! One direction of one association is one context: [`Outbound`] seals what we send, [`Inbound`] opens what we
-//! receive. Both are plain values that are given packets; nothing here knows where keys come from, what time
-//! it is, or which address a packet came from. No packet allocates once its SSRC is known.
+//! A context is one direction of one association: [`Outbound`] protects sent packets, [`Inbound`] unprotects received
+//! ones. Both are plain values. They do not know the origin of keys, time or addresses. A packet of a known SSRC does
+//! not allocate.
 //!
 //! ```
 //! use srtp::{Inbound, Options, Outbound, RtpHeader};
@@ -26,22 +26,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is decided here
-//! - **An index is sealed once.** A packet is named by its SSRC and its index (rollover counter and sequence
-//!   number). Two different packets under one name would share a keystream, and under GCM would give away the
-//!   key that authenticates, so the second one is refused with [`Error::IndexReused`], also when it happens to
-//!   be identical. Answer a NACK with the bytes that were sealed the first time, or with RTX (RFC 4588), which
-//!   has an SSRC and sequence numbers of its own.
-//! - **Order is free within the window.** Packets may be sealed and opened in any order as long as they lie
-//!   within [`Options::replay_window`] of the newest one, as a forwarder needs it.
-//! - **A fan-out is a loop.** Receivers share a payload but no key, so nothing of the work is common; write each
-//!   header to the end of one buffer and call [`Outbound::protect_rtp_payload`], which copies the payload once.
-//! - **Only authenticated packets leave state behind.** A forged packet changes nothing, whatever it claims.
-//! - **Received RTCP must be encrypted** (RFC 8827 section 6.5 asks for it), so the E bit of what we send is
-//!   always set and a packet without it is [`Discard::NotEncrypted`].
+//! # Decisions of this crate
+//! - **An index is used once.** SSRC and index (rollover counter and sequence number) identify a packet. Two different
+//!   packets with the same identity would share a keystream, and with GCM would reveal the authentication key. The
+//!   second one is therefore refused with [`Error::IndexReused`], even if it is identical. Answer a NACK with the
+//!   packet that was protected the first time, or with RTX (RFC 4588), which has its own SSRC and sequence numbers.
+//! - **Any order within the window.** A forwarder may protect and unprotect packets in any order, as long as they are
+//!   within [`Options::replay_window`] of the newest one.
+//! - **A fan-out is a loop.** Receivers share a payload but no key, so there is no common work. Write each header to
+//!   the end of one buffer and call [`Outbound::protect_rtp_payload`], which copies the payload once.
+//! - **Only authenticated packets change state.** A forged packet changes nothing.
+//! - **Received RTCP must be encrypted** (RFC 8827 section 6.5). Sent RTCP always has the E bit, and a packet without
+//!   it is [`Discard::NotEncrypted`].
 //!
-//! Encrypted header extensions (RFC 6904) and cryptex (RFC 9335) are not supported: header extensions are
-//! authenticated and travel in the clear. There is no master key identifier and no rekeying within a context.
+//! Encrypted header extensions (RFC 6904) and cryptex (RFC 9335) are not supported: header extensions are authenticated
+//! but not encrypted. There is no master key identifier and no rekeying within a context.
 
 mod cipher;
 mod error;
@@ -69,6 +68,6 @@ const _: () = {
     assert_send_and_sync::<RtpHeader>();
 };
 
-/// The longest protected packet, in bytes: what the length of a UDP datagram can say. It also keeps AES-CM
-/// within the 2^16 blocks of one packet's keystream (RFC 3711 section 4.1.1).
+/// The maximum length of a protected packet in bytes, which is that of a UDP datagram. It also keeps AES-CM within the
+/// 2^16 blocks of one packet's keystream (RFC 3711 section 4.1.1).
 pub const MAX_PACKET_LEN: usize = 65_535;

@@ -1,26 +1,25 @@
-//! The bounds of a context.
+//! The limits of a context.
 
-/// Bounds of an [`Outbound`](crate::Outbound) or [`Inbound`](crate::Inbound) context.
+/// The limits of an [`Outbound`](crate::Outbound) or [`Inbound`](crate::Inbound) context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many packets behind the newest one of its SSRC a packet may be, in sequence numbers; on the sending
-    /// side too, where a forwarder seals packets as they come in.
+    /// The maximum distance of a packet behind the newest one of its SSRC, in sequence numbers. It also applies to
+    /// sending, because a forwarder protects packets in the order of arrival.
     ///
-    /// Rounded up to a power of two and kept between 64 (RFC 3711 section 3.3.2) and 16,384 (half of what
-    /// lets the rollover counter be estimated). The default of 1,024 is a second of video at 10 Mbit/s, longer
-    /// than a retransmission on a bad path takes; it costs 128 bytes for each SSRC.
+    /// Rounded up to a power of two within 64 (RFC 3711 section 3.3.2) and 16,384 (half of the range in which the
+    /// rollover counter can be estimated). The default of 1,024 is a second of video at 10 Mbit/s, longer than a
+    /// retransmission on a bad path takes. It costs 128 bytes per SSRC.
     pub replay_window: u16,
-    /// How many SSRCs may be live at once, for RTP and for RTCP each. The default is 512: a few (media, RTX,
-    /// FEC, simulcast layers) for each of a hundred participants. A peer that holds the keys can make an
-    /// inbound context grow to this and no further.
+    /// The maximum number of live SSRCs, for RTP and RTCP each. The default is 512: a few (media, RTX, FEC, simulcast
+    /// layers) for each of a hundred participants. A peer with the keys can grow an inbound context to this limit.
     pub max_streams: usize,
-    /// How many SSRCs may be retired in the life of the context. They are remembered, because a forgotten SSRC
-    /// could be replayed (inbound) or sealed twice (outbound). The default is 16,384, at some 8 bytes each.
+    /// The maximum number of SSRCs that are retired during the life of the context. They are kept, because an unknown
+    /// SSRC could be replayed (inbound) or reuse indexes (outbound). The default is 16,384, with about 8 bytes each.
     pub max_retired: usize,
 }
 
 impl Options {
-    /// The window as it is used, in packets.
+    /// Returns the effective window, in packets.
     pub(crate) fn window(&self) -> u16 {
         self.replay_window.clamp(MIN_WINDOW, MAX_WINDOW).next_power_of_two()
     }
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_is_a_power_of_two_between_its_bounds() {
+    fn window_is_a_power_of_two_within_its_limits() {
         for (asked, used) in [
             (0, 64),
             (64, 64),

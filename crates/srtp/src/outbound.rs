@@ -1,4 +1,4 @@
-//! The sending side: gives every packet its index and seals it, each index once.
+//! The sending side: assigns the index of each packet and protects it, each index once.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use crate::{Error, MAX_PACKET_LEN, Options, RtpHeader};
 //= rfc5764-4.1.3-one-master-key
 /// Protects the packets of one direction of one association.
 ///
-/// There must be one context for a master key and no more: a second one would seal other packets under the
-/// same indexes. A context is carried over when an association is retained, never built again.
+/// A master key must have exactly one context: a second one would reuse its indexes. A retained association keeps its
+/// context; never rebuild it.
 pub struct Outbound {
     profile: Profile,
     rtp: Cipher,
@@ -25,13 +25,13 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// A context that has sealed nothing.
+    /// Returns a context that has protected no packet.
     #[must_use]
     pub fn new(key: &MasterKey, options: &Options) -> Self {
         Self::with_session_keys(&key.session_keys(), options)
     }
 
-    /// As [`Self::new`], from session keys, for test vectors that print those.
+    /// Like [`Self::new`], from session keys, for test vectors with session keys.
     #[must_use]
     pub fn with_session_keys(keys: &SessionKeys, options: &Options) -> Self {
         let profile = keys.profile();
@@ -45,17 +45,17 @@ impl Outbound {
         }
     }
 
-    /// Appends the protected packet to `out` and returns its length in bytes: `header`, the encrypted
-    /// `payload`, the tag ([`Profile::rtp_tag_len`]).
+    /// Appends the protected packet to `out` and returns its length in bytes: `header`, the encrypted `payload`, the
+    /// tag ([`Profile::rtp_tag_len`]).
     ///
-    /// `header` is a whole RTP header with its contributing sources and extension; when its padding bit is
-    /// set, `payload` ends in the padding. The first sequence number of an SSRC should lie in the lower half,
-    /// so that losing the first packets does not hide a rollover from the receiver (RFC 3711 section 3.3.1).
-    /// A number half the range ahead of the newest one or more counts as one from the past, so a source that
-    /// starts anew needs a new SSRC or rewritten numbers.
+    /// `header` is a complete RTP header with its contributing sources and extension. If its padding bit is set,
+    /// `payload` must end with the padding. The first sequence number of an SSRC should be in the lower half of the
+    /// range, so that losing the first packets does not hide a rollover from the receiver (RFC 3711 section 3.3.1). A
+    /// number that is half the range or more ahead of the newest one counts as an old one, so a restarted source needs
+    /// a new SSRC or rewritten numbers.
     ///
     /// # Errors
-    /// See [`Error`]; `out` and the context are as they were.
+    /// See [`Error`]; `out` and the context are unchanged.
     pub fn protect_rtp(&mut self, header: &[u8], payload: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
         let start = out.len();
         out.reserve(header.len() + payload.len() + self.profile.rtp_tag_len());
@@ -64,11 +64,11 @@ impl Outbound {
         Ok(out.len() - start)
     }
 
-    /// Protects the RTP packet `out[start..]` in place, appends the tag, and returns the new length of the
-    /// packet in bytes.
+    /// Protects the RTP packet `out[start..]` in place, appends the tag, and returns the new length of the packet in
+    /// bytes.
     ///
     /// # Errors
-    /// See [`Error`]; `out` and the context are as they were.
+    /// See [`Error`]; `out` and the context are unchanged.
     pub fn protect_rtp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
         let packet = out.get(start..).ok_or(Error::Malformed)?;
         let header = RtpHeader::parse(packet).map_err(|_| Error::Malformed)?;
@@ -76,10 +76,10 @@ impl Outbound {
         Ok(out.len() - start)
     }
 
-    /// Seals `payload` behind a header that is in `out` already: `out[start..]` is the whole header, after which
-    /// the encrypted payload and the tag are appended. Returns the length of the packet in bytes.
+    /// Protects `payload` behind a header that is already in `out`: `out[start..]` must be the complete header. The
+    /// encrypted payload and the tag are appended. Returns the length of the packet in bytes.
     ///
-    /// This is how one payload goes to many receivers, each with a header of its own:
+    /// One payload for many receivers, each with its own header:
     ///
     /// ```
     /// # use srtp::{Options, Outbound};
@@ -100,7 +100,7 @@ impl Outbound {
     /// ```
     ///
     /// # Errors
-    /// See [`Error`]; the context is as it was, and `out` still ends in the header.
+    /// See [`Error`]; the context is unchanged, and `out` ends with the header as before.
     pub fn protect_rtp_payload(
         &mut self,
         out: &mut Vec<u8>,
@@ -111,15 +111,14 @@ impl Outbound {
         Ok(out.len() - start)
     }
 
-    /// Appends the protected compound packet to `out` and returns its length in bytes: all of `compound` with
-    /// everything after its first 8 bytes encrypted, the index of 4 bytes, the tag
-    /// ([`Profile::rtcp_tag_len`]).
+    /// Appends the protected compound packet to `out` and returns its length in bytes: `compound`, encrypted except for
+    /// its first 8 bytes, the index of 4 bytes, the tag ([`Profile::rtcp_tag_len`]).
     ///
-    /// Indexes count the packets of all SSRCs together, so each SSRC sees a rising one with gaps; a replay
-    /// window needs no more, and the limit of 2^31 packets is the key's and not an SSRC's anyway.
+    /// One index counts the packets of all SSRCs, so each SSRC has a rising index with gaps. A replay window needs no
+    /// more, and the limit of 2^31 packets applies to the key, not to an SSRC.
     ///
     /// # Errors
-    /// See [`Error`]; `out` and the context are as they were.
+    /// See [`Error`]; `out` and the context are unchanged.
     pub fn protect_rtcp(&mut self, compound: &[u8], out: &mut Vec<u8>) -> Result<usize, Error> {
         let start = out.len();
         out.reserve(compound.len() + EncryptedIndex::LEN + self.profile.rtcp_tag_len());
@@ -127,10 +126,10 @@ impl Outbound {
         self.protect_rtcp_in_place(out, start).inspect_err(|_| out.truncate(start))
     }
 
-    /// Protects the RTCP packet `out[start..]` in place, as [`Self::protect_rtcp`] does.
+    /// Protects the RTCP packet `out[start..]` in place, like [`Self::protect_rtcp`].
     ///
     /// # Errors
-    /// See [`Error`]; `out` and the context are as they were.
+    /// See [`Error`]; `out` and the context are unchanged.
     pub fn protect_rtcp_in_place(&mut self, out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
         let packet = out.get(start..).ok_or(Error::Malformed)?;
         let header = RtcpHeader::parse(packet).map_err(|_| Error::Malformed)?;
@@ -146,44 +145,44 @@ impl Outbound {
         Ok(out.len() - start)
     }
 
-    /// Ends the stream of an SSRC, which frees its window. The SSRC cannot be used again under this key:
-    /// [`Error::RetiredSsrc`]. Whether it was live.
+    /// Retires an SSRC, which frees its window. The SSRC cannot be used again with this key: [`Error::RetiredSsrc`].
+    /// Returns whether it was live.
     ///
     /// # Errors
-    /// [`Error::TooManyStreams`] after [`Options::max_retired`] of them; the stream then stays.
+    /// [`Error::TooManyStreams`] if [`Options::max_retired`] are retired already; the stream then stays.
     pub fn retire(&mut self, ssrc: u32) -> Result<bool, Error> {
         self.streams.retire(ssrc)
     }
 
-    /// The profile of the keys.
+    /// Returns the profile of the keys.
     #[must_use]
     pub fn profile(&self) -> Profile {
         self.profile
     }
 
-    /// How many RTP packets were sealed.
+    /// Returns the number of protected RTP packets.
     #[must_use]
     pub fn rtp_packets(&self) -> u64 {
         self.rtp_use.packets()
     }
 
-    /// How many RTCP packets were sealed.
+    /// Returns the number of protected RTCP packets.
     #[must_use]
     pub fn rtcp_packets(&self) -> u64 {
         self.rtcp_use.packets()
     }
 
-    /// Whether three quarters of what the master key may protect are gone (RFC 3711 section 9.2): time for a
-    /// restart, since there is no rekeying.
+    /// Returns whether the master key has protected three quarters of its maximum number of packets (RFC 3711 section
+    /// 9.2). Then restart, because there is no rekeying.
     #[must_use]
-    pub fn key_wears_out(&self) -> bool {
-        self.rtp_use.wears_out() || self.rtcp_use.wears_out()
+    pub fn key_nears_limit(&self) -> bool {
+        self.rtp_use.nears_limit() || self.rtcp_use.nears_limit()
     }
 
-    /// Appends `payload` to the header `out[start..]` and seals the packet.
+    /// Appends `payload` to the header `out[start..]` and protects the packet.
     ///
-    /// What is private here returns nothing but an error of one byte, which stays in a register; a length beside it
-    /// would be written and read back at every level.
+    /// Returns an error of one byte only, which stays in a register. A returned length would go through memory at every
+    /// level.
     #[inline]
     fn seal_payload(&mut self, out: &mut Vec<u8>, start: usize, payload: &[u8]) -> Result<(), Error> {
         let header = out.get(start..).ok_or(Error::Malformed)?;
@@ -197,7 +196,7 @@ impl Outbound {
         self.seal_rtp(&parsed, out, start).inspect_err(|_| out.truncate(end))
     }
 
-    /// Seals the packet `out[start..]`, whose header was parsed.
+    /// Protects the packet `out[start..]` with its parsed header.
     fn seal_rtp(&mut self, header: &RtpHeader, out: &mut Vec<u8>, start: usize) -> Result<(), Error> {
         check_len(out.len() - start + self.profile.rtp_tag_len())?;
         if self.rtp_use.is_exhausted() {
@@ -246,9 +245,9 @@ mod tests {
 
     //= rfc5764-4.4-key-end
     #[test]
-    fn the_last_packet_of_a_key_is_sealed_and_the_one_after_it_is_refused() {
+    fn last_packet_of_a_key_is_protected_and_the_next_refused() {
         let mut outbound = worn(1, 1);
-        assert!(outbound.key_wears_out());
+        assert!(outbound.key_nears_limit());
         let mut out = Vec::new();
         assert!(outbound.protect_rtp(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1], b"last", &mut out).is_ok());
         assert!(outbound.protect_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 1], &mut out).is_ok());
@@ -262,9 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_wears_out_when_a_quarter_is_left() {
-        assert!(!worn(1 << 46 | 1, 1 << 29 | 1).key_wears_out());
-        assert!(worn(1 << 46, 1 << 29 | 1).key_wears_out());
-        assert!(worn(1 << 46 | 1, 1 << 29).key_wears_out());
+    fn key_is_near_its_limit_when_a_quarter_is_left() {
+        assert!(!worn(1 << 46 | 1, 1 << 29 | 1).key_nears_limit());
+        assert!(worn(1 << 46, 1 << 29 | 1).key_nears_limit());
+        assert!(worn(1 << 46 | 1, 1 << 29).key_nears_limit());
     }
 }

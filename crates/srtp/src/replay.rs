@@ -1,17 +1,16 @@
-//! Which packets behind the newest one were seen (RFC 3711 section 3.3.2).
+//! The replay window: the packets behind the newest one that were seen (RFC 3711 section 3.3.2).
 //!
-//! One window serves received packets (was it accepted before?) and sent ones (was it sealed before?), with
-//! RTP's index of 48 bits as well as with SRTCP's of 31.
+//! One window serves received and sent packets, with the 48-bit index of RTP and the 31-bit index of SRTCP.
 
-/// The newest index of a stream, and a bit for each of the `window` indexes that end there.
+/// The highest index of a stream, and one bit for each of the last `window` indexes.
 pub(crate) struct ReplayWindow {
     newest: u64,
-    /// The bit of an index is its place modulo the window, which is a power of two.
+    /// The bit of an index is at the index modulo the window, which is a power of two.
     seen: Box<[u64]>,
     mask: u16,
 }
 
-/// Why an index cannot be taken.
+/// The reason why an index is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stale {
     Seen,
@@ -19,7 +18,7 @@ pub(crate) enum Stale {
 }
 
 impl ReplayWindow {
-    /// A window of `window` packets, a power of two from 64 up, of which the first one has been seen.
+    /// Returns a window of `window` packets, a power of two from 64, in which the first one is seen.
     pub(crate) fn starting_at(first: u64, window: u16) -> Self {
         let words = usize::from(window / 64).max(1);
         let mut new =
@@ -33,7 +32,7 @@ impl ReplayWindow {
         self.newest
     }
 
-    /// May this index still be taken?
+    /// Returns whether this index may be accepted.
     #[inline]
     pub(crate) fn check(&self, index: u64) -> Result<(), Stale> {
         let Some(age) = self.newest.checked_sub(index) else { return Ok(()) };
@@ -47,14 +46,14 @@ impl ReplayWindow {
         }
     }
 
-    /// Takes an index that [`Self::check`] allowed.
+    /// Accepts an index that [`Self::check`] allowed.
     #[inline]
     pub(crate) fn accept(&mut self, index: u64) {
         if let Some(ahead) = index.checked_sub(self.newest) {
             if ahead > u64::from(self.mask) {
                 self.seen.fill(0);
             } else {
-                // The places between belong to indexes that have left the window.
+                // The bits in between belong to indexes that left the window.
                 for skipped in self.newest.saturating_add(1)..index {
                     self.unmark(skipped);
                 }
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_accepted_is_seen_and_its_neighbours_are_not() {
+    fn accepted_index_is_seen_and_its_neighbours_are_not() {
         let mut window = ReplayWindow::starting_at(1_000, 64);
         window.accept(1_002);
         assert_eq!(window.check(1_000), Err(Stale::Seen));
@@ -107,16 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_index_of_the_window_is_known_and_the_one_before_is_too_old() {
+    fn index_before_the_oldest_of_the_window_is_too_old() {
         let window = ReplayWindow::starting_at(1_000, 64);
         assert_eq!(window.check(1_000 - 63), Ok(()));
         assert_eq!(window.check(1_000 - 64), Err(Stale::TooOld));
     }
 
     proptest! {
-        // The model remembers everything, so it is right by construction.
+        // The model stores every index, so it is correct by construction.
         #[test]
-        fn a_window_agrees_with_a_memory_of_everything(
+        fn window_agrees_with_a_complete_model(
             window in prop_oneof![Just(64_u16), Just(128), Just(1_024), Just(16_384)],
             start in 0_u64..1 << 40,
             steps in prop::collection::vec((-20_000_i64..20_000, any::<bool>()), 1..400),

@@ -1,17 +1,16 @@
-//! The start and the end of an (S)RTCP packet (RFC 3711 section 3.4): sender, E bit, index.
+//! The start and the end of an SRTCP packet (RFC 3711 section 3.4): sender, E bit, index.
 //!
-//! A compound packet is protected as a whole, so nothing here looks further than its first 8 bytes.
+//! A compound packet is protected as a whole, so only its first 8 bytes are parsed.
 
 use crate::Discard;
 
-/// Whether a packet of the range 128..=191 (RFC 7983) is RTCP and not RTP, by its second byte (RFC 5761
-/// section 4).
+/// Returns whether a packet with a first byte of 128..=191 (RFC 7983) is RTCP, by its second byte (RFC 5761 section 4).
 #[must_use]
 pub fn is_rtcp(packet: &[u8]) -> bool {
     packet.get(1).is_some_and(|kind| (192..=223).contains(kind))
 }
 
-/// What is in the clear at the start of every RTCP and SRTCP packet.
+/// The unencrypted start of every RTCP and SRTCP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtcpHeader {
     packet_type: u8,
@@ -19,10 +18,10 @@ pub struct RtcpHeader {
 }
 
 impl RtcpHeader {
-    /// The length of the part that stays in the clear, in bytes.
+    /// The length of the unencrypted start, in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the start of an RTCP or SRTCP packet.
+    /// Parses the start of an RTCP or SRTCP packet.
     ///
     /// # Errors
     /// [`Discard::Malformed`] unless it has 8 bytes, version 2 and a packet type of RTCP.
@@ -35,20 +34,20 @@ impl RtcpHeader {
         }
     }
 
-    /// The type of the first packet: 200 for a sender report, 201 for a receiver report.
+    /// Returns the type of the first packet: 200 for a sender report, 201 for a receiver report.
     #[must_use]
     pub fn packet_type(&self) -> u8 {
         self.packet_type
     }
 
-    /// The SSRC of the sender, which names the stream that the packet's index counts in.
+    /// Returns the SSRC of the sender, which selects the stream of the packet's index.
     #[must_use]
     pub fn sender_ssrc(&self) -> u32 {
         self.sender_ssrc
     }
 }
 
-/// The word that follows the packet: the E bit and the index of 31 bits.
+/// The word behind the packet: the E bit and the 31-bit index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EncryptedIndex(u32);
 
@@ -56,12 +55,12 @@ impl EncryptedIndex {
     pub(crate) const LEN: usize = 4;
     const E_BIT: u32 = 1 << 31;
 
-    /// The word of an encrypted packet. Bits above the 31 of an index are not looked at.
+    /// Returns the word of an encrypted packet. Bits above the 31 of an index are ignored.
     pub(crate) fn new(index: u32) -> Self {
         Self(index | Self::E_BIT)
     }
 
-    /// Reads the word of a received packet, which must be encrypted.
+    /// Parses the word of a received packet, which must be encrypted.
     pub(crate) fn read(word: [u8; 4]) -> Result<Self, Discard> {
         let word = u32::from_be_bytes(word);
         if word & Self::E_BIT == 0 { Err(Discard::NotEncrypted) } else { Ok(Self(word)) }
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rtcp_is_told_from_rtp_by_the_second_byte() {
+    fn second_byte_distinguishes_rtcp_from_rtp() {
         for (second, rtcp) in [(96, false), (191, false), (192, true), (200, true), (223, true), (224, false)]
         {
             assert_eq!(is_rtcp(&[0x80, second]), rtcp, "{second}");

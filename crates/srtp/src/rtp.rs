@@ -1,13 +1,13 @@
 //! The RTP header (RFC 3550 sections 5.1 and 5.3.1): fields, offsets, length.
 //!
-//! The header is authenticated but not encrypted, so it reads the same before and after protection. What its
-//! extension contains (RFC 8285) and what the payload is are the application's.
+//! The header is authenticated but not encrypted, so it is the same before and after protection. Does not interpret the
+//! content of the extension (RFC 8285) or the payload.
 
 use crate::Discard;
 
-/// A parsed RTP header: plain numbers, with the offsets of the variable parts. Parsed once per packet.
+/// A parsed RTP header: numbers, and the offsets of the variable parts. Parsed once per packet.
 ///
-/// It says what the bytes are, and trusts them as little as they deserve before the packet was unprotected.
+/// Before the packet is unprotected, its values are not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpHeader {
     padding: bool,
@@ -21,10 +21,10 @@ pub struct RtpHeader {
 }
 
 impl RtpHeader {
-    /// The length of the part that every header has, in bytes.
+    /// The length of the fixed part, in bytes.
     pub const FIXED_LEN: usize = 12;
 
-    /// Reads the header at the start of an RTP or SRTP packet.
+    /// Parses the header at the start of an RTP or SRTP packet.
     ///
     /// # Errors
     /// [`Discard::Malformed`] unless the version is 2 and the packet contains the whole header.
@@ -61,7 +61,7 @@ impl RtpHeader {
         })
     }
 
-    /// The length of the whole header in bytes, 12 to 262,216; the payload begins here.
+    /// Returns the length of the whole header in bytes, 12 to 262,216. The payload begins there.
     #[expect(clippy::len_without_is_empty, reason = "no header is empty")]
     #[must_use]
     #[inline]
@@ -72,62 +72,62 @@ impl RtpHeader {
         }
     }
 
-    /// The marker bit.
+    /// Returns the marker bit.
     #[must_use]
     #[inline]
     pub fn marker(&self) -> bool {
         self.marker
     }
 
-    /// The payload type, 7 bits.
+    /// Returns the payload type, 7 bits.
     #[must_use]
     #[inline]
     pub fn payload_type(&self) -> u8 {
         self.payload_type
     }
 
-    /// The sequence number.
+    /// Returns the sequence number.
     #[must_use]
     #[inline]
     pub fn sequence_number(&self) -> u16 {
         self.sequence_number
     }
 
-    /// The timestamp, in units of the payload's clock.
+    /// Returns the timestamp, in units of the payload's clock.
     #[must_use]
     #[inline]
     pub fn timestamp(&self) -> u32 {
         self.timestamp
     }
 
-    /// The synchronization source.
+    /// Returns the synchronization source.
     #[must_use]
     #[inline]
     pub fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    /// How many contributing sources are listed, 0 to 15.
+    /// Returns the number of contributing sources, 0 to 15.
     #[must_use]
     #[inline]
     pub fn csrc_count(&self) -> u8 {
         self.csrc_count
     }
 
-    /// The contributing sources, read from the packet that this header was parsed from.
+    /// Returns the contributing sources. `packet` must be the packet of this header.
     pub fn csrcs<'p>(&self, packet: &'p [u8]) -> impl Iterator<Item = u32> + use<'p> {
         let (sources, _) = packet.get(Self::FIXED_LEN..).unwrap_or_default().as_chunks::<4>();
         sources.iter().take(usize::from(self.csrc_count)).map(|source| u32::from_be_bytes(*source))
     }
 
-    /// The header extension, when there is one.
+    /// Returns the header extension, if there is one.
     #[must_use]
     #[inline]
     pub fn extension(&self) -> Option<HeaderExtension> {
         self.extension
     }
 
-    /// Whether the payload ends in padding. Its length is its last byte, which is encrypted: see
+    /// Returns whether the payload ends with padding. The padding length is the last byte, which is encrypted: see
     /// [`Self::unpadded`].
     #[must_use]
     #[inline]
@@ -135,8 +135,8 @@ impl RtpHeader {
         self.padding
     }
 
-    /// A decrypted payload without its padding; `None` when the padding is longer than the payload, or of
-    /// length 0 (RFC 3550 section 5.1). Probe packets are padding only and leave an empty slice.
+    /// Returns a decrypted payload without its padding; `None` if the padding is longer than the payload or has length
+    /// 0 (RFC 3550 section 5.1). A probe packet of padding only gives an empty slice.
     #[must_use]
     pub fn unpadded<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
         if !self.padding {
@@ -147,7 +147,7 @@ impl RtpHeader {
     }
 }
 
-/// Where the header extension is and which kind it is (RFC 3550 section 5.3.1).
+/// The position and the kind of the header extension (RFC 3550 section 5.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderExtension {
     profile: u16,
@@ -156,40 +156,40 @@ pub struct HeaderExtension {
 }
 
 impl HeaderExtension {
-    /// What the data is: 0xBEDE for one-byte elements, 0x1000 to 0x100F for two-byte ones (RFC 8285).
+    /// Returns the kind of the data: 0xBEDE for one-byte elements, 0x1000 to 0x100F for two-byte ones (RFC 8285).
     #[must_use]
     #[inline]
     pub fn profile(&self) -> u16 {
         self.profile
     }
 
-    /// Where the data begins, in bytes from the start of the packet.
+    /// Returns the offset of the data, in bytes from the start of the packet.
     #[must_use]
     #[inline]
     pub fn offset(&self) -> usize {
         RtpHeader::FIXED_LEN + 4 * usize::from(self.csrc_count) + 4
     }
 
-    /// The length of the data in bytes, a multiple of 4.
+    /// Returns the length of the data in bytes, a multiple of 4.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
         4 * usize::from(self.words)
     }
 
-    /// Whether there is no data.
+    /// Returns whether there is no data.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words == 0
     }
 
-    /// The data, read from the packet that the header was parsed from.
+    /// Returns the data. `packet` must be the packet of the header.
     #[must_use]
     pub fn data<'p>(&self, packet: &'p [u8]) -> &'p [u8] {
         packet.get(self.offset()..self.offset() + self.len()).unwrap_or_default()
     }
 
-    /// The data, to be rewritten in place before the packet is protected.
+    /// Returns the data, to be rewritten in place before the packet is protected.
     #[must_use]
     pub fn data_mut<'p>(&self, packet: &'p mut [u8]) -> &'p mut [u8] {
         packet.get_mut(self.offset()..self.offset() + self.len()).unwrap_or_default()
@@ -200,8 +200,8 @@ impl HeaderExtension {
 mod tests {
     use super::*;
 
-    /// Padding, two contributing sources, an extension of one word, marker, and a payload of 5 bytes of which
-    /// 3 are padding.
+    /// Padding, two contributing sources, an extension of one word, marker, and a payload of 5 bytes with 3 bytes of
+    /// padding.
     const FULL: [u8; 33] = [
         0xb2, 0xe0, 0x12, 0x34, 0xde, 0xad, 0xbe, 0xef, 0xca, 0xfe, 0xba, 0xbe, // fixed
         0, 0, 0, 1, 0, 0, 0, 2, // contributing sources
@@ -210,7 +210,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_field_is_read_from_its_place() {
+    fn every_field_is_parsed() {
         let header = RtpHeader::parse(&FULL).unwrap();
         assert_eq!(header.len(), 28);
         assert!(header.marker() && header.has_padding());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_cut_anywhere_is_malformed() {
+    fn truncated_header_is_malformed() {
         for len in 0..28 {
             assert_eq!(RtpHeader::parse(&FULL[..len]), Err(Discard::Malformed), "{len} bytes");
         }
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_may_fill_the_payload_but_not_more_and_not_nothing() {
+    fn padding_length_is_between_one_and_the_payload() {
         let header = RtpHeader::parse(&FULL).unwrap();
         assert_eq!(header.unpadded(&[0, 0, 3]), Some(&[][..]));
         assert_eq!(header.unpadded(&[0, 0, 4]), None);

@@ -1,7 +1,7 @@
-//! The streams of a context: one replay window for each SSRC, and the SSRCs that are over.
+//! The streams of a context: one replay window per SSRC, and the retired SSRCs.
 //!
-//! A stream is entered by a packet that was authenticated (or sealed), never by one that merely arrived:
-//! [`Streams::slot`] finds the place and changes nothing, [`Slot::accept`] takes it.
+//! Only an authenticated (or protected) packet adds a stream: [`Streams::slot`] finds the place without a change, and
+//! [`Slot::accept`] takes it.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry, VacantEntry};
@@ -10,9 +10,9 @@ use crate::index::{Estimate, Index};
 use crate::replay::{ReplayWindow, Stale};
 use crate::{Discard, Error, Options};
 
-/// The streams of RTP, or of RTCP, under one master key.
+/// The streams of RTP, or of RTCP, with one master key.
 pub(crate) struct Streams {
-    // Lookups take the same few comparisons whichever SSRCs a peer picks, which a hash map does not promise.
+    // A lookup takes few comparisons for all SSRCs that a peer may choose, which a hash map does not guarantee.
     live: BTreeMap<u32, ReplayWindow>,
     retired: BTreeSet<u32>,
     window: u16,
@@ -20,7 +20,7 @@ pub(crate) struct Streams {
     max_retired: usize,
 }
 
-/// Why a packet has no place among the streams.
+/// The reason why a packet has no place among the streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoPlace {
     Seen,
@@ -41,7 +41,7 @@ impl Streams {
         }
     }
 
-    /// The place of a packet of `ssrc`; nothing changes before [`Slot::accept`].
+    /// Returns the place of a packet of `ssrc`. Nothing changes before [`Slot::accept`].
     #[inline]
     pub(crate) fn slot(&mut self, ssrc: u32) -> Result<Slot<'_>, NoPlace> {
         let full = self.live.len() >= self.max_live;
@@ -53,7 +53,7 @@ impl Streams {
         }
     }
 
-    /// Ends a stream: its window is freed and its SSRC is never taken again. Whether it was live.
+    /// Retires a stream: its window is freed and its SSRC is never accepted again. Returns whether it was live.
     pub(crate) fn retire(&mut self, ssrc: u32) -> Result<bool, Error> {
         if self.retired.contains(&ssrc) {
             return Ok(false);
@@ -81,7 +81,7 @@ pub(crate) enum Slot<'s> {
 }
 
 impl Slot<'_> {
-    /// The index of an RTP packet, if it may still be taken.
+    /// Returns the index of an RTP packet, if it may still be accepted.
     #[inline]
     pub(crate) fn index_of(&self, sequence_number: u16) -> Result<Index, NoPlace> {
         match self {
@@ -94,7 +94,7 @@ impl Slot<'_> {
         }
     }
 
-    /// May this index still be taken?
+    /// Returns whether this index may be accepted.
     #[inline]
     pub(crate) fn check(&self, index: u64) -> Result<(), NoPlace> {
         match self {
@@ -106,7 +106,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Takes an index that was checked, for a packet that was authenticated or sealed.
+    /// Accepts a checked index, for a packet that was authenticated or protected.
     #[inline]
     pub(crate) fn accept(self, index: u64) {
         match self {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_the_last_rollover_counter_a_stream_is_exhausted() {
+    fn stream_is_exhausted_after_the_last_rollover_counter() {
         let mut streams = Streams::new(&Options::default());
         streams.slot(1).unwrap().accept((1 << 48) - 2);
         let last = streams.slot(1).unwrap().index_of(0xffff).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_not_taken_leaves_nothing_behind() {
+    fn unused_slot_changes_nothing() {
         let mut streams = Streams::new(&Options::default());
         for ssrc in 0..1_000 {
             streams.slot(ssrc).unwrap().index_of(1).unwrap();

@@ -1,15 +1,11 @@
-//! Packets that nobody honest sent: discarded for the right reason, and as if they had never come.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "functions that tell a test's story fail it as the test does"
-)]
+//! Forged and damaged packets: discarded for the right reason, without effect.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "fixtures fail like the test itself")]
 
 use proptest::prelude::*;
 use srtp::{Discard, Inbound, Options, Outbound, RtpHeader, is_rtcp};
 use srtp_keys::{DtlsRole, KeyingMaterial, Profile};
 
-/// An association with some history, and one packet of each kind that is on its way.
+/// An association with some history, and one packet of each kind in flight.
 struct World {
     alice: Outbound,
     bob: Inbound,
@@ -45,18 +41,17 @@ impl World {
         out
     }
 
-    /// What a transport does with a packet. Both ways of unprotecting must agree, and the careful one must
-    /// leave a discarded packet intact.
+    /// Unprotects a packet in both ways. They must agree, and the `try_` form must not change a discarded packet.
     fn receive(&mut self, packet: &[u8]) -> Result<(), Discard> {
-        let (mut careful, mut scratch) = (packet.to_vec(), Vec::new());
+        let (mut intact, mut scratch) = (packet.to_vec(), Vec::new());
         let outcome = if is_rtcp(packet) {
-            self.bob.try_unprotect_rtcp(&mut careful, &mut scratch).map(drop)
+            self.bob.try_unprotect_rtcp(&mut intact, &mut scratch).map(drop)
         } else {
             RtpHeader::parse(packet)
-                .and_then(|header| self.bob.try_unprotect_rtp(&header, &mut careful, &mut scratch).map(drop))
+                .and_then(|header| self.bob.try_unprotect_rtp(&header, &mut intact, &mut scratch).map(drop))
         };
         if outcome.is_err() {
-            assert_eq!(careful, packet, "a discarded packet was touched");
+            assert_eq!(intact, packet, "a discarded packet was touched");
             let mut careless = packet.to_vec();
             let again = if is_rtcp(packet) {
                 self.bob.unprotect_rtcp(&mut careless).map(drop)
@@ -69,7 +64,7 @@ impl World {
         outcome
     }
 
-    /// The two packets that were on their way still arrive, once.
+    /// The two packets in flight still arrive, once.
     fn assert_unchanged(mut self) {
         let (rtp, rtcp) = (self.rtp.clone(), self.rtcp.clone());
         assert_eq!((self.bob.rtp_packets(), self.bob.rtcp_packets()), (3, 0));
@@ -79,7 +74,7 @@ impl World {
 }
 
 #[test]
-fn every_flipped_bit_is_noticed() {
+fn each_flipped_bit_is_detected() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         for packet in [world.rtp.clone(), world.rtcp.clone()] {
@@ -103,7 +98,7 @@ fn every_flipped_bit_is_noticed() {
 }
 
 #[test]
-fn a_packet_that_is_cut_anywhere_is_malformed_or_not_authentic() {
+fn truncated_packet_is_malformed_or_unauthenticated() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         for packet in [world.rtp.clone(), world.rtcp.clone()] {
@@ -119,7 +114,7 @@ fn a_packet_that_is_cut_anywhere_is_malformed_or_not_authentic() {
 }
 
 #[test]
-fn a_packet_longer_than_a_datagram_is_malformed() {
+fn packet_longer_than_a_datagram_is_malformed() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         for start in [UNKNOWN_STREAM, REPORT] {
@@ -134,7 +129,7 @@ fn a_packet_longer_than_a_datagram_is_malformed() {
 }
 
 #[test]
-fn forged_streams_take_no_place() {
+fn forged_streams_are_not_added() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         for ssrc in 0..1_000_u32 {
@@ -150,7 +145,7 @@ fn forged_streams_take_no_place() {
 }
 
 #[test]
-fn a_forged_sequence_number_moves_no_window() {
+fn forged_sequence_number_does_not_move_the_window() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         for jump in [2_u16, 100, 32_767] {
@@ -166,7 +161,7 @@ fn a_forged_sequence_number_moves_no_window() {
 //= rfc5764-4.2-client-reads
 //= rfc5764-5.2-no-key-fits
 #[test]
-fn what_was_sealed_for_the_other_direction_or_another_association_does_not_open() {
+fn packet_of_another_direction_or_association_is_discarded() {
     for profile in Profile::PREFERENCE {
         let mut world = World::new(profile);
         let other_direction = keys(profile, 0).split(DtlsRole::Server).outbound;
@@ -187,7 +182,7 @@ fn what_was_sealed_for_the_other_direction_or_another_association_does_not_open(
 
 proptest! {
     #[test]
-    fn junk_of_any_size_is_discarded(
+    fn random_bytes_of_any_size_are_discarded(
         profile in any_profile(),
         packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..20),
         plausible in any::<bool>(),
@@ -223,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_sealed_opens_to_what_it_was(
+    fn protected_packets_unprotect_to_the_original(
         profile in any_profile(),
         csrcs in prop::collection::vec(any::<u32>(), 0..16),
         extension in prop::option::of(prop::collection::vec(any::<[u8; 4]>(), 0..20)),
@@ -239,7 +234,7 @@ proptest! {
         let mut triplet = Outbound::new(&client.outbound, &Options::default());
         let mut twin = Outbound::new(&client.outbound, &Options::default());
         let mut bob = Inbound::new(&server.inbound, &Options::default());
-        // The window of each side starts with what it sees first, so the first packet is in front.
+        // Each side's window starts with its first packet, so the first packet comes first.
         let start = start.clamp(0, u16::MAX - 1);
         let mut scratch = Vec::new();
         for step in [0].into_iter().chain(order.into_iter().filter(|step| *step != 0)) {
@@ -261,7 +256,7 @@ proptest! {
             prop_assert_eq!(len, packet.len());
             prop_assert_eq!(&packet[..header.len()], &header);
 
-            // Whichever way it is sealed, the same bytes come out.
+            // Every way of protecting gives the same bytes.
             let mut behind_header = header.clone();
             prop_assert_eq!(twin.protect_rtp_payload(&mut behind_header, 0, &payload).unwrap(), len);
             prop_assert_eq!(&behind_header, &packet);
@@ -277,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_report_is_sealed_opens_to_what_it_was(
+    fn protected_reports_unprotect_to_the_original(
         profile in any_profile(),
         ssrc in any::<u32>(),
         body in prop::collection::vec(any::<u8>(), 0..1_400),
@@ -292,7 +287,7 @@ proptest! {
     }
 }
 
-/// Keying material in which no two bytes are equal.
+/// Keying material without two equal bytes.
 fn keys(profile: Profile, first: u8) -> KeyingMaterial {
     let exported: Vec<u8> = (first..).take(profile.keying_material_len()).collect();
     KeyingMaterial::new(profile, &exported).unwrap()

@@ -1,43 +1,43 @@
-//! Packets that others published: RFC 7714 sections 16 and 17, and the reference packets of libsrtp's tests.
+//! Published packets: RFC 7714 sections 16 and 17, and the reference packets of libsrtp's tests.
 //!
-//! The vectors of tagging without encryption (16.1.3, 16.1.4, 16.2.3, 16.2.4, 17.3, 17.4) are checked beside the
-//! cipher, because contexts neither send nor accept such packets. So is the keystream of RFC 3711 appendix B.2.
-#![expect(clippy::expect_used, reason = "functions that tell a test's story fail it as the test does")]
+//! The unit tests of the cipher check the vectors of authentication without encryption (16.1.3, 16.1.4, 16.2.3, 16.2.4,
+//! 17.3, 17.4), because contexts neither send nor accept such packets, and the keystream of RFC 3711 appendix B.2.
+#![expect(clippy::expect_used, reason = "fixtures fail like the test itself")]
 
 use srtp::{Discard, Inbound, Options, Outbound, RtpHeader};
 use srtp_keys::{AesGcmKeys, MasterKey, Profile, SessionKeys, TransformKeys};
 use zeroize::Zeroizing;
 
 #[test]
-fn rtp_under_aes_128_gcm_is_that_of_rfc_7714_section_16_1() {
+fn rtp_with_aes_128_gcm_matches_rfc_7714_section_16_1() {
     let sealed = "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5
                   0d294e6f 42a5f47a 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce";
     rtp_both_ways(&rfc_7714_keys_128(), RFC_7714_RTP, sealed);
 }
 
 #[test]
-fn rtp_under_aes_256_gcm_is_that_of_rfc_7714_section_16_2() {
+fn rtp_with_aes_256_gcm_matches_rfc_7714_section_16_2() {
     let sealed = "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238
                   9a58e2f3 b50b2a02 76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13";
     rtp_both_ways(&rfc_7714_keys_256(), RFC_7714_RTP, sealed);
 }
 
 #[test]
-fn rtcp_under_aes_128_gcm_is_that_of_rfc_7714_section_17_1() {
+fn rtcp_with_aes_128_gcm_matches_rfc_7714_section_17_1() {
     let sealed = "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d
                   c676a5f1 730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4";
     rtcp_both_ways(&rfc_7714_keys_128(), RFC_7714_RTCP, sealed, 0x5d4);
 }
 
 #[test]
-fn rtcp_under_aes_256_gcm_is_that_of_rfc_7714_section_17_2() {
+fn rtcp_with_aes_256_gcm_matches_rfc_7714_section_17_2() {
     let sealed = "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50
                   a2eaa5c1 110555be 8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4";
     rtcp_both_ways(&rfc_7714_keys_256(), RFC_7714_RTCP, sealed, 0x5d4);
 }
 
 #[test]
-fn the_packets_of_rfc_7714_sections_17_3_and_17_4_are_authentic_but_not_encrypted_and_so_discarded() {
+fn unencrypted_rtcp_of_rfc_7714_is_discarded() {
     let tag_128 = "841dd968 3dd78ec9 2ae58790 125f62b3 000005d4";
     let tag_256 = "91db4afb feee5a97 8fab4393 ed2615fe 000005d4";
     for (keys, tag) in [(rfc_7714_keys_128(), tag_128), (rfc_7714_keys_256(), tag_256)] {
@@ -56,9 +56,9 @@ fn aes_cm_agrees_with_libsrtp() {
     rtcp_both_ways(&keys, LIBSRTP_RTCP, rtcp, 1);
 }
 
-// The same packet, cut: the tag is the start of the longer one. RTCP keeps the longer one.
+// The same packet with a truncated tag, which is the start of the longer one. RTCP keeps the longer one.
 #[test]
-fn the_short_profile_cuts_the_tag_of_rtp_and_not_that_of_rtcp() {
+fn short_profile_truncates_the_tag_of_rtp_only() {
     let keys = libsrtp_keys(Profile::Aes128CmSha1_32, LIBSRTP_AES_CM_KEY, LIBSRTP_AES_CM_SALT);
     let rtp = "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc";
     rtp_both_ways(&keys, LIBSRTP_RTP, rtp);
@@ -66,7 +66,7 @@ fn the_short_profile_cuts_the_tag_of_rtp_and_not_that_of_rtcp() {
     rtcp_both_ways(&keys, LIBSRTP_RTCP, rtcp, 1);
 }
 
-// Proves the key derivation from a salt of 12 bytes as well, of which the RFCs print no example.
+// Also proves the key derivation from a salt of 12 bytes, for which the RFCs have no example.
 #[test]
 fn aes_gcm_agrees_with_libsrtp() {
     let keys =
@@ -79,14 +79,14 @@ fn aes_gcm_agrees_with_libsrtp() {
     rtcp_both_ways(&keys, LIBSRTP_RTCP, rtcp, 1);
 }
 
-/// Seals `plain` into `sealed` and opens it again.
+/// Protects `plain` into `sealed` and unprotects it.
 #[track_caller]
 fn rtp_both_ways(keys: &SessionKeys, plain: &str, sealed: &str) {
     let (plain, sealed) = (hex(plain), hex(sealed));
     let mut packet = plain.clone();
     let len = Outbound::with_session_keys(keys, &Options::default())
         .protect_rtp_in_place(&mut packet, 0)
-        .expect("a packet that can be sealed");
+        .expect("the packet can be protected");
     assert_eq!(printed(&packet), printed(&sealed));
     assert_eq!(len, sealed.len());
 
@@ -98,16 +98,16 @@ fn rtp_both_ways(keys: &SessionKeys, plain: &str, sealed: &str) {
     assert_eq!(printed(packet.get(..payload.end).unwrap_or_default()), printed(&plain));
 }
 
-/// Seals `plain` as the packet with this index, and opens it again.
+/// Protects `plain` as the packet with this index, and unprotects it.
 #[track_caller]
 fn rtcp_both_ways(keys: &SessionKeys, plain: &str, sealed: &str, index: u32) {
     let (plain, sealed) = (hex(plain), hex(sealed));
     let mut outbound = Outbound::with_session_keys(keys, &Options::default());
     for _ in 0..index {
-        outbound.protect_rtcp(&plain, &mut Vec::new()).expect("a packet that can be sealed");
+        outbound.protect_rtcp(&plain, &mut Vec::new()).expect("the packet can be protected");
     }
     let mut packet = plain.clone();
-    let len = outbound.protect_rtcp_in_place(&mut packet, 0).expect("a packet that can be sealed");
+    let len = outbound.protect_rtcp_in_place(&mut packet, 0).expect("the packet can be protected");
     assert_eq!(printed(&packet), printed(&sealed));
     assert_eq!(len, sealed.len());
 
@@ -138,7 +138,7 @@ fn rfc_7714_keys_256() -> SessionKeys {
     SessionKeys::new(Profile::AeadAes256Gcm, keys(), keys()).expect("keys of the profile")
 }
 
-/// The key counts up from 0; the salt is the start of "Quid pro quo", and the whole of it.
+/// The key counts up from 0; the salt is the start of "Quid pro quo", and all of it.
 fn rfc_7714_transform<const N: usize>() -> AesGcmKeys<N> {
     AesGcmKeys {
         encryption: Zeroizing::new(std::array::from_fn(|i| {
@@ -162,7 +162,7 @@ fn to_byte(value: u32) -> u8 {
     u8::try_from(value).expect("two digits")
 }
 
-/// In the form that a failing comparison should show.
+/// The form that a failing comparison prints.
 fn printed(bytes: &[u8]) -> String {
     let words: Vec<String> = bytes.chunks(4).map(|word| format!("{word:02x?}")).collect();
     words.join(" ")

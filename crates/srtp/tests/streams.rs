@@ -1,20 +1,16 @@
-//! Stories of streams: sequence numbers that roll over, packets that come late, twice or not at all.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "functions that tell a test's story fail it as the test does"
-)]
+//! Streams: rollover of sequence numbers, late packets, duplicates and losses.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "fixtures fail like the test itself")]
 
 use srtp::{Discard, Error, Inbound, Options, Outbound, RtpHeader};
 use srtp_keys::{DtlsRole, KeyingMaterial, Profile};
 
 #[test]
-fn a_stream_survives_its_sequence_numbers_rolling_over_twice() {
+fn stream_survives_two_rollovers() {
     for profile in Profile::PREFERENCE {
         let (mut alice, mut bob) = association(profile, &Options::default());
         for step in 0..150_000_u32 {
             let sequence_number = u16::try_from((step + 30_000) % 65_536).unwrap();
-            // Most packets are lost; what arrives is spaced well below half the range.
+            // Most packets are lost; those that arrive are less than half the range apart.
             let packet = protect(&mut alice, 7, sequence_number, b"media").unwrap();
             if step % 9_973 == 0 {
                 assert_eq!(unprotect(&mut bob, &packet), Ok(b"media".to_vec()), "{profile} {step}");
@@ -24,7 +20,7 @@ fn a_stream_survives_its_sequence_numbers_rolling_over_twice() {
 }
 
 #[test]
-fn packets_that_cross_a_rollover_in_the_wrong_order_all_arrive() {
+fn reordered_packets_at_a_rollover_arrive() {
     let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
     let numbers = [65_530, 65_533, 2, 65_534, 0, 65_535, 1, 3];
     for number in numbers {
@@ -34,11 +30,11 @@ fn packets_that_cross_a_rollover_in_the_wrong_order_all_arrive() {
 }
 
 #[test]
-fn a_packet_from_before_the_first_rollover_counter_has_no_index() {
+fn packet_before_the_first_rollover_counter_has_no_index() {
     let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
     let first = protect(&mut alice, 7, 0, b"").unwrap();
     unprotect(&mut bob, &first).unwrap();
-    // 65,535 is one step before 0, where no rollover counter is.
+    // 65,535 is one before 0, where no rollover counter exists.
     assert_eq!(protect(&mut alice, 7, 65_535, b""), Err(Error::IndexReused));
 
     let (mut stranger, _) = association(Profile::AeadAes128Gcm, &Options::default());
@@ -47,7 +43,7 @@ fn a_packet_from_before_the_first_rollover_counter_has_no_index() {
 }
 
 #[test]
-fn the_oldest_packet_of_the_window_arrives_and_the_one_before_it_is_too_old() {
+fn packet_before_the_oldest_of_the_window_is_too_old() {
     let (mut alice, mut bob) =
         association(Profile::Aes128CmSha1_80, &Options { replay_window: 64, ..Options::default() });
     let (mut early, _) = association(Profile::Aes128CmSha1_80, &Options::default());
@@ -62,7 +58,7 @@ fn the_oldest_packet_of_the_window_arrives_and_the_one_before_it_is_too_old() {
 }
 
 #[test]
-fn a_packet_is_accepted_once() {
+fn packet_is_accepted_once() {
     for profile in Profile::PREFERENCE {
         let (mut alice, mut bob) = association(profile, &Options::default());
         let rtp = protect(&mut alice, 7, 1, b"media").unwrap();
@@ -79,25 +75,25 @@ fn a_packet_is_accepted_once() {
 
 //= rfc5764-3-distinct-ssrcs
 #[test]
-fn an_index_is_sealed_once_and_the_refusal_leaves_no_trace() {
+fn index_is_used_once_and_refusal_has_no_effect() {
     for profile in Profile::PREFERENCE {
         let (mut alice, _) = association(profile, &Options::default());
         let mut out = b"before".to_vec();
         alice.protect_rtp(&header(7, 1), b"first", &mut out).unwrap();
         let sealed = out.clone();
-        // Identical content or not: who resends keeps the sealed bytes.
+        // Even identical content is refused: a retransmission sends the protected bytes again.
         for payload in [&b"first"[..], b"second"] {
             assert_eq!(alice.protect_rtp(&header(7, 1), payload, &mut out), Err(Error::IndexReused));
             assert_eq!(out, sealed);
         }
-        // Another stream has indexes of its own.
+        // Another stream has its own indexes.
         assert!(alice.protect_rtp(&header(8, 1), b"second", &mut out).is_ok());
         assert_eq!(alice.rtp_packets(), 2);
     }
 }
 
 #[test]
-fn one_stream_too_many_is_refused_and_those_that_are_there_go_on() {
+fn excess_stream_is_refused_and_the_others_continue() {
     let options = Options { max_streams: 2, ..Options::default() };
     let (mut alice, mut bob) = association(Profile::AeadAes256Gcm, &options);
     let (mut generous, _) = association(Profile::AeadAes256Gcm, &Options::default());
@@ -111,7 +107,7 @@ fn one_stream_too_many_is_refused_and_those_that_are_there_go_on() {
 }
 
 #[test]
-fn a_retired_stream_makes_room_and_never_comes_back() {
+fn retired_stream_frees_its_place_and_stays_retired() {
     let options = Options { max_streams: 1, ..Options::default() };
     let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &options);
     let old = protect(&mut alice, 1, 1, b"").unwrap();
@@ -125,7 +121,7 @@ fn a_retired_stream_makes_room_and_never_comes_back() {
 }
 
 #[test]
-fn retiring_ends_the_reports_of_an_ssrc_as_well() {
+fn retirement_ends_the_reports_of_an_ssrc_too() {
     let (mut alice, mut bob) = association(Profile::AeadAes128Gcm, &Options::default());
     assert!(!bob.knows_stream(1));
     let mut first = Vec::new();
@@ -141,7 +137,7 @@ fn retiring_ends_the_reports_of_an_ssrc_as_well() {
 }
 
 #[test]
-fn reports_have_a_window_and_a_bound_of_their_own() {
+fn reports_have_their_own_window_and_limit() {
     let options = Options { replay_window: 64, max_streams: 1, ..Options::default() };
     let (mut alice, mut bob) = association(Profile::Aes128CmSha1_80, &options);
     let mut reports: Vec<_> = (0..=64)
@@ -158,12 +154,12 @@ fn reports_have_a_window_and_a_bound_of_their_own() {
     let mut other = Vec::new();
     alice.protect_rtcp(&report(2), &mut other).unwrap();
     assert_eq!(bob.unprotect_rtcp(&mut other), Err(Discard::TooManyStreams));
-    // A stream of media is not a stream of reports, so this one is the first.
+    // A stream of media is not a stream of reports, so this is the first one.
     unprotect(&mut bob, &protect(&mut alice, 2, 1, b"").unwrap()).unwrap();
 }
 
 #[test]
-fn nothing_is_forgotten_to_make_room_for_one_more_retired_stream() {
+fn limit_of_retired_streams_refuses_the_next() {
     let options = Options { max_retired: 1, ..Options::default() };
     let (mut alice, _) = association(Profile::AeadAes128Gcm, &options);
     for ssrc in [1, 2] {
@@ -176,7 +172,7 @@ fn nothing_is_forgotten_to_make_room_for_one_more_retired_stream() {
 }
 
 #[test]
-fn every_report_has_an_index_of_its_own_whoever_sends_it() {
+fn reports_of_all_senders_share_one_index() {
     let (mut alice, mut bob) = association(Profile::Aes128CmSha1_32, &Options::default());
     let mut sealed = Vec::new();
     for ssrc in [1, 2, 1] {
@@ -191,7 +187,7 @@ fn every_report_has_an_index_of_its_own_whoever_sends_it() {
 }
 
 #[test]
-fn a_command_that_fails_leaves_the_buffer_and_the_context_as_they_were() {
+fn failed_command_changes_neither_buffer_nor_context() {
     for profile in Profile::PREFERENCE {
         let (mut alice, _) = association(profile, &Options::default());
         let mut out = b"before".to_vec();
@@ -210,7 +206,7 @@ fn a_command_that_fails_leaves_the_buffer_and_the_context_as_they_were() {
         assert_eq!(alice.protect_rtp_payload(&mut out, 0, b"no header"), Err(Error::Malformed));
         assert_eq!(alice.protect_rtp_payload(&mut out, 7, b"past the end"), Err(Error::Malformed));
         assert_eq!(alice.protect_rtp_in_place(&mut out, 0), Err(Error::Malformed));
-        // RTP where RTCP belongs: the receiver would take it for RTP.
+        // RTP instead of RTCP: the receiver would parse it as RTP.
         assert_eq!(alice.protect_rtcp(&header(7, 1), &mut out), Err(Error::Malformed));
         assert_eq!(alice.protect_rtcp(&report(7)[..7], &mut out), Err(Error::Malformed));
         assert_eq!(out, before);

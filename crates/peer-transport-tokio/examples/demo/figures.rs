@@ -1,4 +1,4 @@
-//! What the demonstration claims, as figures with goals: a table for people, rows for programs.
+//! The claims of the demo, as figures with goals: a table for people, rows for programs.
 
 use std::fmt::Display;
 use std::io;
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// Every claim, in the order in which it was made.
+/// All claims in order.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
-/// One claim and whether it is so.
+/// One claim, and whether it holds.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// The value and what it was to be, in words.
+    /// Returns the value and the goal as text.
     pub(crate) fn in_words(&self) -> (String, &str) {
         let value = match &self.value {
             Value::String(text) => text.clone(),
@@ -43,7 +43,7 @@ impl Figures {
         self.push(name, value, format!("<= {goal}"), value <= goal);
     }
 
-    /// Something that is told in words and was to be `goal`.
+    /// Adds a claim whose text must equal `goal`.
     pub(crate) fn is(&mut self, name: &'static str, value: impl Display, goal: &str) {
         let value = value.to_string();
         let met = value == goal;
@@ -54,8 +54,8 @@ impl Figures {
         self.0.iter()
     }
 
-    /// The claims that are not so.
-    pub(crate) fn short(&self) -> impl Iterator<Item = &Figure> {
+    /// Returns the claims that do not hold.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &Figure> {
         self.0.iter().filter(|figure| !figure.met)
     }
 
@@ -76,17 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_falls_short_on_the_wrong_side_of_its_goal() {
+    fn figure_fails_on_the_wrong_side_of_its_goal() {
         let mut figures = Figures::default();
         figures.exactly("lost", 0, 0);
         figures.at_most("gap", 100, 100);
         figures.at_least("sent", 100, 100);
         figures.is("outcome", "fresh", "fresh");
-        assert_eq!(figures.short().count(), 0);
+        assert_eq!(figures.failed().count(), 0);
         figures.exactly("lost", 1, 0);
         figures.at_most("gap", 101, 100);
         figures.at_least("sent", 99, 100);
         figures.is("outcome", "retained", "fresh");
-        assert_eq!(figures.short().count(), 4);
+        assert_eq!(figures.failed().count(), 4);
     }
 }

@@ -1,15 +1,15 @@
-//! Two peers over real loopback sockets: connect, media both ways, a restart in mid-stream, consent revoked.
+//! Two peers over loopback sockets: connect, media in both directions, a restart while media flows, revoked consent.
 //!
-//! 1. Alice and Bob exchange SDP attribute lines, ICE checks, and a DTLS handshake
-//! 2. RTP and RTCP flow both ways
-//! 3. Alice restarts: new ICE credentials and a fresh DTLS handshake, while media goes on under the old keys
-//! 4. Bob takes his consent back: Alice's next consent check is answered with 403, and she falls silent
+//! 1. Alice and Bob exchange SDP attribute lines, ICE checks, and a DTLS handshake.
+//! 2. RTP and RTCP flow in both directions.
+//! 3. Alice restarts: new ICE credentials and a fresh DTLS handshake, while media continues with the old keys.
+//! 4. Bob revokes consent: Alice's next consent check gets a 403, and she stops sending.
 //!
-//! Ends with a table, and with exit status 1 where anything in it is not so. `cargo xtask demo`.
+//! Ends with a table, and with exit status 1 if a claim of it does not hold. `cargo xtask demo`.
 
 mod figures;
+mod scenario;
 mod side;
-mod stage;
 mod timeline;
 mod traffic;
 
@@ -22,16 +22,16 @@ use peer_transport::{Failure, IceFailure, RestartOutcome, SendError};
 use peer_transport_tokio::DriverSendError;
 
 use figures::Figures;
+use scenario::Scenario;
 use side::Side;
-use stage::Stage;
 use timeline::Tone;
 
 const HELP: &str = "\
-Two peers over real loopback sockets: connect, media both ways, a restart with a fresh
-DTLS handshake in mid-stream, consent revoked by 403. Exit status 1 where a packet is
-lost or anything else is not as it should be.
+Two peers over loopback sockets: connect, media in both directions, a restart with a fresh
+DTLS handshake while media flows, consent revoked by 403. The exit status is 1 if a packet
+is lost or another claim does not hold.
 
-    --seconds N    for how long media flows in all              [4]
+    --seconds N    duration of the media                        [4]
     --json PATH    write the figures as {figure, value, goal, met}
     --help         this text";
 
@@ -48,74 +48,75 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match play(&options).await {
+    match run(&options).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("demo: FELL SHORT: {error}");
+            eprintln!("demo: FAILED: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The story. `false`: it was told to its end, and something in it was not so.
-async fn play(options: &Options) -> Result<bool, Box<dyn Error>> {
-    let mut stage = Stage::new()?;
+/// Runs the scenario. Returns whether every claim holds.
+async fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
+    let mut scenario = Scenario::new()?;
     let mut figures = Figures::default();
     let half = options.media / 2;
 
-    stage.timeline.scene(
+    scenario.timeline.step(
         "Connect",
         &[
-            "Signalling carries SDP attribute lines. ICE finds a pair, DTLS proves both certificates,",
-            "and both sides derive the same SRTP keys from it.",
+            "Signalling carries SDP attribute lines. ICE selects a pair, DTLS authenticates both sides,",
+            "and both sides export the same SRTP keys.",
         ],
     );
-    let connected = stage.connect().await?;
+    let connected = scenario.connect().await?;
     figures.at_most("milliseconds to connect", millis(connected), 2_000);
 
-    stage
-        .timeline
-        .scene("Media both ways", &["Each packet is protected, sent, opened and compared, byte by byte."]);
-    stage.media(half).await?;
+    scenario.timeline.step(
+        "Media in both directions",
+        &["Each packet is protected, sent, unprotected and compared byte by byte."],
+    );
+    scenario.media(half).await?;
 
-    stage.timeline.scene(
-        "Restart in mid-stream",
+    scenario.timeline.step(
+        "Restart while media flows",
         &[
-            "New ICE credentials and a fresh DTLS handshake, the certificates stay. Media goes on under",
-            "the old keys until the new ones are proven on both sides: no packet waits, none is lost.",
+            "New ICE credentials and a fresh DTLS handshake with the same certificates. Media continues with",
+            "the old keys until both sides have proven the new ones: no packet waits, and none is lost.",
         ],
     );
-    let restarted = stage.restart().await?;
-    stage.media(half).await?;
-    stage.settle().await?;
-    judge_media(&stage, restarted, options, &mut figures);
+    let restarted = scenario.restart().await?;
+    scenario.media(half).await?;
+    scenario.settle().await?;
+    check_media(&scenario, restarted, options, &mut figures);
 
-    stage.timeline.scene(
+    scenario.timeline.step(
         "Consent revoked",
         &[
-            "Bob answers Alice's next consent check with an authenticated 403 (RFC 7675 with our policy).",
+            "Bob responds to Alice's next consent check with an authenticated 403 (RFC 7675).",
             "Consent is checked every 0.5 s here, and every 5 s by default.",
         ],
     );
-    let revoked = stage.revoke().await?;
-    figures.is("why alice stopped", failure_in_words(stage.alice.failed), "consent revoked");
+    let revoked = scenario.revoke().await?;
+    figures.is("reason why alice stopped", failure_in_words(scenario.alice.failed), "consent revoked");
     figures.at_most("milliseconds until alice stopped", millis(revoked), 1_500);
-    figures.is("a packet after that", refusal_in_words(stage.alice.send(false)), "not permitted");
+    figures.is("a packet after that", refusal_in_words(scenario.alice.send(false)), "not permitted");
 
-    print_table(&stage, &figures);
+    print_table(&scenario, &figures);
     if let Some(path) = &options.json {
         figures.write(path)?;
     }
-    Ok(verdict(&stage, &figures))
+    Ok(verdict(&scenario, &figures))
 }
 
-/// What has to be true of the media and of the restart.
-fn judge_media(stage: &Stage, restarted: Duration, options: &Options, figures: &mut Figures) {
-    let Stage { alice, bob, .. } = stage;
+/// Adds the claims about the media and the restart.
+fn check_media(scenario: &Scenario, restarted: Duration, options: &Options, figures: &mut Figures) {
+    let Scenario { alice, bob, .. } = scenario;
     let (from_alice, from_bob) = (alice.traffic.sent.total(), bob.traffic.sent.total());
     let (at_alice, at_bob) = (alice.traffic.received.total(), bob.traffic.received.total());
-    // A machine that is busy with something else sends late, and has to lose nothing all the same.
+    // A busy machine sends late, but still must not lose a packet.
     let enough = u64::from(traffic::RATE) * options.media.as_secs() / 20;
     figures.at_least("RTP packets sent by alice", from_alice.rtp, enough);
     figures.at_least("RTP packets sent by bob", from_bob.rtp, enough);
@@ -129,7 +130,7 @@ fn judge_media(stage: &Stage, restarted: Duration, options: &Options, figures: &
         (from_alice.rtcp + from_bob.rtcp).abs_diff(at_alice.rtcp + at_bob.rtcp),
         0,
     );
-    figures.exactly("packets damaged or doubled", alice.traffic.damaged + bob.traffic.damaged, 0);
+    figures.exactly("packets damaged or duplicated", alice.traffic.damaged + bob.traffic.damaged, 0);
     figures.is("restart at alice", outcome_in_words(alice.outcome), "fresh handshake");
     figures.is("restart at bob", outcome_in_words(bob.outcome), "fresh handshake");
     figures.at_most("milliseconds to restart", millis(restarted), 2_000);
@@ -143,14 +144,14 @@ fn judge_media(stage: &Stage, restarted: Duration, options: &Options, figures: &
     figures.is("keys before and after", same(&keys(alice, 0), &keys(alice, 1)), "different");
 }
 
-/// Packets of each generation, and every claim with its goal.
-fn print_table(stage: &Stage, figures: &Figures) {
-    let Stage { alice, bob, timeline } = stage;
-    timeline.scene("What happened when", &[]);
+/// Prints the packets of each generation, and every claim with its goal.
+fn print_table(scenario: &Scenario, figures: &Figures) {
+    let Scenario { alice, bob, timeline } = scenario;
+    timeline.step("Milestones", &[]);
     for (at, what) in timeline.milestones() {
         println!("{:>7.3} s {what}", at.as_secs_f64());
     }
-    timeline.scene("What was sent and received, by association", &[]);
+    timeline.step("Packets by association", &[]);
     println!(
         "          {:<16}{:>12}{:>12}{:>12}{:>12}{:>12}",
         "", "keys", "RTP sent", "received", "RTCP sent", "received"
@@ -170,33 +171,33 @@ fn print_table(stage: &Stage, figures: &Figures) {
             );
         }
     }
-    timeline.scene("What was claimed", &[]);
+    timeline.step("Claims", &[]);
     println!("          {:<34}{:>18}   goal", "", "value");
     for figure in figures.iter() {
         let (value, goal) = figure.in_words();
         let mark =
-            if figure.met { timeline.paint(Tone::Good, "ok") } else { timeline.paint(Tone::Bad, "SHORT") };
+            if figure.met { timeline.paint(Tone::Good, "ok") } else { timeline.paint(Tone::Bad, "FAIL") };
         println!("          {:<34}{value:>18}   {goal:<18} {mark}", figure.name);
     }
 }
 
-/// The last line.
-fn verdict(stage: &Stage, figures: &Figures) -> bool {
-    let timeline = &stage.timeline;
-    let sent = stage.alice.traffic.sent.total().rtp + stage.bob.traffic.sent.total().rtp;
-    let short: Vec<&str> = figures.short().map(|figure| figure.name).collect();
+/// Prints the last line, and returns whether every claim holds.
+fn verdict(scenario: &Scenario, figures: &Figures) -> bool {
+    let timeline = &scenario.timeline;
+    let sent = scenario.alice.traffic.sent.total().rtp + scenario.bob.traffic.sent.total().rtp;
+    let failed: Vec<&str> = figures.failed().map(|figure| figure.name).collect();
     println!();
-    if short.is_empty() {
+    if failed.is_empty() {
         let line = format!(
-            "demo: all {} claims hold: {sent} packets, none lost, new keys in mid-stream, in {:.1} s",
+            "demo: all {} claims hold: {sent} packets, none lost, new keys while media flowed, in {:.1} s",
             figures.iter().count(),
             timeline.elapsed().as_secs_f64()
         );
         println!("{}", timeline.paint(Tone::Good, &line));
     } else {
-        println!("{}", timeline.paint(Tone::Bad, &format!("demo: FELL SHORT: {}", short.join(", "))));
+        println!("{}", timeline.paint(Tone::Bad, &format!("demo: FAILED: {}", failed.join(", "))));
     }
-    short.is_empty()
+    failed.is_empty()
 }
 
 fn outcome_in_words(outcome: Option<RestartOutcome>) -> &'static str {
@@ -231,16 +232,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug)]
 struct Options {
-    /// For how long media flows in all.
+    /// The duration of the media.
     media: Duration,
     json: Option<PathBuf>,
 }
 
 impl Options {
-    /// `None` where help was asked for.
+    /// Returns `None` if help was requested.
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, Box<dyn Error>> {
         let mut options = Self { media: Duration::from_secs(4), json: None };
         while let Some(argument) = arguments.next() {
@@ -249,7 +250,7 @@ impl Options {
                 "--help" | "-h" => return Ok(None),
                 "--seconds" => options.media = Duration::from_secs(value()?.parse()?),
                 "--json" => options.json = Some(PathBuf::from(value()?)),
-                other => return Err(format!("{other} is unknown; --help lists what there is").into()),
+                other => return Err(format!("unknown argument {other}; --help lists the options").into()),
             }
         }
         Ok(Some(options))

@@ -1,4 +1,4 @@
-//! One of the two peers: its driver on its own loopback socket, its traffic, and what happened to it.
+//! One of the two peers: its driver on its own loopback socket, its traffic, and its events.
 
 use std::error::Error;
 use std::io;
@@ -23,15 +23,15 @@ pub(crate) struct Side {
     buffer: ReceiveBuffer,
     pub(crate) peer: PeerId,
     pub(crate) traffic: Traffic,
-    /// The keys of each association that this side sent under, by their fingerprints.
+    /// The fingerprints of the keys that this side sent with, per association.
     pub(crate) keys: Vec<(AssociationId, String)>,
     pub(crate) outcome: Option<RestartOutcome>,
-    /// Why sending ended, and when.
+    /// The time and the reason when sending ended.
     pub(crate) failed: Option<(Instant, Failure)>,
     pub(crate) silence: Silence,
 }
 
-/// The longest time without media: before the restart, where it only shows how busy the machine is, and since.
+/// The longest time without media: before the restart, which shows how busy the machine is, and since the restart.
 #[derive(Debug, Default)]
 pub(crate) struct Silence {
     last: Option<Instant>,
@@ -48,7 +48,7 @@ impl Silence {
 }
 
 impl Side {
-    /// Binds a socket of its own and makes the peer.
+    /// Binds a socket and creates the peer.
     pub(crate) fn new(name: &'static str, ssrc: u32, config: Arc<Config>) -> Result<Self, Box<dyn Error>> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let candidate = Candidate::host(socket.local_addr()?)?;
@@ -71,7 +71,7 @@ impl Side {
         })
     }
 
-    /// What signalling carries to the other side: SDP attribute lines.
+    /// Returns the SDP attribute lines for the other side.
     pub(crate) fn describe(&self) -> Result<Vec<String>, Box<dyn Error>> {
         let transport = self.driver.peer(self.peer).ok_or("the peer is gone")?;
         let candidates =
@@ -84,12 +84,8 @@ impl Side {
         Ok(description.attributes().map(|attribute| format!("a={attribute}")).collect())
     }
 
-    /// What signalling brought from the other side.
-    pub(crate) fn understand(
-        &mut self,
-        kind: DescriptionKind,
-        lines: &[String],
-    ) -> Result<(), Box<dyn Error>> {
+    /// Applies the SDP attribute lines of the other side.
+    pub(crate) fn apply(&mut self, kind: DescriptionKind, lines: &[String]) -> Result<(), Box<dyn Error>> {
         let now = Instant::now();
         let description = Description::from_lines(lines.iter().map(String::as_str))?;
         let mut transport = self.driver.peer_mut(self.peer)?;
@@ -121,9 +117,8 @@ impl Side {
         Ok(())
     }
 
-    /// Waits for the next thing to happen and enters it into the books; returns it if it is an event.
-    /// Cancel-safe, as [`Driver::next`] is.
-    pub(crate) async fn turn(&mut self) -> io::Result<Option<Event>> {
+    /// Waits for the next packet or event and records it. Returns events. Cancel-safe, like [`Driver::next`].
+    pub(crate) async fn next_event(&mut self) -> io::Result<Option<Event>> {
         match self.driver.next(&mut self.buffer).await? {
             Some(Next::Media(_, media)) => {
                 self.silence.on_media(Instant::now());
@@ -146,13 +141,13 @@ impl Side {
         self.driver.peer(self.peer)?.association()
     }
 
-    /// Begins to measure the longest time without media anew.
-    pub(crate) fn watch_silence(&mut self) {
+    /// Restarts the measurement of the longest time without media.
+    pub(crate) fn restart_silence_measurement(&mut self) {
         self.silence.usual = std::mem::take(&mut self.silence.longest);
     }
 
-    /// A short name for the keys in use: the hash of bytes exported under a label of their own
-    /// (RFC 5705 section 4), so that nothing leads back to a key.
+    /// Returns a short name of the keys in use: the hash of bytes that are exported with their own label (RFC 5705
+    /// section 4), so that it reveals nothing of a key.
     pub(crate) fn key_fingerprint(&self) -> Option<String> {
         let mut exported = [0; 32];
         let label = "EXPERIMENTAL peer-transport key fingerprint";
@@ -180,7 +175,7 @@ fn receive(traffic: &mut Traffic, media: &Media<'_>) {
     match media {
         Media::Rtp(packet) => traffic.received_rtp(packet.association().number(), packet.payload()),
         Media::Rtcp(packet) => traffic.received_rtcp(packet.association().number(), packet.bytes()),
-        // Nothing is detached here.
+        // No half is detached here.
         Media::Protected(_) => {}
     }
 }

@@ -1,11 +1,11 @@
-//! What is printed while it happens. Coloured on a terminal, plain elsewhere.
+//! The printed timeline. Coloured on a terminal, plain elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use peer_transport::{Event, RestartOutcome};
 
-/// The printer, and the clock that it counts from.
+/// The printer, and its clock.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     start: Instant,
@@ -13,14 +13,14 @@ pub(crate) struct Timeline {
     milestones: Vec<(Duration, &'static str)>,
 }
 
-/// Whether there is colour.
+/// Whether output is coloured.
 #[derive(Clone, Copy, Debug)]
 enum Ink {
     Plain,
     Coloured,
 }
 
-/// What a piece of text is.
+/// The role of a part of the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tone {
     Heading,
@@ -45,26 +45,26 @@ impl Timeline {
         self.start.elapsed()
     }
 
-    /// A new part of the story, and what there is to see in it.
-    pub(crate) fn scene(&self, title: &str, asides: &[&str]) {
+    /// Prints the heading of a new step, with notes.
+    pub(crate) fn step(&self, title: &str, asides: &[&str]) {
         println!("\n{}", self.paint(Tone::Heading, title));
         for aside in asides {
             println!("          {}", self.paint(Tone::Aside, aside));
         }
     }
 
-    /// Something for the table at the end.
+    /// Records a milestone for the table at the end.
     pub(crate) fn milestone(&mut self, what: &'static str) {
         self.milestones.push((self.elapsed(), what));
     }
 
-    /// What happened when.
+    /// Returns the milestones with their times.
     pub(crate) fn milestones(&self) -> impl Iterator<Item = (Duration, &'static str)> + '_ {
         self.milestones.iter().copied()
     }
 
-    /// One line of what happened.
-    pub(crate) fn tell(&self, who: &str, what: &str) {
+    /// Prints one line.
+    pub(crate) fn print(&self, who: &str, what: &str) {
         let tone = match who {
             "alice" => Tone::Alice,
             "bob" => Tone::Bob,
@@ -73,10 +73,10 @@ impl Timeline {
         println!("{:>7.3} s {} {what}", self.elapsed().as_secs_f64(), self.paint(tone, &format!("{who:>6}")));
     }
 
-    /// An event, if there is something to learn from it.
+    /// Prints an event that is of interest to the reader.
     pub(crate) fn event(&self, who: &str, event: &Event, keys: Option<&str>) {
         if let Some(what) = in_words(event, keys) {
-            self.tell(who, &what);
+            self.print(who, &what);
         }
     }
 
@@ -102,7 +102,7 @@ fn in_words(event: &Event, keys: Option<&str>) -> Option<String> {
         Event::PairSelected { pair, .. } => format!("ICE selected {}", pair.path),
         Event::KeysChanged { association, profile, .. } => {
             let profile = profile.map_or_else(|| "no SRTP".to_owned(), |profile| profile.to_string());
-            format!("sends under the keys {} of association {association} ({profile})", keys.unwrap_or("?"))
+            format!("sends with the keys {} of association {association} ({profile})", keys.unwrap_or("?"))
         }
         Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
             format!("restart completed by a fresh handshake: association {association}")

@@ -1,36 +1,36 @@
-//! Synthetic RTP and RTCP, and the book that is kept about it: what was sent under which keys, what
-//! arrived, and whether it arrived whole.
+//! Synthetic RTP and RTCP, and the record of it: the packets sent and received with each key, and whether they arrived
+//! intact.
 //!
-//! Knows packets. Knows nothing about transports or time.
+//! Knows packets. Does not know transports or time.
 
 use std::collections::{BTreeMap, HashSet};
 
-/// What one side sends, and what it gets.
+/// The packets that one side sends and receives.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     ssrc: u32,
     next: u64,
-    pub(crate) sent: Book,
-    pub(crate) received: Book,
+    pub(crate) sent: Record,
+    pub(crate) received: Record,
     seen: HashSet<u64>,
-    /// Packets that arrived twice or not as they were sent.
+    /// Duplicates, and packets with a wrong content.
     pub(crate) damaged: u64,
 }
 
-/// Packets of each association, in the order of the associations.
+/// The packets of each association, in the order of the associations.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Record {
     rows: BTreeMap<u32, Row>,
 }
 
-/// Packets under one association's keys.
+/// The packets of one association.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) rtp: u64,
     pub(crate) rtcp: u64,
 }
 
-impl Book {
+impl Record {
     pub(crate) fn of(&self, association: u32) -> Row {
         self.rows.get(&association).copied().unwrap_or_default()
     }
@@ -55,14 +55,14 @@ impl Traffic {
         Self {
             ssrc,
             next: 0,
-            sent: Book::default(),
-            received: Book::default(),
+            sent: Record::default(),
+            received: Record::default(),
             seen: HashSet::new(),
             damaged: 0,
         }
     }
 
-    /// The next RTP packet, header and payload. It counts as sent when [`Self::sent_rtp`] says so.
+    /// Returns the next RTP packet, header and payload. It counts as sent after [`Self::sent_rtp`].
     pub(crate) fn next_rtp(&self) -> ([u8; HEADER_LEN], [u8; PAYLOAD_LEN]) {
         let [.., high, low] = self.next.to_be_bytes();
         let [.., t3, t2, t1, t0] = (self.next * TIMESTAMP_STEP).to_be_bytes();
@@ -76,7 +76,7 @@ impl Traffic {
         self.sent.row(association).rtp += 1;
     }
 
-    /// A sender report (RFC 3550 section 6.4.1) that counts the packets so far.
+    /// Returns a sender report (RFC 3550 section 6.4.1) with the packets so far.
     pub(crate) fn sender_report(&self) -> [u8; REPORT_LEN] {
         const SENDER_REPORT: u8 = 200;
         const WORDS_LESS_ONE: u8 = 6;
@@ -87,7 +87,7 @@ impl Traffic {
         for (byte, value) in report.iter_mut().zip(start) {
             *byte = value;
         }
-        // The packet count follows the NTP time and the RTP time.
+        // The packet count is behind the NTP and the RTP timestamp.
         for (byte, value) in report.iter_mut().skip(20).zip([n3, n2, n1, n0]) {
             *byte = value;
         }
@@ -98,7 +98,7 @@ impl Traffic {
         self.sent.row(association).rtcp += 1;
     }
 
-    /// A packet of the other side, decrypted.
+    /// Records a decrypted packet of the other side.
     pub(crate) fn received_rtp(&mut self, association: u32, received: &[u8]) {
         self.received.row(association).rtp += 1;
         let index = received.first_chunk().map(|index| u64::from_be_bytes(*index));
@@ -116,7 +116,7 @@ impl Traffic {
     }
 }
 
-/// Packets per second and side: 8 Mbit/s of video, roughly.
+/// Packets per second and side: about 8 Mbit/s of video.
 pub(crate) const RATE: u32 = 1000;
 
 const VERSION_2: u8 = 0b1000_0000;
@@ -126,7 +126,7 @@ const HEADER_LEN: usize = 12;
 const PAYLOAD_LEN: usize = 1000;
 const REPORT_LEN: usize = 28;
 
-/// Every byte of a packet follows from its index, so that a wrong one shows.
+/// Each byte of a packet derives from its index, so that a wrong byte is detected.
 fn payload(index: u64) -> [u8; PAYLOAD_LEN] {
     let mut bytes = [0; PAYLOAD_LEN];
     let mut word = index;
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packet_is_whole_once_and_never_again() {
+    fn packet_counts_once_as_intact() {
         let mut traffic = Traffic::new(1);
         let (_, mut payload) = traffic.next_rtp();
         traffic.received_rtp(1, &payload);

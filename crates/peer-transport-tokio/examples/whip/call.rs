@@ -1,4 +1,4 @@
-//! A whole call between our own driver and the server: what a browser does, without a browser.
+//! A whole call between our own driver and the server, as a browser would make it.
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -12,17 +12,17 @@ use peer_transport_tokio::{Driver, Next, ReceiveBuffer};
 use crate::client::Client;
 use crate::rtcp::{self, Compound, Report};
 
-/// What the caller sends its picture as.
+/// The SSRC of the caller's video.
 const SSRC: u32 = 7;
 
-/// A caller: a driver with one peer, and what came back.
+/// A caller: a driver with one peer, and the echoed packets.
 struct Caller {
     driver: Driver,
     buffer: ReceiveBuffer,
     peer: PeerId,
     candidate: Candidate,
     events: Vec<Event>,
-    /// Source, sequence number and payload of each packet.
+    /// SSRC, sequence number and payload of each packet.
     echoes: Vec<(u32, u16, Vec<u8>)>,
     reports: Vec<Report>,
 }
@@ -47,7 +47,7 @@ impl Caller {
         }
     }
 
-    /// Our transport as attribute lines.
+    /// Returns our transport as attribute lines.
     fn lines(&self) -> String {
         let parameters = self.driver.peer(self.peer).unwrap().local_parameters();
         let candidate = CandidateLine::of(self.candidate, None);
@@ -67,14 +67,16 @@ impl Caller {
         )
     }
 
-    /// Takes the server's answer, or its fragment.
+    /// Applies the server's answer, or its fragment.
     fn take_answer(&mut self, text: &str) {
         let now = Instant::now();
         let Description { parameters, candidates, .. } = Description::from_lines(text.lines()).unwrap();
         let mut peer = self.driver.peer_mut(self.peer).unwrap();
         peer.set_remote_parameters(now, DescriptionKind::Answer, parameters).unwrap();
         for line in candidates {
-            let CandidateLine::Candidate { candidate, .. } = line else { panic!("{line} is of no use") };
+            let CandidateLine::Candidate { candidate, .. } = line else {
+                panic!("{line} is not a usable candidate")
+            };
             peer.add_remote_candidate(now, candidate, None).unwrap();
         }
     }
@@ -111,7 +113,7 @@ impl Caller {
     }
 }
 
-/// A connected caller, its client and the URL of its session.
+/// Returns a connected caller, its client and the URL of its session.
 async fn call(setup: &str) -> (Caller, Client, String, String) {
     let client = Client::of_a_new_server().await;
     let mut caller = Caller::new();
@@ -130,7 +132,7 @@ fn announced_source(answer: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn a_picture_comes_back_under_the_source_that_the_answer_names() {
+async fn video_returns_with_the_ssrc_of_the_answer() {
     for setup in ["passive", "active"] {
         let (mut caller, _client, _, answer) = call(setup).await;
         let source = announced_source(&answer);
@@ -145,7 +147,7 @@ async fn a_picture_comes_back_under_the_source_that_the_answer_names() {
 }
 
 #[tokio::test]
-async fn a_lost_picture_is_reported_back_to_its_sender_and_receptions_are_reported_every_second() {
+async fn losses_and_receptions_are_reported() {
     let (mut caller, _client, _, answer) = call("passive").await;
     caller.send(1);
     caller.until("the echo", |caller| caller.echoes.len() == 1).await;
@@ -162,7 +164,7 @@ async fn a_lost_picture_is_reported_back_to_its_sender_and_receptions_are_report
 }
 
 #[tokio::test]
-async fn a_restart_by_patch_shows_a_new_certificate_and_the_echo_goes_on() {
+async fn patch_restarts_with_a_new_certificate() {
     let (mut caller, client, path, _) = call("passive").await;
     caller.send(1);
     caller.until("the echo", |caller| caller.echoes.len() == 1).await;
@@ -194,7 +196,7 @@ async fn a_restart_by_patch_shows_a_new_certificate_and_the_echo_goes_on() {
 }
 
 #[tokio::test]
-async fn whoever_loses_consent_is_told_so_by_403() {
+async fn lost_consent_is_reported_by_403() {
     let (mut caller, client, path, _) = call("passive").await;
     assert_eq!(client.request("DELETE", &format!("{path}/consent"), &[], "").await.status, 204);
     let revoked =
@@ -203,7 +205,7 @@ async fn whoever_loses_consent_is_told_so_by_403() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_deleted_says_goodbye() {
+async fn deleted_session_sends_close_notify() {
     let (mut caller, client, path, _) = call("active").await;
     assert_eq!(client.request("DELETE", &path, &[], "").await.status, 200);
     caller.until("the goodbye", |caller| caller.state() == State::Closed).await;

@@ -1,4 +1,4 @@
-//! A WHIP client for the tests: HTTP by hand, against a server of its own.
+//! A WHIP client for the tests: minimal HTTP against a server of its own.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::http::{self, FRAGMENT, Reached, SDP};
 use crate::server::Server;
 
-/// A client with as many connections as requests.
+/// A client that opens a connection for each request.
 pub(crate) struct Client(SocketAddr);
 
 /// A response.

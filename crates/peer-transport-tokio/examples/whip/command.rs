@@ -1,4 +1,4 @@
-//! What HTTP may ask of the media server, and what it gets: values on their way between two tasks.
+//! The commands of HTTP handlers to the media server, and their replies.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::sdp::BadOffer;
 use crate::session::SessionId;
 
-/// What a client asks of the media server.
+/// A command to the media server.
 #[derive(Debug)]
 pub(crate) enum Command {
     Create { offer: String, role: Role, reached: IpAddr, reply: oneshot::Sender<Result<Created, Refusal>> },
@@ -27,7 +27,7 @@ pub(crate) struct Created {
     pub(crate) answer: String,
 }
 
-/// An SDP fragment and which ICE session it is about.
+/// An SDP fragment with its precondition.
 #[derive(Debug)]
 pub(crate) struct Patch {
     pub(crate) fragment: String,
@@ -43,21 +43,21 @@ pub(crate) enum Precondition {
     Tags(Vec<String>),
 }
 
-/// Whose certificate a restart shows.
+/// The certificate after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextCertificate {
     Same,
     New,
 }
 
-/// What a PATCH did.
+/// The effect of a PATCH.
 #[derive(Debug)]
 pub(crate) enum Patched {
     Trickled,
     Restarted { fragment: String, etag: String },
 }
 
-/// Why a client does not get what it asked for.
+/// The reason why a command is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("no such session")]
@@ -66,28 +66,28 @@ pub(crate) enum Refusal {
     BadOffer(#[from] BadOffer),
     #[error("{0}")]
     BadRequest(String),
-    #[error("say which ICE session is meant: If-Match with its ETag, or * to restart")]
+    #[error("a precondition is required: If-Match with the ETag of the ICE session, or * to restart")]
     PreconditionRequired,
     #[error("the ETag belongs to an earlier ICE session")]
     PreconditionFailed,
-    #[error("{max} sessions are open, and no more are taken")]
+    #[error("{max} sessions are open, which is the limit")]
     Full { max: usize },
     #[error("{0}")]
     Internal(String),
 }
 
-/// The way to the media server; cheap to clone.
+/// The sending end for commands; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle(mpsc::Sender<Command>);
 
 impl Handle {
-    /// A handle, and the other end of the way.
+    /// Returns a handle and the receiving end.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         (Self(sender), receiver)
     }
 
-    /// Sends the command that `command` makes around the way back for its reply, and waits for it.
+    /// Sends a command with a reply channel, and waits for the reply.
     pub(crate) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
@@ -99,5 +99,5 @@ impl Handle {
     }
 }
 
-/// Commands that wait; who comes later waits with its request.
+/// The maximum number of queued commands; a later command waits.
 const MAX_WAITING: usize = 64;

@@ -1,8 +1,7 @@
-//! One session's media on its way back: new sources, translated feedback, reports.
+//! The echo of one session's media: new SSRCs, translated feedback, reports.
 //!
-//! Each track comes back with its payload type, sequence numbers and timestamps, from a source of ours.
-//! Feedback about that source is feedback about the browser's, and is sent to it as such. Knows RTP and
-//! RTCP. Knows nothing about transports.
+//! Each track returns with its payload type, sequence numbers and timestamps, with an SSRC of ours. Feedback about that
+//! SSRC is forwarded to the browser as feedback about its own. Knows RTP and RTCP. Does not know transports.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::sdp::{Kind, Section, Source};
 #[derive(Debug)]
 pub(crate) struct Echo {
     pub(crate) tracks: Vec<Track>,
-    /// The source of reports and requests.
+    /// The SSRC of reports and requests.
     reporter: Source,
 }
 
@@ -22,32 +21,32 @@ pub(crate) struct Echo {
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) section: Section,
-    /// What it is sent back as; `None`: it is only received.
+    /// The SSRC of the echo; `None` for a track that is only received.
     pub(crate) back: Option<Source>,
-    /// What arrives of it; `None` before the first packet.
+    /// The reception statistics; `None` before the first packet.
     pub(crate) reception: Option<Reception>,
-    /// Packets sent back.
+    /// The number of echoed packets.
     pub(crate) echoed: u64,
-    /// Key frames that the browser was asked for.
+    /// The number of key frame requests to the browser.
     pub(crate) key_frames_asked: u64,
     key_frame: KeyFrame,
-    /// How much of the echo the browser missed in its last report, in 1/256.
+    /// The fraction of the echo that the browser lost, from its last report, in 1/256.
     pub(crate) missed: u8,
 }
 
-/// Whether the picture can be decoded, as far as is known.
+/// The state of key frame requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeyFrame {
     NotNeeded,
-    /// Something was lost, and the browser has to be asked for a picture that stands for itself.
+    /// A packet was lost: a key frame must be requested.
     Needed,
-    /// It was asked at this moment.
+    /// A key frame was requested at this time.
     Asked(Instant),
-    /// It was asked then, and again something was lost.
+    /// A key frame was requested at this time, and another packet was lost since.
     NeededAgain(Instant),
 }
 
-/// An RTP packet as the echo looks at it.
+/// The fields of an RTP packet that the echo uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrived {
     pub(crate) payload_type: u8,
@@ -57,7 +56,7 @@ pub(crate) struct Arrived {
 }
 
 impl Echo {
-    /// `ssrc` hands out sources, each one once.
+    /// `ssrc` returns a new SSRC at each call.
     pub(crate) fn new(sections: Vec<Section>, cname: &str, mut ssrc: impl FnMut() -> u32) -> Self {
         let mut source = || Source { ssrc: ssrc(), cname: cname.to_owned() };
         let reporter = source();
@@ -76,18 +75,18 @@ impl Echo {
         Self { tracks, reporter }
     }
 
-    /// What the track of this section is sent back as.
+    /// Returns the SSRC of the echo of a section.
     pub(crate) fn source(&self, section: &Section) -> Option<Source> {
         self.tracks.iter().find(|track| track.section.mid == section.mid)?.back.clone()
     }
 
-    /// Counts a packet; returns the source to send it back from, if it goes back.
+    /// Counts a packet. Returns the SSRC for the echo, if there is one.
     pub(crate) fn on_rtp(&mut self, now: Instant, arrived: Arrived) -> Option<u32> {
         let track =
             self.tracks.iter_mut().find(|track| track.section.payload_type == arrived.payload_type)?;
         let reception = match &mut track.reception {
             Some(reception) if reception.ssrc() == arrived.ssrc => reception,
-            // The first packet, or a browser that replaced its source.
+            // The first packet, or a browser that changed its SSRC.
             other => other.insert(Reception::new(
                 arrived.ssrc,
                 track.section.kind.clock_rate(),
@@ -103,19 +102,19 @@ impl Echo {
         Some(back.ssrc)
     }
 
-    /// Reads a compound; returns what has to be said to the browser because of it.
+    /// Parses a compound packet. Returns the resulting packets for the browser.
     pub(crate) fn on_rtcp(&mut self, now: Instant, compound: &[u8]) -> Vec<Compound> {
         rtcp::read(compound).into_iter().filter_map(|report| self.on_report(now, &report)).collect()
     }
 
-    /// Both sides have new keys; what was sent under the old ones last may be lost.
+    /// Both sides have new keys; the last packets with the old keys may be lost.
     pub(crate) fn on_new_keys(&mut self) {
         for track in &mut self.tracks {
             track.need_key_frame();
         }
     }
 
-    /// Asks the browser for the key frames that are needed, none of them too often.
+    /// Returns the key frame requests that are needed, with a minimum interval.
     pub(crate) fn key_frame_requests(&mut self, now: Instant) -> Option<Compound> {
         let Source { ssrc, cname } = &self.reporter;
         let mut wanted = self.tracks.iter_mut().filter_map(|track| track.ask_for_key_frame(now)).peekable();
@@ -124,7 +123,7 @@ impl Echo {
         Some(wanted.fold(compound, |compound, theirs| compound.picture_loss(*ssrc, theirs)))
     }
 
-    /// What we received, for the browser to pace itself by; `None` before there is anything.
+    /// Returns a receiver report for the browser's congestion control; `None` before the first packet.
     pub(crate) fn receiver_report(&mut self, now: Instant) -> Option<Compound> {
         let receptions = self.tracks.iter_mut().filter_map(|track| track.reception.as_mut());
         let blocks: Vec<_> = receptions.map(|reception| reception.report(now)).collect();
@@ -163,7 +162,7 @@ impl Track {
         };
     }
 
-    /// The source to ask, where asking is due.
+    /// Returns the SSRC for a key frame request that is due.
     fn ask_for_key_frame(&mut self, now: Instant) -> Option<u32> {
         let theirs = self.reception.as_ref()?.ssrc();
         match self.key_frame {
@@ -187,7 +186,7 @@ impl Track {
     }
 }
 
-/// A key frame is as large as many other frames; a lossy link must not be filled with them.
+/// A key frame is as large as many other frames, so requests have a minimum interval.
 const BETWEEN_KEY_FRAMES: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
     use crate::sdp::Offer;
 
-    /// Sources are handed out from 1000: the reporter's, the audio's, the video's.
+    /// SSRCs are assigned from 1000: those of the reporter, the audio, the video.
     fn echo(direction: &str) -> Echo {
         let offer = format!(
             "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
@@ -215,17 +214,17 @@ mod tests {
     }
 
     #[test]
-    fn each_track_goes_back_from_its_own_source() {
+    fn each_track_returns_with_its_own_ssrc() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
         assert_eq!(echo.on_rtp(now, video(1)), Some(1002));
         assert_eq!(echo.on_rtp(now, Arrived { payload_type: 111, ..video(1) }), Some(1001));
-        assert_eq!(echo.on_rtp(now, Arrived { payload_type: 100, ..video(1) }), None, "nobody negotiated it");
+        assert_eq!(echo.on_rtp(now, Arrived { payload_type: 100, ..video(1) }), None, "not negotiated");
         assert_eq!(echo.tracks[1].reception.as_ref().unwrap().received(), 1);
     }
 
     #[test]
-    fn a_sendonly_track_is_received_and_does_not_go_back() {
+    fn sendonly_track_is_not_echoed() {
         let now = Instant::now();
         let mut echo = echo("sendonly");
         assert_eq!(echo.on_rtp(now, video(1)), None);
@@ -234,18 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_picture_of_the_echo_is_asked_for_at_the_browser_under_its_own_source() {
+    fn key_frame_request_is_forwarded_to_the_browser() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
         let lost = Compound::receiver_report(7, &[], "browser").picture_loss(7, 1002);
-        assert!(echo.on_rtcp(now, lost.bytes()).is_empty(), "nothing arrived that could be asked for");
+        assert!(echo.on_rtcp(now, lost.bytes()).is_empty(), "no packet arrived yet");
         echo.on_rtp(now, video(1));
         let asked = echo.on_rtcp(now, lost.bytes());
         assert_eq!(rtcp::read(asked[0].bytes()), [Report::KeyFrameWanted { ssrc: 7 }]);
     }
 
     #[test]
-    fn a_gap_in_the_picture_is_answered_by_a_request_and_not_by_one_for_each_gap() {
+    fn several_gaps_cause_one_key_frame_request() {
         let now = Instant::now();
         let mut echo = echo("sendonly");
         let requests =
@@ -257,23 +256,27 @@ mod tests {
         echo.on_rtp(now, video(5));
         assert_eq!(requests(&mut echo, now + Duration::from_millis(499)), None);
         assert!(requests(&mut echo, now + Duration::from_millis(500)).is_some());
-        assert_eq!(requests(&mut echo, now + Duration::from_secs(5)), None, "nothing was lost since");
+        assert_eq!(requests(&mut echo, now + Duration::from_secs(5)), None, "no loss since then");
     }
 
     #[test]
-    fn new_keys_ask_for_a_picture_that_stands_for_itself() {
+    fn new_keys_request_a_key_frame() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
         echo.on_new_keys();
-        assert!(echo.key_frame_requests(now).is_none(), "nothing arrived that could be asked for");
+        assert!(echo.key_frame_requests(now).is_none(), "no packet arrived yet");
         echo.on_rtp(now, video(1));
         echo.on_rtp(now, Arrived { payload_type: 111, ssrc: 6, ..video(1) });
         let asked = echo.key_frame_requests(now).unwrap();
-        assert_eq!(rtcp::read(asked.bytes()), [Report::KeyFrameWanted { ssrc: 7 }], "audio has no frames");
+        assert_eq!(
+            rtcp::read(asked.bytes()),
+            [Report::KeyFrameWanted { ssrc: 7 }],
+            "audio has no key frames"
+        );
     }
 
     #[test]
-    fn a_sender_report_comes_back_from_the_source_of_the_echo() {
+    fn sender_report_returns_with_the_ssrc_of_the_echo() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
         echo.on_rtp(now, video(1));
@@ -281,11 +284,11 @@ mod tests {
         let back = echo.on_rtcp(now, &bytes);
         assert!(matches!(rtcp::read(back[0].bytes())[0], Report::Sender { ssrc: 1002, .. }));
         let report = echo.receiver_report(now).unwrap();
-        assert_eq!(report.bytes()[24..28], [3; 4], "the report says which sender report was heard last");
+        assert_eq!(report.bytes()[24..28], [3; 4], "the report names the last sender report");
     }
 
     #[test]
-    fn a_replaced_source_begins_anew() {
+    fn changed_ssrc_restarts_the_statistics() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
         echo.on_rtp(now, video(1));

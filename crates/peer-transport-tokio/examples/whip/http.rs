@@ -1,6 +1,6 @@
-//! WHIP over HTTP (RFC 9725), and the page that uses it.
+//! WHIP over HTTP (RFC 9725), and its page.
 //!
-//! Translates between requests and the commands of the media server. Holds no session.
+//! Translates requests to commands of the media server. Has no session state.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,13 +20,13 @@ use tokio::net::TcpListener;
 use crate::command::{Command, Handle, NextCertificate, Patch, Patched, Precondition, Refusal};
 use crate::session::SessionId;
 
-/// The local address at which a connection arrived. The media are reachable there too.
+/// The local address of a connection. The media are reachable there too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reached(pub(crate) std::net::SocketAddr);
 
 impl Connected<IncomingStream<'_, TcpListener>> for Reached {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        // A connection that is gone has no address, and no client that would miss it.
+        // A closed connection has no address, and no client that waits for a response.
         let unknown = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         Self(stream.io().local_addr().unwrap_or(unknown))
     }
@@ -39,7 +39,7 @@ struct Shared {
     report: Arc<Mutex<Option<Bytes>>>,
 }
 
-/// Every route.
+/// The routes.
 pub(crate) fn router(media: Handle) -> Router {
     Router::new()
         .route("/", asset("text/html; charset=utf-8", include_str!("page/index.html")))
@@ -57,7 +57,7 @@ pub(crate) fn router(media: Handle) -> Router {
         .with_state(Shared { media, report: Arc::default() })
 }
 
-/// `POST /whip`: an offer makes a session. `?setup=active` makes the server the DTLS client.
+/// `POST /whip`: an offer creates a session. `?setup=active` makes the server the DTLS client.
 async fn create(
     State(shared): State<Shared>,
     ConnectInfo(reached): ConnectInfo<Reached>,
@@ -83,7 +83,7 @@ async fn create(
     Ok((StatusCode::CREATED, headers, created.answer).into_response())
 }
 
-/// `PATCH /whip/{id}`: candidates, or an ICE restart. `?certificate=rotate` lets a restart show a new one.
+/// `PATCH /whip/{id}`: candidates, or an ICE restart. `?certificate=rotate` restarts with a new certificate.
 async fn patch(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -107,19 +107,19 @@ async fn patch(
     }
 }
 
-/// `DELETE /whip/{id}`: the session ends.
+/// `DELETE /whip/{id}`: ends the session.
 async fn end(State(shared): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     shared.media.ask(|reply| Command::End { id: SessionId::from(id), reply }).await?;
     Ok(StatusCode::OK)
 }
 
-/// `DELETE /whip/{id}/consent`: the client's checks are answered with 403 from now on (not in RFC 9725).
+/// `DELETE /whip/{id}/consent`: from now on the client's checks get a 403 (not in RFC 9725).
 async fn revoke_consent(State(shared): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     shared.media.ask(|reply| Command::RevokeConsent { id: SessionId::from(id), reply }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /whip/{id}/stats`: what the server sees of a session (not in RFC 9725).
+/// `GET /whip/{id}/stats`: the server's view of a session (not in RFC 9725).
 async fn look(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -127,12 +127,12 @@ async fn look(
     Ok(Json(shared.media.ask(|reply| Command::Look { id: SessionId::from(id), reply }).await?))
 }
 
-/// RFC 9725 section 4.1: a GET is answered without content.
+/// RFC 9725 section 4.1: a GET gets no content.
 async fn nothing() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// RFC 9725 section 4.2: what may be posted and patched, and the preflight of a page of another origin.
+/// RFC 9725 section 4.2: the accepted content types, and the preflight of a page of another origin.
 async fn options() -> impl IntoResponse {
     [
         ("Accept-Post", SDP),
@@ -142,7 +142,7 @@ async fn options() -> impl IntoResponse {
     ]
 }
 
-/// `POST /report`: a scripted page tells what it saw; `GET /report` hands the last such report out.
+/// `POST /report`: stores the report of a scripted page; `GET /report` returns the last one.
 async fn put_report(State(shared): State<Shared>, body: Bytes) -> StatusCode {
     *shared.report.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
     StatusCode::NO_CONTENT
@@ -187,7 +187,7 @@ fn precondition(headers: &HeaderMap) -> Precondition {
     if tags.is_empty() { Precondition::Missing } else { Precondition::Tags(tags) }
 }
 
-/// A refused request: a status, and the reason in words.
+/// A refused request: a status, and the reason as text.
 enum Problem {
     MediaType { expected: &'static str },
     Refused(Refusal),
@@ -225,7 +225,7 @@ pub(crate) const SDP: &str = "application/sdp";
 pub(crate) const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// An offer with every codec and many candidates is a tenth of this.
+/// An offer with every codec and many candidates has a tenth of this size.
 const MAX_BODY: usize = 256 * 1024;
 
 #[cfg(test)]
@@ -240,7 +240,7 @@ mod tests {
         A4:95:99:1B:78:52:B8:55\r\na=rtpmap:96 VP8/90000\r\n";
 
     #[tokio::test]
-    async fn an_offer_makes_a_session_with_a_location_and_an_entity_tag() {
+    async fn offer_creates_a_session_with_location_and_etag() {
         let client = Client::of_a_new_server().await;
         let answer = client.offer(OFFER).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -254,12 +254,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_offer_gets_400_and_the_reason_in_words() {
+    async fn invalid_offer_gets_400_with_the_reason() {
         let client = Client::of_a_new_server().await;
         for (offer, reason) in [
             ("hello".to_owned(), "not a session description"),
             (OFFER.replace("VP8", "H264"), "offers H264, and not VP8"),
-            (OFFER.replace("a=rtcp-mux\r\n", ""), "without a=rtcp-mux"),
+            (OFFER.replace("a=rtcp-mux\r\n", ""), "has no a=rtcp-mux"),
             (OFFER.replace("a=ice-pwd:bP+XJMM09aR8AiX1jdukzR6Y\r\n", ""), "ice-pwd"),
             (OFFER.replace("a=setup:actpass", "a=setup:passive"), "role"),
         ] {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_content_type_is_refused_and_what_is_unknown_is_not_found() {
+    async fn wrong_content_type_and_unknown_session_are_refused() {
         let client = Client::of_a_new_server().await;
         let typed = |content_type| [("Content-Type", content_type), ("If-Match", "*")];
         assert_eq!(client.request("POST", "/whip", &typed("text/plain"), OFFER).await.status, 415);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn options_name_what_may_be_posted_and_a_get_has_no_content() {
+    async fn options_lists_content_types_and_get_has_no_content() {
         let client = Client::of_a_new_server().await;
         let answer = client.request("OPTIONS", "/whip", &[], "").await;
         assert_eq!((answer.status, answer.header("accept-post").as_str()), (200, SDP));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fragment_trickles_under_its_tag_and_restarts_under_any() {
+    async fn fragment_trickles_with_its_etag_and_restarts_with_any() {
         let client = Client::of_a_new_server().await;
         let created = client.offer(OFFER).await;
         let (path, tag) = (created.header("location"), created.header("etag"));
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deleted_session_is_gone() {
+    async fn deleted_session_is_not_found() {
         let client = Client::of_a_new_server().await;
         let path = client.offer(OFFER).await.header("location");
         assert_eq!(client.request("GET", &format!("{path}/stats"), &[], "").await.status, 200);

@@ -1,7 +1,7 @@
-//! Echo over WHIP: a browser's media through every layer and back, in one page without a build step.
+//! An echo server over WHIP: a browser's media through every layer and back, with a page without a build step.
 //!
-//! `http` speaks RFC 9725, `server` owns the driver and the sessions, `sdp` reads offers and writes
-//! answers, `echo` turns each packet around. Run it with `cargo xtask demo --serve` and open the address.
+//! `http` implements RFC 9725, `server` owns the driver and the sessions, `sdp` parses offers and writes answers,
+//! `echo` returns the packets. Run it with `cargo xtask demo --serve` and open the address.
 
 #[cfg(test)]
 mod call;
@@ -24,12 +24,12 @@ const HELP: &str = "\
 Echo over WHIP: open the printed address in a browser.
 
     --listen ADDR    address and port of the web server     [127.0.0.1:8080]
-    --port PORT      only the port; 0 takes a free one
-    --media-port N   UDP port of the media; 0 takes a free one             [0]
+    --port PORT      port of the web server; 0 selects a free one
+    --media-port N   UDP port of the media; 0 selects a free one           [0]
     --help           this text
 
 The page needs no camera and no microphone. Any WHIP client (RFC 9725) may POST an offer
-of Opus and VP8 to /whip; what it sends comes back when its offer is sendrecv.";
+of Opus and VP8 to /whip; the server echoes its media if the offer is sendrecv.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -50,12 +50,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(
             async move { axum::serve(listener, router).with_graceful_shutdown(interrupted()).await },
         );
-    // The media server ends when the last handle is gone, which the web server holds.
+    // The media server ends with its last handle, which the web server owns.
     server.run().await?;
     Ok(web.await??)
 }
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     listen: SocketAddr,
@@ -63,7 +63,7 @@ struct Options {
 }
 
 impl Options {
-    /// `None` where help was asked for.
+    /// Returns `None` if help was requested.
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, Box<dyn Error>> {
         let mut options = Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), media_port: 0 };
         while let Some(argument) = arguments.next() {
@@ -73,14 +73,14 @@ impl Options {
                 "--listen" => options.listen = value()?.parse()?,
                 "--port" => options.listen.set_port(value()?.parse()?),
                 "--media-port" => options.media_port = value()?.parse()?,
-                other => return Err(format!("{other} is unknown; --help lists what there is").into()),
+                other => return Err(format!("unknown argument {other}; --help lists the options").into()),
             }
         }
         Ok(Some(options))
     }
 }
 
-/// An address that a browser can open: a wildcard is not one.
+/// Returns an address that a browser can open, which a wildcard is not.
 fn openable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -90,7 +90,7 @@ fn openable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Until Ctrl-C. Where it cannot be waited for, nothing interrupts but the end of the process.
+/// Waits for Ctrl-C. If the system does not support that, waits without end.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -1,6 +1,6 @@
-//! What arrived of one RTP stream: losses, jitter, and the longest silence (RFC 3550 appendix A).
+//! Reception statistics of one RTP stream: losses, jitter, and the longest silence (RFC 3550 appendix A).
 //!
-//! Knows sequence numbers, timestamps and arrival times. Knows nothing about payloads or about who listens.
+//! Knows sequence numbers, timestamps and arrival times. Does not know payloads.
 
 use std::time::{Duration, Instant};
 
@@ -21,14 +21,14 @@ pub(crate) struct Reception {
     longest_silence: Duration,
 }
 
-/// Whether something is missing right before a packet.
+/// Whether a packet is missing directly before this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Continuity {
     Whole,
     Gap,
 }
 
-/// The counters as they stood at the last report.
+/// The counters at the last report.
 #[derive(Clone, Copy, Debug, Default)]
 struct Interval {
     expected: u64,
@@ -43,7 +43,7 @@ struct Arrival {
 
 impl Reception {
     pub(crate) fn new(ssrc: u32, clock_rate: u32, first_sequence_number: u16) -> Self {
-        // One cycle ahead, so that a packet from before the first one does not run below zero.
+        // One cycle ahead, so that a packet before the first one has no negative number.
         let first = 0x1_0000 + u32::from(first_sequence_number);
         Self {
             ssrc,
@@ -63,7 +63,7 @@ impl Reception {
         self.ssrc
     }
 
-    /// Counts a packet. SRTP has dropped duplicates already.
+    /// Counts a packet. SRTP has discarded duplicates already.
     pub(crate) fn on_packet(&mut self, now: Instant, sequence_number: u16, timestamp: u32) -> Continuity {
         let extended = self.extend(sequence_number);
         let expected = self.highest.wrapping_add(1);
@@ -84,28 +84,29 @@ impl Reception {
         self.sender_report = Some((info.compact_ntp(), now));
     }
 
-    /// Packets that authenticated.
+    /// Returns the number of authenticated packets.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
 
-    /// Packets missing between the first and the highest.
+    /// Returns the number of missing packets between the first and the highest.
     pub(crate) fn lost(&self) -> u64 {
         self.expected().saturating_sub(self.received)
     }
 
-    /// The longest time between two packets since the last [`Self::forget_silence`], the present one included.
+    /// Returns the longest time between two packets since the last [`Self::restart_silence`], the present silence
+    /// included.
     pub(crate) fn longest_silence(&self, now: Instant) -> Duration {
         let present = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last.at));
         self.longest_silence.max(present)
     }
 
-    /// Begins to measure silence anew, from `now` on.
-    pub(crate) fn forget_silence(&mut self) {
+    /// Restarts the measurement of silence at `now`.
+    pub(crate) fn restart_silence(&mut self) {
         self.longest_silence = Duration::ZERO;
     }
 
-    /// The block for the next receiver report, which also ends the interval.
+    /// Returns the block for the next receiver report, and starts a new interval.
     pub(crate) fn report(&mut self, now: Instant) -> ReportBlock {
         let interval = Interval { expected: self.expected(), received: self.received };
         let expected = interval.expected.saturating_sub(self.reported.expected);
@@ -131,7 +132,7 @@ impl Reception {
         u64::from(self.highest.wrapping_sub(self.first).wrapping_add(1))
     }
 
-    /// The 32-bit sequence number nearest to the highest so far.
+    /// Returns the 32-bit sequence number nearest to the highest so far.
     fn extend(&self, sequence_number: u16) -> u32 {
         let [_, _, high, low] = self.highest.to_be_bytes();
         let ahead = sequence_number.wrapping_sub(u16::from_be_bytes([high, low]));
@@ -142,7 +143,7 @@ impl Reception {
         }
     }
 
-    /// By how much two packets were further apart on arrival than when sent, in timestamp units.
+    /// Returns the change of the transit time between two packets, in timestamp units.
     fn transit_difference(&self, earlier: Arrival, later: Arrival) -> f64 {
         let apart = later.at.saturating_duration_since(earlier.at).as_secs_f64() * f64::from(self.clock_rate);
         let step = later.timestamp.wrapping_sub(earlier.timestamp);
@@ -169,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_across_the_wrap_of_the_sequence_number() {
+    fn wrapped_sequence_numbers_count_no_loss() {
         let reception = receive(&[65_534, 65_535, 0, 1]);
         assert_eq!((reception.received(), reception.lost()), (4, 0));
     }
 
     #[test]
-    fn a_gap_shows_with_the_packet_behind_it_and_with_no_other() {
+    fn gap_is_reported_once() {
         let mut reception = receive(&[10]);
         let now = reception.last.unwrap().at;
         let after = [12, 11, 13, 9].map(|at| reception.on_packet(now, at, 0));
@@ -183,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn a_late_packet_fills_its_hole() {
+    fn late_packet_fills_its_gap() {
         assert_eq!(receive(&[10, 12]).lost(), 1);
         assert_eq!(receive(&[10, 12, 11]).lost(), 0);
         assert_eq!(receive(&[10, 9]).lost(), 0, "a packet from before the first one");
     }
 
     #[test]
-    fn a_report_counts_only_its_own_interval() {
+    fn report_counts_its_own_interval_only() {
         let mut reception = receive(&[0, 1, 2, 4]);
         let now = Instant::now();
         let block = reception.report(now);
@@ -200,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_silence_includes_the_one_that_lasts() {
+    fn longest_silence_includes_the_present_one() {
         let mut reception = receive(&[0, 1]);
         let end = reception.last.unwrap().at;
         assert_eq!(reception.longest_silence(end), Duration::from_millis(1));
         assert_eq!(reception.longest_silence(end + Duration::from_secs(2)), Duration::from_secs(2));
         reception.on_packet(end + Duration::from_secs(1), 2, 0);
-        reception.forget_silence();
+        reception.restart_silence();
         assert_eq!(reception.longest_silence(end + Duration::from_secs(1)), Duration::ZERO);
     }
 }

@@ -1,7 +1,6 @@
-//! RTCP as far as an echo needs it (RFC 3550 section 6, RFC 4585 section 6.3.1, RFC 5104 section 4.3.1).
+//! The subset of RTCP that an echo needs (RFC 3550 section 6, RFC 4585 section 6.3.1, RFC 5104 section 4.3.1).
 //!
-//! Reads the packets of a compound and writes compounds. Knows nothing about tracks, transports or time:
-//! what to say, and when, is for `echo`.
+//! Parses and writes compound packets. Does not know tracks, transports or time; `echo` decides what to send.
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
@@ -10,35 +9,35 @@ const PAYLOAD_FEEDBACK: u8 = 206;
 const PICTURE_LOSS: u8 = 1;
 const FULL_INTRA_REQUEST: u8 = 4;
 
-/// What one RTCP packet says, as far as the echo listens.
+/// The content of an RTCP packet that the echo uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// A sender report of `ssrc`.
     Sender { ssrc: u32, info: SenderInfo },
-    /// A key frame of `ssrc` is needed: picture loss indication or full intra request.
+    /// A key frame of `ssrc` is requested: picture loss indication or full intra request.
     KeyFrameWanted { ssrc: u32 },
-    /// The sender of the packet saw `lost` of 256 packets of `ssrc` go missing since its last report.
+    /// The sender of the packet lost `lost` of 256 packets of `ssrc` since its last report.
     Reception { ssrc: u32, lost: u8 },
 }
 
-/// The 20 bytes of a sender report that speak of the sender: NTP time, RTP time and two counters.
+/// The sender information of a sender report, 20 bytes: NTP time, RTP time and two counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SenderInfo([u8; 20]);
 
 impl SenderInfo {
-    /// The middle 32 bits of the NTP time, which a report block returns as `last_sender_report`.
+    /// Returns the middle 32 bits of the NTP time, which a report block returns as `last_sender_report`.
     pub(crate) fn compact_ntp(&self) -> u32 {
         be32(&self.0, 2).unwrap_or_default()
     }
 }
 
-/// A report block: what a receiver tells a sender (RFC 3550 section 6.4.1).
+/// A report block of a receiver (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReportBlock {
     pub(crate) ssrc: u32,
     /// Lost in the last interval, in 1/256.
     pub(crate) fraction_lost: u8,
-    /// Lost since the beginning, at most 24 bits.
+    /// Lost since the start, at most 24 bits.
     pub(crate) cumulative_lost: u32,
     pub(crate) extended_highest: u32,
     /// In timestamp units.
@@ -48,7 +47,7 @@ pub(crate) struct ReportBlock {
     pub(crate) delay_since_sender_report: u32,
 }
 
-/// Reads a compound. Reading stops at the first packet that is cut short.
+/// Parses a compound packet, up to the first truncated packet.
 pub(crate) fn read(compound: &[u8]) -> Vec<Report> {
     let mut reports = Vec::new();
     let mut rest = compound;
@@ -103,12 +102,12 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(field.try_into().ok()?))
 }
 
-/// Writes one compound packet: a report first and the CNAME second, as RFC 3550 section 6.1 asks.
+/// Writes one compound packet: a report first and the CNAME second, as RFC 3550 section 6.1 requires.
 #[derive(Debug, Default)]
 pub(crate) struct Compound(Vec<u8>);
 
 impl Compound {
-    /// A sender report of `ssrc`, without report blocks.
+    /// Returns a sender report of `ssrc`, without report blocks.
     pub(crate) fn sender_report(ssrc: u32, info: SenderInfo, cname: &str) -> Self {
         let mut compound = Self::default();
         compound.packet(0, SENDER_REPORT, |out| {
@@ -119,7 +118,7 @@ impl Compound {
         compound
     }
 
-    /// A receiver report from `ssrc` with at most 31 blocks.
+    /// Returns a receiver report from `ssrc` with at most 31 blocks.
     pub(crate) fn receiver_report(ssrc: u32, blocks: &[ReportBlock], cname: &str) -> Self {
         let blocks = blocks.get(..31).unwrap_or(blocks);
         let mut compound = Self::default();
@@ -152,7 +151,7 @@ impl Compound {
         self
     }
 
-    /// The bytes of the compound, before protection.
+    /// Returns the bytes of the compound packet, before protection.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -168,7 +167,7 @@ impl Compound {
         });
     }
 
-    /// One packet: header, body, zeros up to the next 32-bit word, and then the length.
+    /// Appends one packet: header, body, zeros up to the next 32-bit word, and the length.
     fn packet(&mut self, count: u8, packet_type: u8, body: impl FnOnce(&mut Vec<u8>)) {
         const VERSION_2: u8 = 0b1000_0000;
         let start = self.0.len();
@@ -196,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_report_is_read_as_it_was_written() {
+    fn sender_report_parses_as_written() {
         let compound = Compound::sender_report(7, info(), "echo");
         assert_eq!(read(compound.bytes()), [Report::Sender { ssrc: 7, info: info() }]);
         assert_eq!(info().compact_ntp(), 0x0203_0405);
     }
 
     #[test]
-    fn a_picture_loss_indication_follows_a_report_and_a_cname() {
+    fn picture_loss_follows_report_and_cname() {
         let compound = Compound::receiver_report(1, &[], "echo").picture_loss(1, 99);
         assert_eq!(read(compound.bytes()), [Report::KeyFrameWanted { ssrc: 99 }]);
         // RFC 3550 section 6.1: a report comes first; section 6.5: then the CNAME.
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_block_of_a_receiver_report_is_heard() {
+    fn every_block_of_a_receiver_report_is_parsed() {
         let blocks = [5, 6].map(|ssrc| ReportBlock { ssrc, fraction_lost: 64, ..ReportBlock::default() });
         let compound = Compound::receiver_report(1, &blocks, "echo");
         let heard = [5, 6].map(|ssrc| Report::Reception { ssrc, lost: 64 });
@@ -221,13 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_intra_request_names_its_source_in_the_entry_and_not_in_the_header() {
+    fn full_intra_request_has_its_ssrc_in_the_entry() {
         let request = [0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 42, 9, 0, 0, 0];
         assert_eq!(read(&request), [Report::KeyFrameWanted { ssrc: 42 }]);
     }
 
     #[test]
-    fn a_compound_cut_anywhere_is_read_up_to_the_cut() {
+    fn truncated_compound_is_parsed_up_to_its_end() {
         let compound = Compound::sender_report(7, info(), "echo").picture_loss(7, 8);
         for cut in 0..compound.bytes().len() {
             assert!(read(&compound.bytes()[..cut]).len() <= 2);

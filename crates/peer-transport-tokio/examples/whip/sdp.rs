@@ -1,7 +1,7 @@
-//! An offer read, an answer written (RFC 8866, RFC 9429, RFC 9725).
+//! Offers and answers (RFC 8866, RFC 9429, RFC 9725).
 //!
-//! Decides which media of an offer can be echoed and says in words why another cannot. The lines that
-//! describe the transport are left to `peer_transport::Description`.
+//! Decides which media of an offer can be echoed, and gives the reason why others cannot. `peer_transport::Description`
+//! handles the lines of the transport.
 
 use sdp_types::{
     Attribute, Connection, Direction, ExtMap, Group, GroupSemantics, Media, MediaType, Origin, RtpMap,
@@ -14,23 +14,23 @@ pub(crate) struct Offer {
     pub(crate) sections: Vec<Section>,
 }
 
-/// One m-section, reduced to what the answer accepts.
+/// One m-section with the parameters that the answer accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) mid: String,
     pub(crate) kind: Kind,
-    /// Whether the offer asks for the echo.
+    /// Whether the offer requests the echo.
     pub(crate) echo: bool,
     pub(crate) payload_type: u8,
-    /// The offer's format parameters of that payload type.
+    /// The format parameters of that payload type in the offer.
     format: Option<String>,
-    /// The offer's id of the header extension that carries the mid (RFC 9143 section 15).
+    /// The id of the header extension with the mid in the offer (RFC 9143 section 15).
     mid_extension: Option<u8>,
-    /// `rtcp-fb` values that the echo honours.
+    /// The `rtcp-fb` values that the echo supports.
     feedback: Vec<&'static str>,
 }
 
-/// What is echoed: Opus and VP8, because a forwarder needs to know nothing about their payloads.
+/// The echoed codecs: Opus and VP8, because a forwarder needs no knowledge of their payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Audio,
@@ -64,7 +64,7 @@ impl Kind {
     }
 }
 
-/// Why an offer is refused, in words for the body of a 400.
+/// The reason why an offer is refused, as text for the body of a 400.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadOffer {
     #[error("not a session description: {0}")]
@@ -79,9 +79,9 @@ pub(crate) enum BadOffer {
     NotBundled(String),
     #[error("mid {0:?} is the first m-section and not the first in a=group:BUNDLE: its transport counts")]
     NotFirstInBundle(String),
-    #[error("mid {mid:?} is sent over {proto}; only UDP/TLS/RTP/SAVPF is spoken here")]
+    #[error("mid {mid:?} is sent over {proto}; only UDP/TLS/RTP/SAVPF is supported")]
     Protocol { mid: String, proto: String },
-    #[error("mid {0:?} is without a=rtcp-mux; RTP and RTCP share one port here")]
+    #[error("mid {0:?} has no a=rtcp-mux; RTP and RTCP share one port here")]
     NoRtcpMux(String),
     #[error("mid {mid:?} is {direction}; an ingest offer is sendonly, or sendrecv to get the echo")]
     Direction { mid: String, direction: &'static str },
@@ -89,12 +89,12 @@ pub(crate) enum BadOffer {
     NoCodec { mid: String, offered: String, wanted: &'static str },
     #[error("more than one {0} track; WHIP carries one of a kind (RFC 9725 section 4.4.2)")]
     TooManyTracks(&'static str),
-    #[error("two m-sections share payload type {0}, so their packets could not be told apart")]
+    #[error("two m-sections share payload type {0}, so their packets cannot be distinguished")]
     SharedPayloadType(u8),
 }
 
 impl Offer {
-    /// Reads an offer.
+    /// Parses an offer.
     pub(crate) fn read(body: &[u8]) -> Result<Self, BadOffer> {
         let session = Session::parse(body).map_err(|error| BadOffer::Syntax(error.to_string()))?;
         if session.medias.is_empty() {
@@ -160,7 +160,7 @@ impl Section {
         })
     }
 
-    /// The answering m-section. `transport` are our ICE and DTLS lines, `source` what the echo is sent as.
+    /// Returns the m-section of the answer. `transport` has our ICE and DTLS lines, `source` the SSRC of the echo.
     fn answer(&self, transport: &[String], source: Option<&Source>) -> Media {
         let mut media = Media::new(
             match self.kind {
@@ -201,15 +201,15 @@ impl Section {
     }
 }
 
-/// What the echo of a section is sent as.
+/// The SSRC of the echo of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) ssrc: u32,
     pub(crate) cname: String,
 }
 
-/// Writes the answer: one section for each of the offer's, in its order, all on one transport.
-/// `candidates` are complete; they stand in the first section, which speaks for the bundle.
+/// Writes the answer: one section for each section of the offer, in its order, all on one transport. `candidates` are
+/// complete, and stand in the first section, which describes the bundle.
 pub(crate) fn answer(
     offer: &Offer,
     session_id: u64,
@@ -231,15 +231,15 @@ pub(crate) fn answer(
         session.add_media(media);
     }
     let mut text = Vec::new();
-    // Writing into memory does not fail.
+    // Writing to memory does not fail.
     let _ = session.write(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Writes the body of the response to an ICE restart (RFC 9725 section 4.3.3, RFC 8840 section 9).
 ///
-/// `transport` includes fingerprint and `setup`. RFC 8840 knows neither in a fragment; they are how a
-/// client learns of a new certificate, and one that does not look for them ignores them.
+/// `transport` includes fingerprint and `setup`. RFC 8840 has neither in a fragment. They tell a client about a new
+/// certificate; other clients ignore them.
 pub(crate) fn restart_fragment(sections: &[Section], transport: &[String], candidates: &[String]) -> String {
     use std::fmt::Write as _;
     let mids: Vec<&str> = sections.iter().map(|section| section.mid.as_str()).collect();
@@ -258,7 +258,7 @@ pub(crate) fn restart_fragment(sections: &[Section], transport: &[String], candi
 /// RFC 9143 section 7.2.
 const BUNDLE: &str = "BUNDLE";
 
-/// The id of the one MediaStream that comes back.
+/// The id of the MediaStream of the echo.
 const STREAM: &str = "echo";
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
@@ -293,7 +293,7 @@ fn direction(session: &Session, media: &Media) -> Direction {
     said(&media.attributes).or_else(|| said(&session.attributes)).unwrap_or_default()
 }
 
-/// Values of `a=name:<payload type> <value>`.
+/// Returns the values of `a=name:<payload type> <value>`.
 fn of_payload_type<'a>(media: &'a Media, name: &'a str, payload_type: u8) -> impl Iterator<Item = &'a str> {
     media.get_attribute_values(name).flatten().filter_map(move |value| {
         let (fmt, rest) = value.split_once(' ')?;
@@ -301,8 +301,8 @@ fn of_payload_type<'a>(media: &'a Media, name: &'a str, payload_type: u8) -> imp
     })
 }
 
-/// Both ways to ask for a key frame. Not `nack`: without RTX a repeated packet would carry a used SRTP
-/// index, so a loss is repaired by the next key frame.
+/// The two ways to request a key frame. Not `nack`: without RTX a retransmitted packet would reuse an SRTP index, so
+/// the next key frame repairs a loss.
 fn feedback(media: &Media, payload_type: u8) -> Vec<&'static str> {
     let offered: Vec<&str> = of_payload_type(media, "rtcp-fb", payload_type).collect();
     ["nack pli", "ccm fir"].into_iter().filter(|honoured| offered.contains(honoured)).collect()
@@ -316,7 +316,7 @@ fn mid_extension(media: &Media) -> Option<u8> {
 mod tests {
     use super::*;
 
-    /// What Chromium offers for one audio and one video track, shortened by codecs and extensions.
+    /// The offer of Chromium for one audio and one video track, with fewer codecs and extensions.
     const CHROMIUM: &str = "v=0\r\no=- 5228595038118931041 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
         a=group:BUNDLE 0 1\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS s\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111 9\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn chromium_offer_is_reduced_to_one_codec_a_section() {
+    fn chromium_offer_is_reduced_to_one_codec_per_section() {
         let offer = Offer::read(CHROMIUM.as_bytes()).unwrap();
         let [audio, video] = offer.sections.as_slice() else { panic!("two sections") };
         assert_eq!((audio.kind, audio.payload_type, audio.echo), (Kind::Audio, 111, true));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_read_back_as_what_was_accepted() {
+    fn answer_parses_as_the_accepted_parameters() {
         let offer = Offer::read(CHROMIUM.as_bytes()).unwrap();
         let transport = ["ice-ufrag:ours".to_owned(), "setup:passive".to_owned()];
         let candidates = ["candidate:1 1 udp 1 127.0.0.1 5 typ host".to_owned()];
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sendonly_offer_is_answered_recvonly_and_without_sources() {
+    fn sendonly_offer_gets_recvonly_without_sources() {
         let offer = Offer::read(CHROMIUM.replace("a=sendrecv", "a=sendonly").as_bytes()).unwrap();
         assert!(offer.sections.iter().all(|section| !section.echo));
         let text = answer(&offer, 7, &[], &[], |_| None);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_what_is_wrong() {
+    fn refusal_names_the_reason() {
         assert!(matches!(refusal("hello"), BadOffer::Syntax(_)));
         assert_eq!(refusal("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"), BadOffer::NoMedia);
         assert_eq!(refusal(&CHROMIUM.replace("BUNDLE 0 1", "BUNDLE 0")), BadOffer::NotBundled("1".into()));
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_carries_the_mids_and_every_line_of_the_transport() {
+    fn fragment_has_the_mids_and_all_transport_lines() {
         let offer = Offer::read(CHROMIUM.as_bytes()).unwrap();
         let text = restart_fragment(&offer.sections, &["ice-ufrag:new".into()], &["candidate:1".into()]);
         assert_eq!(

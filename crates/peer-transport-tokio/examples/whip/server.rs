@@ -1,7 +1,7 @@
 //! The media server: one task that owns the driver and every session.
 //!
-//! HTTP handlers command it (`command`). It makes peers out of offers, sends their media back,
-//! restarts and revokes, and remembers what happened. Knows nothing about HTTP.
+//! Receives commands of the HTTP handlers (`command`). Creates peers from offers, echoes their media, restarts and
+//! revokes, and records events. Does not know HTTP.
 
 use std::collections::HashMap;
 use std::io;
@@ -29,14 +29,14 @@ pub(crate) struct Server {
     commands: mpsc::Receiver<Command>,
     sessions: HashMap<SessionId, Session>,
     by_peer: HashMap<PeerId, SessionId>,
-    /// Peers that were closed and are given a moment to say so.
-    parting: Vec<(PeerId, Instant)>,
+    /// Closed peers, which still send their final datagrams.
+    closing: Vec<(PeerId, Instant)>,
     port: u16,
     random: SystemRandom,
 }
 
 impl Server {
-    /// Binds one UDP socket to every address of the machine, of the family of `like`.
+    /// Binds one UDP socket to the wildcard address, in the family of `like`.
     pub(crate) fn bind(like: IpAddr, port: u16) -> io::Result<(Self, Handle)> {
         let any: IpAddr = match like {
             IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
@@ -51,20 +51,20 @@ impl Server {
             commands,
             sessions: HashMap::new(),
             by_peer: HashMap::new(),
-            parting: Vec::new(),
+            closing: Vec::new(),
             port,
             random: SystemRandom::new(),
         };
         Ok((server, handle))
     }
 
-    /// Serves until every handle is gone, and then parts from every peer.
+    /// Serves until the last handle is dropped, and then closes every peer.
     pub(crate) async fn run(mut self) -> io::Result<()> {
         let mut buffer = ReceiveBuffer::new();
         let mut tick = tokio::time::interval(TICK);
         let mut serving = true;
         loop {
-            // `next` is cancel-safe, so what it has not handed out yet is there the next time.
+            // `next` is cancel-safe, so a later call returns what this one has not returned.
             tokio::select! {
                 next = self.driver.next(&mut buffer) => match next? {
                     Some(Next::Media(peer, media)) => self.on_media(peer, media),
@@ -84,7 +84,7 @@ impl Server {
         }
     }
 
-    /// The heart of it: a packet comes in decrypted and goes out encrypted again.
+    /// Echoes a packet: it arrives decrypted and leaves encrypted again.
     fn on_media(&mut self, peer: PeerId, media: Media<'_>) {
         let now = Instant::now();
         let Some(session) = self.by_peer.get(&peer).and_then(|id| self.sessions.get_mut(id)) else { return };
@@ -109,11 +109,12 @@ impl Server {
             }
             Media::Rtcp(packet) => {
                 for compound in session.echo.on_rtcp(now, packet.bytes()) {
-                    // What is not sent now is said again: reports by the clock, losses by the browser.
+                    // A refused packet is not lost for long: reports are periodic, and the browser requests lost frames
+                    // again.
                     let _ = self.driver.send_rtcp(peer, compound.bytes());
                 }
             }
-            // This server detaches nothing.
+            // This server detaches no half.
             Media::Protected(_) => {}
         }
     }
@@ -140,16 +141,16 @@ impl Server {
         for id in ended.map(|session| session.id.clone()).collect::<Vec<_>>() {
             self.part(&id, now);
         }
-        let (gone, parting) = self.parting.drain(..).partition(|(_, since)| now - *since > PARTING);
-        self.parting = parting;
+        let (gone, closing) = self.closing.drain(..).partition(|(_, since)| now - *since > CLOSING_TIME);
+        self.closing = closing;
         for (peer, _) in gone {
-            // It was there: nothing else removes peers.
+            // The peer exists: nothing else removes peers.
             let _ = self.driver.remove_peer(peer);
         }
     }
 
     fn on_command(&mut self, command: Command) {
-        // A client that has hung up does not need its reply.
+        // A client that disconnected needs no reply.
         match command {
             Command::Create { offer, role, reached, reply } => {
                 let _ = reply.send(self.create(&offer, role, reached));
@@ -250,7 +251,8 @@ impl Server {
             ((true, true), Some(ufrag), Some(password)) => {
                 remote.ice.ufrag = ufrag;
                 remote.ice.password = password;
-                // RFC 8840 knows no DTLS parameters in a fragment. Who says all of them means a new association.
+                // RFC 8840 has no DTLS parameters in a fragment. A fragment with all of them asks for a new
+                // association.
                 if let Ok(said) = Description::from_lines(patch.fragment.lines()) {
                     remote = said.parameters;
                 }
@@ -285,7 +287,7 @@ impl Server {
         let session = self.sessions.get_mut(id).ok_or(Refusal::NoSuchSession)?;
         let mut transport = self.driver.peer_mut(session.peer).map_err(|error| internal(&error))?;
         transport.revoke_consent(now);
-        session.note(now, "consent revoked: checks are answered with 403".into());
+        session.note(now, "consent revoked: checks get a 403".into());
         Ok(())
     }
 
@@ -296,18 +298,18 @@ impl Server {
         Ok(session.look(now, transport))
     }
 
-    /// Says goodbye (close_notify) and forgets the session; the peer itself is removed a moment later.
+    /// Sends close_notify and removes the session. The peer itself is removed a moment later.
     fn part(&mut self, id: &SessionId, now: Instant) {
         let Some(session) = self.sessions.remove(id) else { return };
         self.by_peer.remove(&session.peer);
         if let Ok(mut transport) = self.driver.peer_mut(session.peer) {
             transport.close(now);
         }
-        self.parting.push((session.peer, now));
+        self.closing.push((session.peer, now));
     }
 
-    /// The address by which the client reached the web server, and the one of the default route: a browser
-    /// that hides its loopback interface still has a way.
+    /// The address by which the client reached the web server, and the address of the default route, which also serves
+    /// a browser that hides its loopback interface.
     fn local_candidates(&self, reached: IpAddr) -> Result<Vec<Candidate>, Refusal> {
         let mut addresses = vec![reached.to_canonical()];
         addresses
@@ -321,8 +323,7 @@ impl Server {
     }
 }
 
-/// Adds what can be used; a name or a TCP candidate is passed over (RFC 9725 section 4.3.2), and so is one
-/// that is one too many.
+/// Adds usable candidates. Names, TCP candidates (RFC 9725 section 4.3.2) and candidates above the limit are skipped.
 fn add_remote_candidates(
     transport: &mut peer_transport::PeerMut<'_>,
     now: Instant,
@@ -339,9 +340,9 @@ fn add_remote_candidates(
     }
 }
 
-/// The machine's address towards the world. Connecting a UDP socket sends nothing.
+/// Returns the machine's address on the default route. Connecting a UDP socket sends nothing.
 fn default_route(like: IpAddr) -> Option<IpAddr> {
-    // Addresses of the documentation ranges (RFC 5737, RFC 3849): nobody's, and routed by default.
+    // Addresses of the documentation ranges (RFC 5737, RFC 3849), which use the default route.
     let (any, world): (&str, &str) =
         if like.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
     let socket = UdpSocket::bind(any).ok()?;
@@ -350,7 +351,7 @@ fn default_route(like: IpAddr) -> Option<IpAddr> {
     (!ip.is_unspecified()).then_some(ip)
 }
 
-/// A strong entity tag for an ICE session: its username fragment names it (RFC 9725 section 4.3.1).
+/// Returns a strong entity tag for an ICE session: its username fragment (RFC 9725 section 4.3.1).
 fn etag(ufrag: &impl std::fmt::Display) -> String {
     format!("\"{ufrag}\"")
 }
@@ -365,19 +366,19 @@ fn internal(error: &impl std::fmt::Display) -> Refusal {
 
 fn random_u32(random: &SystemRandom) -> u32 {
     let mut bytes = [0; 4];
-    // A generator that fails here has failed before, when the driver was made.
+    // The generator worked when the driver was created.
     let _ = random.fill(&mut bytes);
     u32::from_be_bytes(bytes)
 }
 
-/// More than a demonstration needs, and a bound on what a stranger can open.
+/// More than a demo needs; limits what unauthenticated clients can open.
 const MAX_SESSIONS: usize = 256;
 
 /// RFC 3550 asks for reports every few seconds; a sender without other feedback adapts faster with more.
 const TICK: Duration = Duration::from_secs(1);
 
-/// For how long a dead session can still be looked at.
+/// An ended session can be inspected for this long.
 const LOOK_AFTER_END: Duration = Duration::from_secs(60);
 
-/// For how long a closed peer may send its last words.
-const PARTING: Duration = Duration::from_secs(2);
+/// The time for the final datagrams of a closed peer.
+const CLOSING_TIME: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! One WHIP session: its peer, its echo, and the story of what happened to it.
+//! One WHIP session: its peer, its echo, and its events.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::command::NextCertificate;
 use crate::echo::Echo;
 use crate::sdp::Section;
 
-/// Names a session in its URL. Whoever knows it may end the session, so it cannot be guessed.
+/// Identifies a session in its URL. The id authorises its holder to end the session, so it cannot be guessed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SessionId(String);
 
 impl SessionId {
     pub(crate) fn new(random: &SystemRandom) -> Self {
         let mut bytes = [0; 16];
-        // A generator that fails here has failed before, when the driver was made.
+        // The generator worked when the driver was created.
         let _ = random.fill(&mut bytes);
         Self(hex(&bytes))
     }
 
-    /// The CNAME of its tracks: another name, because the session's own is a key to it.
+    /// Returns the CNAME of its tracks. It differs from the session id, which is a secret.
     pub(crate) fn cname(&self) -> String {
         hex(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref().get(..8).unwrap_or_default())
     }
@@ -58,13 +58,13 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) peer: PeerId,
     pub(crate) echo: Echo,
-    /// The client's parameters as it last gave them.
+    /// The latest parameters of the client.
     pub(crate) remote: Parameters,
     candidates: Vec<Candidate>,
     created: Instant,
     ended: Option<Instant>,
     timeline: VecDeque<(Duration, String)>,
-    /// One for each restart that came to an end.
+    /// One entry per completed restart.
     verdicts: Vec<Value>,
     restarted: Instant,
     refused_packets: u64,
@@ -98,17 +98,17 @@ impl Session {
         self.echo.tracks.iter().map(|track| track.section.clone()).collect()
     }
 
-    /// Our candidates as attribute lines, without `a=`.
+    /// Returns our candidates as attribute lines, without `a=`.
     pub(crate) fn candidate_lines(&self) -> Vec<String> {
         self.candidates.iter().map(|candidate| CandidateLine::of(*candidate, None).to_string()).collect()
     }
 
-    /// Whether it has been dead for this long.
+    /// Returns whether the session ended at least `length` ago.
     pub(crate) fn ended_for(&self, now: Instant, length: Duration) -> bool {
         self.ended.is_some_and(|ended| now.saturating_duration_since(ended) >= length)
     }
 
-    /// Adds a line to the story.
+    /// Adds a line to the timeline.
     pub(crate) fn note(&mut self, now: Instant, what: String) {
         if self.timeline.len() == MAX_TIMELINE {
             self.timeline.pop_front();
@@ -122,7 +122,7 @@ impl Session {
         self.restarted = now;
         for track in &mut self.echo.tracks {
             if let Some(reception) = &mut track.reception {
-                reception.forget_silence();
+                reception.restart_silence();
             }
         }
         self.note(
@@ -162,7 +162,7 @@ impl Session {
         }
     }
 
-    /// Everything that can be told, for the page and for whoever judges.
+    /// Returns the whole state as JSON, for the page and for tests.
     pub(crate) fn look(&self, now: Instant, transport: &PeerTransport) -> Value {
         let silences = || self.echo.tracks.iter().filter_map(|track| track.reception.as_ref());
         let tracks: Vec<Value> = self
@@ -215,15 +215,15 @@ impl Session {
     }
 }
 
-/// A short name for the keys that are in use: equal on both sides, different after a fresh handshake, and
-/// without any way back to them. Exported under a label of its own (RFC 5705 section 4).
+/// Returns a short name of the keys in use: equal on both sides, different after a fresh handshake, and without
+/// information about a key. Exported with its own label (RFC 5705 section 4).
 fn key_fingerprint(transport: &PeerTransport) -> Option<String> {
     let mut exported = [0; 16];
     transport.export("EXPERIMENTAL peer-transport key fingerprint", None, &mut exported).ok()?;
     hex(&exported).get(..8).map(str::to_owned)
 }
 
-/// An event in words; `None` for what nobody wants to read.
+/// Returns an event as text; `None` for events that are not shown.
 fn tell(event: &Event, transport: &PeerTransport) -> Option<String> {
     Some(match event {
         Event::StateChanged(state) => format!("transport {state}"),
@@ -233,7 +233,7 @@ fn tell(event: &Event, transport: &PeerTransport) -> Option<String> {
         Event::KeysChanged { association, profile, .. } => {
             let profile = profile.map_or_else(|| "no SRTP".to_owned(), |profile| profile.to_string());
             let keys = key_fingerprint(transport).unwrap_or_default();
-            format!("sending under the keys {keys} of association {association}, {profile}")
+            format!("sending with the keys {keys} of association {association}, {profile}")
         }
         Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
             format!("restart completed: fresh handshake, association {association}")
@@ -260,11 +260,11 @@ fn millis(duration: Duration) -> u64 {
 fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a string does not fail.
+        // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// A session that changes this often has been open for days.
+/// A session with this many changes has been open for days.
 const MAX_TIMELINE: usize = 256;

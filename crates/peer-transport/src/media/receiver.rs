@@ -60,7 +60,7 @@ pub struct Evidence {
     path: Path,
     at: Instant,
     packets: u64,
-    key_wears_out: bool,
+    key_nears_limit: bool,
 }
 
 impl Evidence {
@@ -90,8 +90,8 @@ impl Evidence {
 
     /// Whether three quarters of the packet limit of the peer's keys are used (RFC 3711 section 9.2).
     #[must_use]
-    pub const fn key_wears_out(&self) -> bool {
-        self.key_wears_out
+    pub const fn key_nears_limit(&self) -> bool {
+        self.key_nears_limit
     }
 }
 
@@ -218,7 +218,7 @@ impl Reader {
             path,
             at: now,
             packets: before.saturating_add(1),
-            key_wears_out: self.inbound.key_wears_out(),
+            key_nears_limit: self.inbound.key_nears_limit(),
         });
     }
 }

@@ -102,8 +102,8 @@ impl MediaSender {
     /// Whether three quarters of the packet limit of the keys are used (RFC 3711 section 9.2). A restart is
     /// then due.
     #[must_use]
-    pub fn key_wears_out(&self) -> bool {
-        self.keys.iter().any(|keys| Some(keys.association) == self.sending && keys.outbound.key_wears_out())
+    pub fn key_nears_limit(&self) -> bool {
+        self.keys.iter().any(|keys| Some(keys.association) == self.sending && keys.outbound.key_nears_limit())
     }
 
     /// Returns the permission and the keys for sending, if both are valid.

@@ -132,7 +132,7 @@ impl PeerTransport {
         }
         self.ice.note_authenticated(now, evidence.path());
         self.on_authenticated(now, slot);
-        if evidence.key_wears_out() && self.detached.key_limit_reported < Some(number) {
+        if evidence.key_nears_limit() && self.detached.key_limit_reported < Some(number) {
             self.detached.key_limit_reported = Some(number);
             self.events.push(Event::RestartNeeded);
         }

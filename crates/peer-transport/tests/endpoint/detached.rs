@@ -308,7 +308,7 @@ fn evidence_counts_only_authenticated_packets() {
     let evidence = fixture.receiver.take_evidence().unwrap();
     assert_eq!((evidence.association(), evidence.packets()), (association, 2));
     assert_eq!((evidence.path(), evidence.at()), (path, now));
-    assert!(!evidence.key_wears_out());
+    assert!(!evidence.key_nears_limit());
     assert!(fixture.receiver.take_evidence().is_none());
 }
 

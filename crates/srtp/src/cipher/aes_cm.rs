@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::{HmacSha1, PacketId};
 use crate::Discard;
 
-/// The keys, scheduled once; erased when dropped.
+/// The expanded keys; zeroized on drop.
 pub(crate) struct AesCm {
     aes: Aes128Enc,
-    /// 112 bits, times 2^16.
+    /// The 112-bit salt times 2^16.
     salt: Zeroizing<u128>,
     mac: HmacSha1,
     tag_len: usize,
@@ -46,7 +46,7 @@ impl AesCm {
         CtrCore::<_, Ctr32BE>::inner_iv_init(&self.aes, &iv.into()).apply_keystream_partial(bytes.into());
     }
 
-    /// The whole tag, before it is cut to [`Self::tag_len`], over the packet and what is authenticated after it.
+    /// Returns the full tag over the packet and `trailer`, before it is truncated to [`Self::tag_len`].
     #[inline]
     pub(crate) fn tag(&self, packet: &[u8], trailer: [u8; 4]) -> [u8; 20] {
         self.mac.tag(packet, trailer)
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_keystream_is_that_of_rfc_3711_appendix_b_2() {
+    fn keystream_matches_rfc_3711_appendix_b_2() {
         let cipher = AesCm::new(
             &AesCmKeys {
                 encryption: Zeroizing::new(0x2B7E_1516_28AE_D2A6_ABF7_1588_09CF_4F3C_u128.to_be_bytes()),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn ssrc_and_index_enter_the_first_block_where_rfc_3711_section_4_1_1_puts_them() {
+    fn ssrc_and_index_are_placed_as_in_rfc_3711() {
         let cipher = |salt: [u8; 14]| {
             AesCm::new(
                 &AesCmKeys {

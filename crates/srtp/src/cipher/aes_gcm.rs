@@ -1,4 +1,4 @@
-//! AES in Galois/counter mode (RFC 7714 sections 8 and 9), by ring or by aws-lc-rs, which mirrors its interface.
+//! AES in Galois/counter mode (RFC 7714 sections 8 and 9), by ring, or by aws-lc-rs, which has the same interface.
 
 #[cfg(feature = "aws-lc-rs")]
 use aws_lc_rs as backend;
@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::{PacketId, TooLong};
 use crate::Discard;
 
-/// A key with its salt. The salt is erased when dropped; ring does not erase its key objects.
+/// A key with its salt. The salt is zeroized on drop; ring does not zeroize its key objects.
 pub(crate) struct AesGcm {
     key: LessSafeKey,
-    /// 96 bits.
+    /// The 96-bit salt.
     salt: Zeroizing<u128>,
 }
 
@@ -33,10 +33,10 @@ impl AesGcm {
 
     #[expect(
         clippy::expect_used,
-        reason = "the callers' types fix the length, which is all that can be wrong"
+        reason = "the types of the callers fix the length, and no other error exists"
     )]
     fn new(algorithm: &'static Algorithm, key: &[u8], salt: &[u8; 12]) -> Self {
-        let key = UnboundKey::new(algorithm, key).expect("a key of the algorithm's length");
+        let key = UnboundKey::new(algorithm, key).expect("the key has the length of the algorithm");
         let mut padded = Zeroizing::new([0; 16]);
         for (to, from) in padded.iter_mut().skip(4).zip(salt) {
             *to = *from;
@@ -52,7 +52,7 @@ impl AesGcm {
             .map_err(|_: Unspecified| TooLong)
     }
 
-    /// Decrypts in place what ends in its tag. A failure overwrites it.
+    /// Decrypts in place; `sealed` ends with the tag. A failure overwrites it.
     #[inline]
     pub(crate) fn open(&self, id: PacketId, header: &[u8], sealed: &mut [u8]) -> Result<(), Discard> {
         match self.key.open_in_place(self.nonce(id), Aad::from(header), sealed) {
@@ -61,7 +61,7 @@ impl AesGcm {
         }
     }
 
-    /// Two zero bytes, the SSRC and the index in 48 bits, under the salt: sections 8.1 and 9.1 are one formula.
+    /// Two zero bytes, the SSRC and the 48-bit index, XORed with the salt: sections 8.1 and 9.1 are one formula.
     #[inline]
     fn nonce(&self, id: PacketId) -> Nonce {
         let block = *self.salt ^ (u128::from(id.ssrc) << 48 | u128::from(id.index));
@@ -87,9 +87,9 @@ mod tests {
         }
     }
 
-    // Contexts never tag without encrypting, so these vectors can be checked here only.
+    // Contexts never authenticate without encryption, so only this test checks these vectors.
     #[test]
-    fn tags_without_encryption_are_those_of_rfc_7714() {
+    fn tags_without_encryption_match_rfc_7714() {
         let (aes_128, aes_256) = (AesGcm::aes_128(&keys()), AesGcm::aes_256(&keys()));
         let rtp = PacketId { ssrc: 0x5501_a0b2, index: 0xf17b };
         let rtcp = PacketId { ssrc: 0x4d61_7273, index: 0x5d4 };

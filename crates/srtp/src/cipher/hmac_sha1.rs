@@ -1,12 +1,12 @@
-//! HMAC-SHA1 (RFC 2104) with both pads compressed once per key, over a message and four bytes after it.
+//! HMAC-SHA1 (RFC 2104) with both pads compressed once per key, over a message and a trailer of four bytes.
 //!
-//! The four bytes are what SRTP authenticates beside the packet: the rollover counter of RTP, the word with the
-//! index of RTCP. Taking them apart spares the copy that would join them to the packet.
+//! SRTP authenticates four bytes behind the packet: the rollover counter of RTP, the index word of RTCP. A separate
+//! trailer avoids the copy that would append it to the packet.
 
 use sha1::block_api::compress;
 use zeroize::Zeroizing;
 
-/// The state of SHA-1 after the block of the inner pad, and after that of the outer one.
+/// The state of SHA-1 after the block of the inner pad, and after the block of the outer pad.
 #[derive(Clone)]
 pub(crate) struct HmacSha1 {
     inner: Zeroizing<[u32; 5]>,
@@ -18,7 +18,7 @@ impl HmacSha1 {
         Self { inner: after_pad(key, 0x36), outer: after_pad(key, 0x5c) }
     }
 
-    /// The tag of `message` followed by `trailer`.
+    /// Returns the tag of `message` followed by `trailer`.
     pub(crate) fn tag(&self, message: &[u8], trailer: [u8; 4]) -> [u8; 20] {
         let mut state = *self.inner;
         let (blocks, rest) = message.as_chunks();
@@ -34,8 +34,8 @@ impl HmacSha1 {
     }
 }
 
-/// The last one or two blocks of a digest whose first block was a pad: what is left of a message of
-/// `message_len` bytes, the bytes after it, and SHA-1's padding. How many of the blocks count.
+/// Returns the last one or two blocks of a digest whose first block was a pad, and their number: the rest of a message
+/// of `message_len` bytes, the trailer, and SHA-1's padding.
 fn last_blocks(rest: &[u8], trailer: &[u8], message_len: usize) -> ([[u8; 64]; 2], usize) {
     let mut blocks = [[0; 64]; 2];
     let bytes = blocks.as_flattened_mut();
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_of_every_length_around_three_blocks_agree_with_the_hmac_crate() {
+    fn tags_agree_with_the_hmac_crate() {
         let key: [u8; 20] = std::array::from_fn(|i| u8::try_from(i * 7).unwrap());
         let message: Vec<u8> = (0..=u8::MAX).collect();
         let trailer = [0xde, 0xad, 0xbe, 0xef];

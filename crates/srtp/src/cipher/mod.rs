@@ -1,7 +1,7 @@
-//! What a profile does to the bytes of a packet.
+//! The transforms of the profiles.
 //!
-//! Both transforms are told where the header ends and what names the packet. They know nothing of streams,
-//! windows or lifetimes, and they touch no packet that they refuse, except where [`Cipher::wipes`] says so.
+//! A transform gets the end of the header and the identity of the packet. It does not know streams, windows or
+//! lifetimes, and does not change a discarded packet, except where [`Cipher::wipes`] says so.
 
 mod aes_cm;
 mod aes_gcm;
@@ -17,7 +17,7 @@ use crate::Discard;
 use crate::index::Index;
 use crate::rtcp::{EncryptedIndex, RtcpHeader};
 
-/// What names a packet under one key: no two packets may share it.
+/// The identity of a packet with one key. No two packets may have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PacketId {
     pub(crate) ssrc: u32,
@@ -28,14 +28,14 @@ pub(crate) struct PacketId {
 /// The transform of one direction of RTP, or of RTCP.
 #[expect(
     clippy::large_enum_variant,
-    reason = "a context holds two, and a box would cost every packet a step"
+    reason = "a context has two, and a box would cost every packet an indirection"
 )]
 pub(crate) enum Cipher {
     AesCm(AesCm),
     AesGcm(AesGcm),
 }
 
-/// The packet is longer than the cipher takes.
+/// The packet exceeds the maximum length of the cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
@@ -56,7 +56,7 @@ impl Cipher {
         }
     }
 
-    /// The length of the tag in bytes.
+    /// Returns the length of the tag in bytes.
     #[inline]
     pub(crate) fn tag_len(&self) -> usize {
         match self {
@@ -65,7 +65,7 @@ impl Cipher {
         }
     }
 
-    /// Whether a packet that fails to authenticate is overwritten.
+    /// Returns whether a packet that fails to authenticate is overwritten.
     #[inline]
     pub(crate) fn wipes(&self) -> bool {
         match self {
@@ -74,7 +74,7 @@ impl Cipher {
         }
     }
 
-    /// Encrypts what follows the header of the packet at `out[start..]` and appends the tag.
+    /// Encrypts the packet at `out[start..]` behind its header and appends the tag.
     #[inline]
     pub(crate) fn seal_rtp(
         &self,
@@ -101,7 +101,7 @@ impl Cipher {
         Ok(())
     }
 
-    /// Authenticates and decrypts an SRTP packet; where its payload ends.
+    /// Authenticates and decrypts an SRTP packet. Returns the end of its payload.
     #[inline]
     pub(crate) fn open_rtp(
         &self,
@@ -126,8 +126,8 @@ impl Cipher {
         Ok(end)
     }
 
-    /// Encrypts what follows the first 8 bytes of the packet at `out[start..]`; appends the tag and the word
-    /// with the index, in the order that the transform has them.
+    /// Encrypts the packet at `out[start..]` behind its first 8 bytes, and appends the tag and the index word in the
+    /// order of the transform.
     pub(crate) fn seal_rtcp(
         &self,
         ssrc: u32,
@@ -154,7 +154,7 @@ impl Cipher {
         Ok(())
     }
 
-    /// Reads the word with the index of an SRTCP packet, and where the packet proper ends.
+    /// Parses the index word of an SRTCP packet, and returns it with the end of the encrypted part.
     pub(crate) fn read_index(&self, packet: &[u8]) -> Result<(EncryptedIndex, usize), Discard> {
         let trailer_len = self.tag_len() + EncryptedIndex::LEN;
         let end = packet.len().checked_sub(trailer_len).ok_or(Discard::Malformed)?;
@@ -169,7 +169,7 @@ impl Cipher {
         Ok((EncryptedIndex::read(*word.ok_or(Discard::Malformed)?)?, end))
     }
 
-    /// Authenticates and decrypts an SRTCP packet, of which [`Self::read_index`] told the word and the end.
+    /// Authenticates and decrypts an SRTCP packet with the word and the end from [`Self::read_index`].
     pub(crate) fn open_rtcp(
         &self,
         ssrc: u32,
@@ -197,7 +197,7 @@ impl Cipher {
     }
 }
 
-/// What GCM authenticates beside the encrypted part of an RTCP packet (RFC 7714 section 9.2).
+/// Returns the associated data of an RTCP packet (RFC 7714 section 9.2).
 fn associated_data(header: &[u8], word: EncryptedIndex) -> [u8; RtcpHeader::LEN + EncryptedIndex::LEN] {
     let mut data = [0; RtcpHeader::LEN + EncryptedIndex::LEN];
     for (to, from) in data.iter_mut().zip(header.iter().chain(&word.to_bytes())) {

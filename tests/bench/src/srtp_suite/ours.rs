@@ -1,7 +1,7 @@
 //! Our contexts, as an application calls them.
 
 use srtp::{Inbound, Options, Outbound, RtpHeader};
-use srtp_keys::{DtlsRole, KeyingMaterial, Pair, Profile};
+use srtp_keys::{DtlsRole, KeyingMaterial, Profile, SessionMasterKeys};
 
 use super::{exported, fanning_out, header, protecting, unprotecting};
 use crate::measure::Subject;
@@ -15,7 +15,7 @@ pub(super) fn inbound(profile: Profile) -> Inbound {
     Inbound::new(&keys(profile, 0, DtlsRole::Server).inbound, &Options::default())
 }
 
-fn keys(profile: Profile, association: u16, role: DtlsRole) -> Pair {
+fn keys(profile: Profile, association: u16, role: DtlsRole) -> SessionMasterKeys {
     KeyingMaterial::new(profile, &exported(profile, association))
         .expect("as many bytes as the profile takes")
         .split(role)

@@ -1,4 +1,4 @@
-// The page: buttons, pictures, counters. `?script=interop` lets it press its own buttons and report.
+// The page: buttons, video, counters. With `?script=interop` it runs a scripted session and posts a report.
 import { Session, synthetic } from '/session.js';
 
 const $ = id => document.getElementById(id);
@@ -43,7 +43,7 @@ function note(at, who, what, tone = toneOf(what)) {
   const cells = [['time', `${(at / 1000).toFixed(2)} s`, ''], ['span', who, 'who'], ['span', what, tone]];
   row.append(...cells.map(([tag, text, style]) => Object.assign(document.createElement(tag), { textContent: text, className: style })));
   row.dataset.at = at;
-  // The server's lines arrive later than the browser's: each has its place by its time.
+  // The server's events arrive later than the browser's, so all are sorted by time.
   const later = [...$('timeline').children].find(other => Number(other.dataset.at) > at);
   $('timeline').insertBefore(row, later ?? null);
 }

@@ -1,10 +1,10 @@
-// What `cargo xtask interop chromium` and `firefox` run: the page's own session, step by step, reported as it was seen.
-// Judges nothing: the report goes to POST /report and is judged there by who asked for it.
+// The script of `cargo xtask interop chromium` and `firefox`: one session step by step, with a report of its observations.
+// Does not check them: POST /report passes the report to the runner, which does.
 import { Session, synthetic } from '/session.js';
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-/** Runs the scenario once in each DTLS role. The report is posted anew after each step, and is `done` at last. */
+/** Runs the scenario once in each DTLS role. It posts the report after each step; the last one is `done`. */
 export async function run(canvas, video) {
   const report = { agent: navigator.userAgent, runs: {}, done: false };
   const post = () => fetch('/report', {
@@ -33,7 +33,7 @@ async function once(stream, video, setup, result, post) {
     for (const [name, action] of Object.entries(steps)) {
       result.current = name;
       result.steps[name] = await step(session, () => action(session));
-      // How long the echo is silent at most where nothing is restarted: a busy machine is judged by itself.
+      // The longest silence of the echo without a restart, which shows how busy the machine is.
       result.steps[name].usual_silence_ms = result.steps.media?.echo.video_silence_ms ?? 0;
       await post();
     }
@@ -49,7 +49,7 @@ const steps = {
   async connect(session) {
     await session.connect();
     await until(15, 'both sides to be connected', async () =>
-      // Chromium's statistics name the SRTP profile a moment after its state says connected.
+      // Chromium's statistics show the SRTP profile a moment after the connected state.
       session.pc.connectionState === 'connected' && (await session.browser()).srtp
         && (await session.server()).state === 'connected');
   },
@@ -73,7 +73,7 @@ const steps = {
     await session.restart({ rotate: true });
     await until(20, 'a verdict about the restart', async () => (await session.server()).verdicts.length > verdicts);
     const before = track(await session.browser(), 'in', 'video').frames;
-    await until(15, 'frames under the new keys', async () =>
+    await until(15, 'frames with the new keys', async () =>
       track(await session.browser(), 'in', 'video').frames > before + 10);
   },
 

@@ -1,5 +1,5 @@
 // One WHIP session (RFC 9725): signalling over HTTP, media over WebRTC.
-// Knows nothing of the page that shows it.
+// Does not know the page.
 
 /** Everything that the browser tells about one session. */
 export class Session extends EventTarget {
@@ -32,12 +32,12 @@ export class Session extends EventTarget {
     const response = await request('POST', `/whip?setup=${this.setup}`, {
       type: 'application/sdp', body: this.pc.localDescription.sdp,
     });
-    /** When the server's clock of this session began, on the page's clock and as well as can be told. */
+    /** The start of the session on the page's clock, as an estimate. */
     this.began = (asked + performance.now()) / 2;
     this.#location = response.headers.get('Location');
     this.#etag = response.headers.get('ETag');
     this.#answer = await response.text();
-    this.#say('the answer is here');
+    this.#say('received the answer');
     await this.pc.setRemoteDescription({ type: 'answer', sdp: this.#answer });
     const dtls = this.dtls();
     if (dtls) dtls.onstatechange = () => this.#say(`DTLS ${dtls.state}`);
@@ -61,7 +61,7 @@ export class Session extends EventTarget {
 
   /** The server answers consent checks with 403 from now on. */
   async revoke() {
-    this.#say('consent is revoked');
+    this.#say('consent revoked');
     await request('DELETE', `${this.#location}/consent`);
   }
 
@@ -93,7 +93,7 @@ export class Session extends EventTarget {
       retransmitted: row.retransmittedPacketsSent ?? 0, keyFrameRequests: row.pliCount ?? 0,
     }));
     const remote = stats.find(row => row.id === transport.remoteCertificateId);
-    // Chromium keeps rows for a moment, and certificates for as long as the transport: ask the transport first.
+    // Chromium keeps outdated rows for a moment, and certificates with the transport, so read the transport first.
     return {
       connection: this.pc.connectionState, ice: this.pc.iceConnectionState,
       dtls: this.dtls()?.state, dtlsRole: transport.dtlsRole, version: transport.tlsVersion,
@@ -117,7 +117,7 @@ export class Session extends EventTarget {
     const lines = candidates.map(candidate => `a=${candidate.candidate}`);
     await request('PATCH', this.#location, {
       type: 'application/trickle-ice-sdpfrag', match: this.#etag, body: fragment(sdp, lines),
-    }).catch(error => this.#say(`candidates were refused: ${error.message}`));
+    }).catch(error => this.#say(`the server refused candidates: ${error.message}`));
   }
 
   #say(what) {

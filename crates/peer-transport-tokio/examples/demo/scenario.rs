@@ -1,6 +1,6 @@
-//! The stage: both peers and the clock, in one task, and the scenes that are played on it.
+//! The scenario: both peers and the clock in one task, and its steps.
 //!
-//! Drives the peers and carries their signalling. What has to come out of it is not its concern.
+//! Drives the peers and carries their signalling. Does not check the claims.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::side::Side;
 use crate::timeline::Timeline;
 use crate::traffic;
 
-/// Both peers and the clock, in one task.
-pub(crate) struct Stage {
+/// Both peers and the clock in one task.
+pub(crate) struct Scenario {
     pub(crate) alice: Side,
     pub(crate) bob: Side,
     pub(crate) timeline: Timeline,
 }
 
-impl Stage {
+impl Scenario {
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let mut config = peer_transport::Config::default();
         Arc::make_mut(&mut config.ice).consent_interval = Duration::from_millis(500);
@@ -32,12 +32,12 @@ impl Stage {
         })
     }
 
-    /// Both sides connected; returns how long it took.
+    /// Connects both sides. Returns the time it took.
     pub(crate) async fn connect(&mut self) -> Result<Duration, Box<dyn Error>> {
         let began = Instant::now();
         self.exchange_descriptions()?;
-        self.until("both sides to connect", |stage| {
-            [&stage.alice, &stage.bob]
+        self.until("both sides to connect", |scenario| {
+            [&scenario.alice, &scenario.bob]
                 .iter()
                 .all(|side| side.state() == State::Connected && !side.keys.is_empty())
         })
@@ -46,18 +46,18 @@ impl Stage {
         Ok(began.elapsed())
     }
 
-    /// Alice restarts; returns how long it took until both sides send under new keys.
+    /// Restarts at Alice. Returns the time until both sides send with new keys.
     pub(crate) async fn restart(&mut self) -> Result<Duration, Box<dyn Error>> {
         let began = Instant::now();
         for side in [&mut self.alice, &mut self.bob] {
-            side.watch_silence();
+            side.restart_silence_measurement();
         }
         self.alice.restart()?;
         self.timeline.milestone("alice restarts");
-        self.timeline.tell("alice", "restarts: new ufrag, password and tls-id");
+        self.timeline.print("alice", "restarts: new ufrag, password and tls-id");
         self.exchange_descriptions()?;
         let mut pace = Pace::new();
-        let deadline = began + PATIENCE;
+        let deadline = began + STEP_TIMEOUT;
         while ![&self.alice, &self.bob].iter().all(|side| side.outcome.is_some() && side.keys.len() > 1) {
             if Instant::now() > deadline {
                 return Err("the restart did not complete".into());
@@ -68,7 +68,7 @@ impl Stage {
         Ok(began.elapsed())
     }
 
-    /// Media both ways for a while.
+    /// Sends media in both directions for `length`.
     pub(crate) async fn media(&mut self, length: Duration) -> Result<(), Box<dyn Error>> {
         let end = Instant::now() + length;
         let mut pace = Pace::new();
@@ -83,12 +83,12 @@ impl Stage {
         Ok(())
     }
 
-    /// No more is sent; what is on its way arrives.
+    /// Stops sending, and waits for packets in flight.
     pub(crate) async fn settle(&mut self) -> Result<(), Box<dyn Error>> {
         let end = Instant::now() + Duration::from_millis(300);
         while Instant::now() < end && !self.everything_arrived() {
-            // What does not arrive is a figure that falls short, not an error.
-            if let Ok(happened) = tokio::time::timeout(Duration::from_millis(20), self.turn()).await {
+            // A missing packet makes a figure fail; it is not an error.
+            if let Ok(happened) = tokio::time::timeout(Duration::from_millis(20), self.next_event()).await {
                 happened?;
             }
         }
@@ -102,43 +102,43 @@ impl Stage {
             && bob.traffic.sent.total() == alice.traffic.received.total()
     }
 
-    /// Bob revokes; returns how long it took until Alice had stopped.
+    /// Revokes consent at Bob. Returns the time until Alice has stopped.
     pub(crate) async fn revoke(&mut self) -> Result<Duration, Box<dyn Error>> {
         let began = Instant::now();
         self.bob.driver.peer_mut(self.bob.peer)?.revoke_consent(began);
-        self.timeline.milestone("bob revokes his consent");
-        self.timeline.tell("bob", "revokes his consent");
-        self.until("alice to hear of it", |stage| stage.alice.failed.is_some()).await?;
+        self.timeline.milestone("bob revokes consent");
+        self.timeline.print("bob", "revokes consent");
+        self.until("alice to hear of it", |scenario| scenario.alice.failed.is_some()).await?;
         self.timeline.milestone("alice was told by 403, and stopped");
         Ok(began.elapsed())
     }
 
-    /// Offer and answer: what a signalling server would carry, carried by hand.
+    /// Exchanges offer and answer, as a signalling server would.
     fn exchange_descriptions(&mut self) -> Result<(), Box<dyn Error>> {
         let offer = self.alice.describe()?;
-        self.bob.understand(DescriptionKind::Offer, &offer)?;
+        self.bob.apply(DescriptionKind::Offer, &offer)?;
         let answer = self.bob.describe()?;
-        self.alice.understand(DescriptionKind::Answer, &answer)?;
-        self.timeline.tell("", &format!("offer of {} lines, answer of {} lines", offer.len(), answer.len()));
+        self.alice.apply(DescriptionKind::Answer, &answer)?;
+        self.timeline.print("", &format!("offer of {} lines, answer of {} lines", offer.len(), answer.len()));
         Ok(())
     }
 
-    /// Drives both peers, without sending media, until `done`.
+    /// Drives both peers without media until `done`.
     async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Result<(), Box<dyn Error>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + STEP_TIMEOUT;
         while !done(self) {
             if Instant::now() > deadline {
-                return Err(format!("waited {} s for {what}", PATIENCE.as_secs()).into());
+                return Err(format!("waited {} s for {what}", STEP_TIMEOUT.as_secs()).into());
             }
-            // A turn ends when one of the peers has something to tell, or after a moment.
-            if let Ok(happened) = tokio::time::timeout(Duration::from_millis(20), self.turn()).await {
+            // Ends at an event of a peer, or after a moment.
+            if let Ok(happened) = tokio::time::timeout(Duration::from_millis(20), self.next_event()).await {
                 happened?;
             }
         }
         Ok(())
     }
 
-    /// One packet each way at its time, or whatever happens before it.
+    /// Sends one packet in each direction when it is due, and handles the events before it.
     async fn step(&mut self, pace: &mut Pace) -> Result<(), Box<dyn Error>> {
         tokio::select! {
             report_due = pace.next() => {
@@ -147,16 +147,16 @@ impl Stage {
                 }
                 Ok(())
             }
-            happened = self.turn() => happened,
+            happened = self.next_event() => happened,
         }
     }
 
-    /// Waits for one thing to happen to one of the peers, and tells it. Cancel-safe.
-    async fn turn(&mut self) -> Result<(), Box<dyn Error>> {
+    /// Waits for one event of a peer, and prints it. Cancel-safe.
+    async fn next_event(&mut self) -> Result<(), Box<dyn Error>> {
         let Self { alice, bob, timeline } = self;
         let (side, event) = tokio::select! {
-            event = alice.turn() => (alice, event?),
-            event = bob.turn() => (bob, event?),
+            event = alice.next_event() => (alice, event?),
+            event = bob.next_event() => (bob, event?),
         };
         if let Some(event) = event {
             let keys = side.keys.last().map(|(_, fingerprint)| fingerprint.as_str());
@@ -174,11 +174,11 @@ impl Stage {
                 from.name, to.name, received.rtp, sent.rtp, received.rtcp, sent.rtcp
             )
         };
-        timeline.tell("", &format!("{}; {}", line(alice, bob), line(bob, alice)));
+        timeline.print("", &format!("{}; {}", line(alice, bob), line(bob, alice)));
     }
 }
 
-/// When the next packet is due.
+/// The schedule of the packets.
 struct Pace {
     interval: tokio::time::Interval,
     packets: u32,
@@ -187,12 +187,12 @@ struct Pace {
 impl Pace {
     fn new() -> Self {
         let mut interval = tokio::time::interval(Duration::from_secs(1) / traffic::RATE);
-        // A busy machine sends late, and sends no bursts that no link would carry.
+        // A busy machine sends late, but without a burst.
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { interval, packets: 0 }
     }
 
-    /// Whether a report is due together with the packet. Cancel-safe.
+    /// Returns whether a report is due together with the packet. Cancel-safe.
     async fn next(&mut self) -> bool {
         self.interval.tick().await;
         self.packets += 1;
@@ -200,8 +200,8 @@ impl Pace {
     }
 }
 
-/// A report every 100 ms.
+/// One report every 100 ms.
 const REPORT_EVERY: u32 = traffic::RATE / 10;
 
-/// On loopback nothing takes this long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// No step takes this long on loopback.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
