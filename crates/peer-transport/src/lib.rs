@@ -64,6 +64,24 @@
 //! peer that ignores the handshake, as browsers do while the certificate is unchanged, has kept the previous
 //! association; [`Event::RestartCompleted`] then reports that it was retained.
 //!
+//! # States
+//! An association, a restart or a transport *ends*; closed and failed say how. [`State`] is the state of the
+//! transport:
+//!
+//! | state | sending | `restart` | `rollback_restart` | ends with |
+//! | --- | --- | --- | --- | --- |
+//! | `New` | `NotConnected` | `NotStarted` | `NoRestart` | the first remote parameters; `close` |
+//! | `Connecting` at first | `NotConnected` | yes | `NoRestart` | consent and a verified handshake; a failure; a close |
+//! | `Connecting` in a restart | yes | yes | yes | an outcome; a rollback; a failure or close of both associations |
+//! | `Connected` | yes | yes | `NoRestart` | a restart; the end of consent; a close or failure of the association |
+//! | `Closed` | `NotConnected` | yes | `NoRestart` | a restart by either side |
+//! | `Failed` by ICE | `NotPermitted` | yes | `NoRestart` | a restart by either side; `close` |
+//! | `Failed` by DTLS | `NotConnected` | yes | `NoRestart` | a restart by either side; `close` |
+//!
+//! During a restart the previous association sends. If it ends first, sending is refused until the outcome.
+//! [`PeerTransport::close`] works in every state; a transport that is closed before the first remote parameters
+//! cannot be restarted.
+//!
 //! # Cryptography
 //! DTLS and SRTP use ring, or aws-lc-rs with the feature `aws-lc-rs`.
 //!

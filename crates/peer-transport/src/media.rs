@@ -34,7 +34,7 @@ pub enum Media<'d> {
     Rtp(RtpPacket<'d>),
     /// A compound RTCP packet.
     Rtcp(RtcpPacket<'d>),
-    /// A datagram that is still encrypted, for the detached [`MediaReceiver`](crate::MediaReceiver).
+    /// A datagram that is still encrypted, for the detached [`MediaReceiver`].
     Protected(Datagram<'d>),
 }
 

@@ -13,15 +13,15 @@
 //! | When is the previous association retained? | `verdict`, `retention` |
 //! | When does sending move to new keys? | `switchover` |
 //! | Which associations exist now? | `slot`, `generation`, `association` |
-//! | Which state is the transport in, and how does it end? | `state`, `phase`, `close` |
+//! | Which state is the transport in, and how does it end? | `state`, `phase`, `end` |
 //! | What is due when? | `timer`, `expiry` |
 
 mod association;
 mod attempt_failure;
-mod close;
 mod detached;
 mod dtls_role;
 mod early_hello;
+mod end;
 mod event_queue;
 mod expiry;
 mod generation;

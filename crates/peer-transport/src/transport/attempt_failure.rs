@@ -44,7 +44,7 @@ impl PeerTransport {
         let failure = Failure::HandshakeTimeout { within: self.config.handshake.deadline };
         let Some(restart) = &self.restart else { return };
         if restart.state.has_outcome() {
-            self.drop_restart();
+            self.end_restart();
         } else if self.previous_is_usable(now) {
             self.fail_restart(now, failure);
         } else {

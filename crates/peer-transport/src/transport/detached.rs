@@ -21,20 +21,20 @@ use crate::media::{
 /// The detached halves.
 #[derive(Default)]
 pub(super) struct Detached {
-    sender: Option<SenderEnd>,
-    receiver: Option<ReceiverEnd>,
+    sender: Option<SenderLink>,
+    receiver: Option<ReceiverLink>,
     /// The newest association whose key usage limit was reported.
     key_limit_reported: Option<AssociationId>,
 }
 
-struct SenderEnd {
+struct SenderLink {
     shared: Arc<SharedSnapshot<SenderSnapshot>>,
     permission: Option<Permission>,
     sending: Option<AssociationId>,
     live: Live,
 }
 
-struct ReceiverEnd {
+struct ReceiverLink {
     shared: Arc<SharedSnapshot<ReceiverSnapshot>>,
     live: Live,
 }
@@ -92,8 +92,8 @@ impl PeerTransport {
         }
         let shared = Arc::new(SharedSnapshot::default());
         let sender = MediaSender::new(now, Arc::clone(&shared));
-        let end = SenderEnd { shared, permission: None, sending: None, live: [None; 3] };
-        self.detached.sender = Some(end);
+        let link = SenderLink { shared, permission: None, sending: None, live: [None; 3] };
+        self.detached.sender = Some(link);
         self.route(now);
         Ok(sender)
     }
@@ -113,7 +113,7 @@ impl PeerTransport {
         }
         let shared = Arc::new(SharedSnapshot::default());
         let receiver = MediaReceiver::new(now, Arc::clone(&shared));
-        self.detached.receiver = Some(ReceiverEnd { shared, live: [None; 3] });
+        self.detached.receiver = Some(ReceiverLink { shared, live: [None; 3] });
         self.route(now);
         Ok(receiver)
     }
@@ -153,8 +153,8 @@ impl PeerTransport {
         let (permission, live) = (self.ice.permission(now), self.live());
         let sending = self.current.established().filter(|association| association.carries_media());
         let sending = sending.map(|association| association.identity.number);
-        if let Some(end) = &self.detached.sender
-            && (end.permission, end.sending, end.live) == (permission, sending, live)
+        if let Some(link) = &self.detached.sender
+            && (link.permission, link.sending, link.live) == (permission, sending, live)
         {
             return;
         }
@@ -164,9 +164,9 @@ impl PeerTransport {
             Some(Keys { association: association.identity.number, outbound })
         });
         let new: Vec<_> = new.collect();
-        let Some(end) = &mut self.detached.sender else { return };
-        (end.permission, end.sending, end.live) = (permission, sending, live);
-        end.shared.publish(|snapshot| {
+        let Some(link) = &mut self.detached.sender else { return };
+        (link.permission, link.sending, link.live) = (permission, sending, live);
+        link.shared.publish(|snapshot| {
             snapshot.permission = permission;
             snapshot.sending = sending;
             snapshot.live = live.into_iter().flatten().collect();
@@ -177,7 +177,7 @@ impl PeerTransport {
 
     fn publish_receiver(&mut self) {
         let live = self.live();
-        if self.detached.receiver.as_ref().is_some_and(|end| end.live == live) {
+        if self.detached.receiver.as_ref().is_some_and(|link| link.live == live) {
             return;
         }
         let new = Slot::ALL.into_iter().filter_map(|slot| {
@@ -185,9 +185,9 @@ impl PeerTransport {
             Some((association.identity.number, association.take_inbound()?))
         });
         let new: Vec<_> = new.collect();
-        let Some(end) = &mut self.detached.receiver else { return };
-        end.live = live;
-        end.shared.publish(|snapshot| {
+        let Some(link) = &mut self.detached.receiver else { return };
+        link.live = live;
+        link.shared.publish(|snapshot| {
             snapshot.live = live.into_iter().flatten().collect();
             snapshot.new.extend(new);
             snapshot.new.retain(|(association, _)| snapshot.live.contains(association));

@@ -4,13 +4,11 @@
 
 use std::time::Instant;
 
-use dtls_core::Connection;
 use ice_agent::Generation;
 
 use super::PeerTransport;
 use super::phase::Phase;
 use super::signalling::Signalling;
-use super::slot::Slot;
 use crate::error::{Error, Failure};
 use crate::event::Event;
 
@@ -53,7 +51,7 @@ impl PeerTransport {
             match fallback {
                 Fallback::PreviousGeneration if !self.current.is_absent() => {}
                 // The restart discarded the initial handshake, so there is nothing to return to.
-                Fallback::PreviousGeneration | Fallback::Closed => self.end(now, Phase::Closed),
+                Fallback::PreviousGeneration | Fallback::Closed => self.end_transport(now, Phase::Closed),
                 Fallback::Failed(failure) => self.fail(now, failure),
             }
         }
@@ -76,7 +74,7 @@ impl PeerTransport {
             },
         };
         self.drain_unconfirmed(now);
-        self.drop_restart();
+        self.end_restart();
         previous
     }
 
@@ -119,21 +117,5 @@ impl PeerTransport {
         } else {
             self.fail(now, failure);
         }
-    }
-
-    /// Drops a restart without an event.
-    pub(super) fn drop_restart(&mut self) {
-        self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
-        self.restart = None;
-    }
-
-    /// Removes the old association while a restart is in progress.
-    pub(super) fn end_current(&mut self, fallback: Fallback) {
-        self.stale.note(self.connection(Slot::Current).and_then(Connection::remote_random));
-        self.current.clear();
-        if let Some(restart) = &mut self.restart {
-            restart.rollback.fallback = fallback;
-        }
-        self.move_sending(self.now);
     }
 }

@@ -12,7 +12,7 @@ use super::generation::{Current, RestartState};
 use super::phase::Phase;
 use super::rollback::Fallback;
 use super::slot::Slot;
-use super::{PeerTransport, close};
+use super::{PeerTransport, end};
 use crate::error::Failure;
 use crate::event::{Event, Side};
 use crate::stats::Discard;
@@ -151,13 +151,13 @@ impl PeerTransport {
             (Slot::Draining, _) => self.draining = None,
             // A close under the old keys ends only the old association while the restart may still replace it.
             (Slot::Current, Some(restart)) if !restart.state.retains_previous() => {
-                self.end_current(Fallback::Closed);
+                self.end_current_association(Fallback::Closed);
             }
             (Slot::Current | Slot::Next, _) => {
                 if let Some(path) = self.dtls_path {
                     self.ice.peer_ended(now, path);
                 }
-                self.end(now, Phase::Closed);
+                self.end_transport(now, Phase::Closed);
             }
         }
     }
@@ -165,14 +165,14 @@ impl PeerTransport {
     fn association_failed(&mut self, now: Instant, slot: Slot, failure: dtls_core::Failure) {
         let Some(association) = self.number(slot) else { return };
         let path = self.path_of(slot);
-        if let Some(mut datagrams) = self.connection_mut(slot).map(close::final_datagrams) {
+        if let Some(mut datagrams) = self.connection_mut(slot).map(end::final_datagrams) {
             self.queue_datagrams(path, &mut datagrams);
         }
         let failure = Failure::Dtls { association, failure };
         match (slot, &self.restart) {
             (Slot::Draining, _) => self.draining = None,
             (Slot::Current, Some(restart)) if !restart.state.retains_previous() => {
-                self.end_current(Fallback::Failed(failure));
+                self.end_current_association(Fallback::Failed(failure));
             }
             (Slot::Current, _) => self.fail(now, failure),
             (Slot::Next, _) => self.attempt_failed(now, failure),

@@ -91,8 +91,8 @@ pub(super) fn proof_age(round_trip_time: Option<Duration>) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::signalling::SignalledSide;
     use super::*;
+    use crate::transport::signalling::SignalledSide;
 
     fn side(tls_id: Option<&str>, certificate: u8, role: DtlsRole) -> SignalledSide {
         let fingerprint = format!("sha-256 {}", vec![format!("{certificate:02X}"); 32].join(":"));

@@ -1,4 +1,4 @@
-//! Ends a transport: closed by a command or by the peer, or failed.
+//! Ends associations, restarts and the transport itself: closed by either side, or failed.
 //!
 //! Knows the final datagrams of an association that ends. Does not know how a restart reopens the transport.
 
@@ -10,6 +10,8 @@ use ice_agent::Path;
 use super::PeerTransport;
 use super::generation::{Current, Restart, RestartState};
 use super::phase::Phase;
+use super::rollback::Fallback;
+use super::slot::Slot;
 use crate::error::Failure;
 use crate::event::{Event, Side, State};
 
@@ -35,7 +37,7 @@ impl PeerTransport {
             self.queue_final_datagrams(path, &mut next.connection);
             self.events.push(Event::AssociationClosed { association: next.identity.number, by: Side::Local });
         }
-        self.end(now, Phase::Closed);
+        self.end_transport(now, Phase::Closed);
         self.route(now);
     }
 
@@ -48,20 +50,20 @@ impl PeerTransport {
             // A peer that still considers the association alive ignores a fresh handshake. So the association
             // is kept, without sending, for a restart that may find a path again.
             Failure::Ice(_) => {
-                self.drop_restart();
+                self.end_restart();
                 self.phase = Phase::Failed(failure);
             }
             Failure::Dtls { .. } | Failure::HandshakeTimeout { .. } | Failure::Keys { .. } => {
-                self.end(now, Phase::Failed(failure));
+                self.end_transport(now, Phase::Failed(failure));
             }
         }
         self.reported_state = State::Failed;
         self.events.push(Event::Failed(failure));
     }
 
-    /// Drops every association and stops ICE.
-    pub(super) fn end(&mut self, now: Instant, phase: Phase) {
-        self.drop_restart();
+    /// Ends every association, the restart and ICE.
+    pub(super) fn end_transport(&mut self, now: Instant, phase: Phase) {
+        self.end_restart();
         self.current.clear();
         self.draining = None;
         self.clear_early_hello();
@@ -70,7 +72,23 @@ impl PeerTransport {
         self.ice_changes = self.ice_changes.wrapping_add(1);
     }
 
-    /// Moves the pending datagrams of a connection that is about to be dropped into the outbox.
+    /// Ends a restart without an event.
+    pub(super) fn end_restart(&mut self) {
+        self.stale.note(self.connection(Slot::Next).and_then(Connection::remote_random));
+        self.restart = None;
+    }
+
+    /// Ends the current association while a restart is in progress. `fallback` is what a rollback then finds.
+    pub(super) fn end_current_association(&mut self, fallback: Fallback) {
+        self.stale.note(self.connection(Slot::Current).and_then(Connection::remote_random));
+        self.current.clear();
+        if let Some(restart) = &mut self.restart {
+            restart.rollback.fallback = fallback;
+        }
+        self.move_sending(self.now);
+    }
+
+    /// Moves the pending datagrams of a connection that ends into the outbox.
     pub(super) fn queue_final_datagrams(&mut self, path: Option<Path>, connection: &mut Connection) {
         let mut datagrams = final_datagrams(connection);
         self.queue_datagrams(path, &mut datagrams);
