@@ -11,7 +11,7 @@ use std::time::Instant;
 use stun::TransactionId;
 
 use crate::candidate::Candidate;
-use crate::candidate_pair::Status;
+use crate::checklist_pair::Status;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::context::Context;
@@ -19,13 +19,13 @@ use crate::credentials::{Parameters, Ufrag};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{Event, State};
-use crate::generation::Generation;
-use crate::pair::{Pair, Permission};
+use crate::generation::{Generation, GenerationState};
+use crate::generation_id::GenerationId;
+use crate::pair::{CandidatePair, Permission};
 use crate::path::Path;
 use crate::restart::Draining;
 use crate::role::IceRole;
 use crate::seed::{Generator, Seed};
-use crate::session::{Life, Session};
 use crate::stats::Stats;
 use crate::timer::Deadline;
 use crate::transmit::{Outbox, Transmit};
@@ -53,7 +53,7 @@ pub enum Applied {
     /// The agent had these parameters already; nothing changed.
     Unchanged,
     /// A restart of the peer, or its answer to ours: this generation starts its checks.
-    IceRestart(Generation),
+    IceRestart(GenerationId),
 }
 
 /// An ICE agent for one component (rtcp-mux) with one peer.
@@ -63,12 +63,12 @@ pub enum Applied {
 pub struct Agent {
     pub(crate) context: Context,
     /// The generation that sends.
-    pub(crate) current: Session,
+    pub(crate) current: Generation,
     /// The generation that a restart opened.
-    pub(crate) next: Option<Session>,
+    pub(crate) next: Option<Generation>,
     pub(crate) draining: Option<Draining>,
-    pub(crate) retired: VecDeque<Ufrag>,
-    pub(crate) latest_generation: Generation,
+    pub(crate) ended_ufrags: VecDeque<Ufrag>,
+    pub(crate) latest_generation: GenerationId,
     pub(crate) closed: bool,
     pub(crate) latest: Instant,
     pub(crate) deadline: Option<Deadline>,
@@ -101,11 +101,11 @@ impl Agent {
         };
         Self {
             context,
-            current: Session::new(Generation::default(), local),
+            current: Generation::new(GenerationId::default(), local),
             next: None,
             draining: None,
-            retired: VecDeque::new(),
-            latest_generation: Generation::default(),
+            ended_ufrags: VecDeque::new(),
+            latest_generation: GenerationId::default(),
             closed: false,
             latest: now,
             deadline: None,
@@ -141,7 +141,7 @@ impl Agent {
         let index = u16::try_from(known.len()).unwrap_or(u16::MAX);
         let now = self.advance(now);
         self.context.local_candidates.push(candidate.with_index(index));
-        self.for_each_active(|session, context| session.form_pairs(context));
+        self.for_each_active(|generation, context| generation.form_pairs(context));
         self.run(now);
         Ok(())
     }
@@ -158,7 +158,7 @@ impl Agent {
                 next.remove_base(now, &mut self.context, base);
             }
             if let Some(draining) = &mut self.draining {
-                draining.session.checklist.retain(|pair| pair.path.local() != base);
+                draining.generation.checklist.retain(|pair| pair.path.local() != base);
             }
         }
         self.run(now);
@@ -186,8 +186,8 @@ impl Agent {
         }
         let now = self.advance(now);
         let Self { context, current, next, .. } = self;
-        let session = pick(current, next.as_mut(), ufrag).ok_or(Error::UnknownUfrag)?;
-        session.add_remote_candidate(context, candidate, ufrag)?;
+        let generation = pick(current, next.as_mut(), ufrag).ok_or(Error::UnknownUfrag)?;
+        generation.add_remote_candidate(context, candidate, ufrag)?;
         self.run(now);
         Ok(())
     }
@@ -203,8 +203,8 @@ impl Agent {
     /// controlling side then nominates without waiting for a better pair. Failure still takes its time (RFC 8863).
     pub fn end_of_remote_candidates(&mut self, now: Instant, ufrag: Option<&Ufrag>) {
         let now = self.advance(now);
-        if let Some(session) = pick(&mut self.current, self.next.as_mut(), ufrag) {
-            session.remote_complete = true;
+        if let Some(generation) = pick(&mut self.current, self.next.as_mut(), ufrag) {
+            generation.remote_complete = true;
         }
         self.run(now);
     }
@@ -213,8 +213,8 @@ impl Agent {
     /// a role conflict changes the role. A lite agent stays controlled.
     pub fn set_role(&mut self, now: Instant, role: IceRole) {
         self.advance(now);
-        let undecided = self.latest_generation == Generation::default()
-            && matches!(self.current.life, Life::AwaitingPeer);
+        let undecided = self.latest_generation == GenerationId::default()
+            && matches!(self.current.state, GenerationState::AwaitingPeer);
         if undecided && !self.context.config.lite {
             self.context.role = role;
         }
@@ -225,11 +225,11 @@ impl Agent {
     /// [`restart`](Self::restart) opens a new generation.
     pub fn revoke_consent(&mut self, now: Instant) {
         let now = self.advance(now);
-        self.for_each_active(Session::revoke);
-        if self.next.as_ref().is_some_and(|next| !matches!(next.life, Life::Revoked)) {
-            self.retire_next();
+        self.for_each_active(Generation::revoke);
+        if self.next.as_ref().is_some_and(|next| !matches!(next.state, GenerationState::Revoked)) {
+            self.end_next();
         }
-        self.retire_draining();
+        self.end_draining();
         self.run(now);
     }
 
@@ -240,7 +240,7 @@ impl Agent {
         self.closed = true;
         self.next = None;
         self.draining = None;
-        self.current.stop(&mut self.context, Life::Dead);
+        self.current.end(&mut self.context, GenerationState::Ended);
         self.current.checklist.retain(|_| false);
         self.context.outbox.clear();
         self.run(now);
@@ -251,7 +251,8 @@ impl Agent {
     pub fn peer_ended(&mut self, now: Instant, path: Path) {
         let now = self.advance(now);
         let Self { context, current, next, .. } = self;
-        let has = |session: &Session| session.is_active() && session.checklist.on_path(path).is_some();
+        let has =
+            |generation: &Generation| generation.is_active() && generation.checklist.on_path(path).is_some();
         if has(current) {
             current.peer_ended(context, path);
         } else if let Some(next) = next.as_mut().filter(|next| has(next)) {
@@ -266,8 +267,8 @@ impl Agent {
         let now = self.advance(now);
         self.note_data_after_selection(path);
         if self.context.config.lite {
-            self.for_each_active(|session, _| {
-                if let Some(pair) = session.checklist.on_path_mut(path)
+            self.for_each_active(|generation, _| {
+                if let Some(pair) = generation.checklist.on_path_mut(path)
                     && let Status::Succeeded { consent, .. } = &mut pair.status
                     && matches!(consent, Consent::Assumed { .. })
                 {
@@ -318,16 +319,17 @@ impl Agent {
     /// Returns the state of the agent as a whole.
     #[must_use]
     pub fn state(&self) -> State {
-        let lives = [Some(self.current.life), self.next.as_ref().map(|next| next.life)];
-        let is_negotiating = self.next.as_ref().is_some_and(|next| matches!(next.life, Life::AwaitingPeer));
-        let any = |test: fn(&Life) -> bool| lives.iter().flatten().any(test);
+        let states = [Some(self.current.state), self.next.as_ref().map(|next| next.state)];
+        let is_negotiating =
+            self.next.as_ref().is_some_and(|next| matches!(next.state, GenerationState::AwaitingPeer));
+        let any = |test: fn(&GenerationState) -> bool| states.iter().flatten().any(test);
         if self.closed {
             State::Closed
-        } else if any(|life| matches!(life, Life::Usable { .. })) {
+        } else if any(|state| matches!(state, GenerationState::Usable { .. })) {
             State::Connected
-        } else if any(|life| matches!(life, Life::Searching { .. })) || is_negotiating {
+        } else if any(|state| matches!(state, GenerationState::Checking { .. })) || is_negotiating {
             State::Checking
-        } else if any(|life| matches!(life, Life::AwaitingPeer)) {
+        } else if any(|state| matches!(state, GenerationState::AwaitingPeer)) {
             State::New
         } else {
             State::Failed
@@ -342,52 +344,51 @@ impl Agent {
 
     /// Returns the generation that sends.
     #[must_use]
-    pub fn generation(&self) -> Generation {
-        self.current.generation
+    pub fn generation(&self) -> GenerationId {
+        self.current.id
     }
 
     /// Returns the generation that a restart is negotiating or checking.
     #[must_use]
-    pub fn next_generation(&self) -> Option<Generation> {
-        self.next.as_ref().map(|next| next.generation)
+    pub fn next_generation(&self) -> Option<GenerationId> {
+        self.next.as_ref().map(|next| next.id)
     }
 
     /// Returns the selected pair of the generation that sends.
     #[must_use]
-    pub fn selected_pair(&self) -> Option<Pair> {
-        self.current.selected_pair().map(|pair| pair.snapshot(self.current.generation))
+    pub fn selected_pair(&self) -> Option<CandidatePair> {
+        self.current.selected_pair().map(|pair| pair.snapshot(self.current.id))
     }
 
     /// Returns every pair of the current and of the next generation, sorted by priority within each.
-    pub fn pairs(&self) -> impl Iterator<Item = Pair> {
-        self.current.pairs().chain(self.next.iter().flat_map(Session::pairs))
+    pub fn pairs(&self) -> impl Iterator<Item = CandidatePair> {
+        self.current.pairs().chain(self.next.iter().flat_map(Generation::pairs))
     }
 
     /// Returns whether data may be received on this path: only where a check authenticated, and not after we revoked
     /// consent.
     #[must_use]
     pub fn may_receive(&self, path: Path) -> bool {
-        self.sessions().any(|session| {
-            !matches!(session.life, Life::Revoked)
-                && session.authenticated_paths().any(|authenticated| authenticated == path)
+        self.generations().any(|generation| {
+            !matches!(generation.state, GenerationState::Revoked)
+                && generation.authenticated_paths().any(|authenticated| authenticated == path)
         })
     }
 
     /// Returns whether a check of exactly this generation authenticated on this path, which proves that its sender has
     /// our parameters of it.
     #[must_use]
-    pub fn is_bound(&self, generation: Generation, path: Path) -> bool {
-        self.sessions().any(|session| {
-            session.generation == generation
-                && session.authenticated_paths().any(|authenticated| authenticated == path)
+    pub fn is_bound(&self, id: GenerationId, path: Path) -> bool {
+        self.generations().any(|generation| {
+            generation.id == id && generation.authenticated_paths().any(|authenticated| authenticated == path)
         })
     }
 
     /// Returns when the peer last retransmitted a request of this generation that we had answered. Until then none of
     /// our responses had reached it, so possibly no pair of the peer worked.
     #[must_use]
-    pub fn asked_again(&self, generation: Generation) -> Option<Instant> {
-        self.sessions().find(|session| session.generation == generation)?.asked_again()
+    pub fn request_retransmitted_at(&self, id: GenerationId) -> Option<Instant> {
+        self.generations().find(|generation| generation.id == id)?.request_retransmitted_at()
     }
 
     /// Returns the path on which data may be sent at `now`: the selected pair while it has consent, before a selection
@@ -395,13 +396,13 @@ impl Agent {
     #[must_use]
     pub fn permission(&self, now: Instant) -> Option<Permission> {
         let now = now.max(self.latest);
-        let sessions = [Some(&self.current), self.next.as_ref()];
-        sessions.into_iter().flatten().find_map(|session| session.permission(now, &self.context))
+        let generations = [Some(&self.current), self.next.as_ref()];
+        generations.into_iter().flatten().find_map(|generation| generation.permission(now, &self.context))
     }
 
     /// Returns each local ufrag whose requests belong to this agent, the newest last.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &Ufrag> {
-        self.sessions().filter(|_| !self.closed).map(|session| &session.local.ufrag)
+        self.generations().filter(|_| !self.closed).map(|generation| &generation.local.ufrag)
     }
 
     /// Returns the paths for which [`Event::PathBound`] was emitted and [`Event::PathReleased`] was not.
@@ -412,7 +413,7 @@ impl Agent {
     /// Returns whether a response to this transaction is pending here.
     #[must_use]
     pub fn awaits(&self, transaction_id: TransactionId) -> bool {
-        self.sessions().any(|session| session.awaits(transaction_id))
+        self.generations().any(|generation| generation.awaits(transaction_id))
     }
 
     /// Returns the counters.
@@ -427,7 +428,7 @@ impl fmt::Debug for Agent {
         f.debug_struct("Agent")
             .field("state", &self.state())
             .field("role", &self.context.role)
-            .field("generation", &self.current.generation)
+            .field("generation", &self.current.id)
             .field("selected", &self.selected_pair().map(|pair| pair.path))
             .finish_non_exhaustive()
     }
@@ -435,12 +436,15 @@ impl fmt::Debug for Agent {
 
 /// Returns the generation that a remote candidate belongs to.
 fn pick<'a>(
-    current: &'a mut Session,
-    next: Option<&'a mut Session>,
+    current: &'a mut Generation,
+    next: Option<&'a mut Generation>,
     ufrag: Option<&Ufrag>,
-) -> Option<&'a mut Session> {
-    let is_named = |session: &Session| {
-        session.peer.as_ref().is_some_and(|peer| ufrag.is_some_and(|ufrag| peer.parameters.ufrag == *ufrag))
+) -> Option<&'a mut Generation> {
+    let is_named = |generation: &Generation| {
+        generation
+            .peer
+            .as_ref()
+            .is_some_and(|peer| ufrag.is_some_and(|ufrag| peer.parameters.ufrag == *ufrag))
     };
     // A late candidate of the current generation must not be added to the next one.
     if is_named(current) {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use stun::{AttributeType, ErrorCode, IntegrityKey, MessageType, MessageWriter, TransactionId, Verified};
 
+use crate::binding_policy::Refusal;
 use crate::discard::Discard;
-use crate::hook::Refusal;
 use crate::role::{Claim, IceRole};
 
 /// A check to be sent.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use stun::TransactionId;
 
 use crate::candidate::{Candidate, Foundation};
-use crate::candidate_pair::{CandidatePair, Nomination, PairId, Status, Transaction};
+use crate::checklist_pair::{ChecklistPair, Nomination, PairId, Status, Transaction};
 use crate::path::Path;
 use crate::priority;
 use crate::role::IceRole;
@@ -15,42 +15,42 @@ use crate::role::IceRole;
 /// Pairs in descending order of priority, and the triggered-check queue.
 #[derive(Default)]
 pub(crate) struct Checklist {
-    pairs: Vec<CandidatePair>,
+    pairs: Vec<ChecklistPair>,
     triggered: VecDeque<PairId>,
     next_id: u32,
 }
 
 impl Checklist {
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = &CandidatePair> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &ChecklistPair> {
         self.pairs.iter()
     }
 
-    pub(crate) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut CandidatePair> {
+    pub(crate) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut ChecklistPair> {
         self.pairs.iter_mut()
     }
 
-    pub(crate) fn get(&self, id: PairId) -> Option<&CandidatePair> {
+    pub(crate) fn get(&self, id: PairId) -> Option<&ChecklistPair> {
         self.pairs.iter().find(|pair| pair.id == id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut CandidatePair> {
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut ChecklistPair> {
         self.pairs.iter_mut().find(|pair| pair.id == id)
     }
 
-    pub(crate) fn on_path(&self, path: Path) -> Option<&CandidatePair> {
+    pub(crate) fn on_path(&self, path: Path) -> Option<&ChecklistPair> {
         self.pairs.iter().find(|pair| pair.path == path)
     }
 
-    pub(crate) fn on_path_mut(&mut self, path: Path) -> Option<&mut CandidatePair> {
+    pub(crate) fn on_path_mut(&mut self, path: Path) -> Option<&mut ChecklistPair> {
         self.pairs.iter_mut().find(|pair| pair.path == path)
     }
 
-    pub(crate) fn with_transaction(&self, id: TransactionId) -> Option<(&CandidatePair, Transaction)> {
+    pub(crate) fn with_transaction(&self, id: TransactionId) -> Option<(&ChecklistPair, Transaction)> {
         self.pairs.iter().find_map(|pair| Some((pair, pair.transaction(id)?)))
     }
 
     /// Returns the best pair on which data may be sent.
-    pub(crate) fn best_usable(&self) -> Option<&CandidatePair> {
+    pub(crate) fn best_usable(&self) -> Option<&ChecklistPair> {
         self.pairs.iter().find(|pair| pair.is_usable())
     }
 
@@ -68,7 +68,7 @@ impl Checklist {
             return Some(pair.id);
         }
         let id = PairId(self.next_id);
-        let mut pair = CandidatePair::new(id, path, local, remote, role);
+        let mut pair = ChecklistPair::new(id, path, local, remote, role);
         if self.pairs.len() >= bound {
             let (index, least) =
                 self.pairs.iter().enumerate().rev().find(|(_, pair)| {
@@ -91,7 +91,7 @@ impl Checklist {
     /// 6.1.2.6, RFC 8838 section 12).
     fn initial_status(&self, foundation: (Foundation, Foundation)) -> Status {
         let like = || self.pairs.iter().filter(|pair| pair.foundation() == foundation);
-        if like().any(CandidatePair::is_usable) || !like().any(CandidatePair::is_open) {
+        if like().any(ChecklistPair::is_usable) || !like().any(ChecklistPair::is_open) {
             Status::Waiting
         } else {
             Status::Frozen
@@ -111,7 +111,7 @@ impl Checklist {
     /// Returns the pair to check at the next Ta (RFC 8445 section 6.1.4.2). After a selection, only pairs of higher
     /// priority get ordinary checks.
     pub(crate) fn next(&self, selected: Option<u64>) -> Option<PairId> {
-        let worthwhile = |pair: &&CandidatePair| selected.is_none_or(|selected| pair.priority > selected);
+        let worthwhile = |pair: &&ChecklistPair| selected.is_none_or(|selected| pair.priority > selected);
         let triggered = self.triggered.front().copied();
         let waiting = || {
             let mut pairs = self.pairs.iter().filter(worthwhile);
@@ -127,8 +127,8 @@ impl Checklist {
     /// Returns whether no check of the foundation is waiting or likely to be answered. RFC 8445 waits until such a
     /// check has failed, which takes as long as the whole search; a check that had to be retransmitted no longer blocks
     /// its foundation.
-    fn can_unfreeze(&self, pair: &CandidatePair) -> bool {
-        let busy = |other: &CandidatePair| {
+    fn can_unfreeze(&self, pair: &ChecklistPair) -> bool {
+        let busy = |other: &ChecklistPair| {
             other.foundation() == pair.foundation()
                 && matches!(other.status, Status::Waiting | Status::InProgress(_))
                 && !other.is_doubtful()
@@ -146,7 +146,7 @@ impl Checklist {
     }
 
     /// After a selection, the checks of pairs with lower priority stop (RFC 8445 section 8.1.2).
-    pub(crate) fn settle_for(&mut self, selected: u64) {
+    pub(crate) fn freeze_below(&mut self, selected: u64) {
         for pair in &mut self.pairs {
             if pair.priority < selected && matches!(pair.status, Status::InProgress(_)) {
                 pair.status = Status::Frozen;
@@ -155,8 +155,8 @@ impl Checklist {
     }
 
     /// Returns the number of checks that are waiting or in progress, for the RTO (RFC 8445 section 14.3).
-    pub(crate) fn load(&self) -> u32 {
-        let load = |pair: &&CandidatePair| matches!(pair.status, Status::Waiting | Status::InProgress(_));
+    pub(crate) fn active_checks(&self) -> u32 {
+        let load = |pair: &&ChecklistPair| matches!(pair.status, Status::Waiting | Status::InProgress(_));
         u32::try_from(self.pairs.iter().filter(load).count()).unwrap_or(u32::MAX)
     }
 
@@ -184,16 +184,16 @@ impl Checklist {
         self.sort();
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&CandidatePair) -> bool) {
+    pub(crate) fn retain(&mut self, keep: impl Fn(&ChecklistPair) -> bool) {
         self.pairs.retain(keep);
         let Self { pairs, triggered, .. } = self;
         triggered.retain(|id| pairs.iter().any(|pair| pair.id == *id));
     }
 
     /// Stops all checks and drops all transactions. The set of authenticated paths stays.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn end(&mut self) {
         for pair in &mut self.pairs {
-            pair.end_consent();
+            pair.end();
         }
         self.triggered.clear();
     }

@@ -35,8 +35,8 @@ pub enum Discard {
     PairLimit,
     /// No packet can be sent to the source address.
     Filtered,
-    /// The request is for a generation that has been retired.
-    RetiredGeneration,
+    /// The request is for a generation that has ended.
+    EndedGeneration,
     /// Consent on this path, or of this generation, was revoked or has expired.
     Revoked,
     /// The agent is closed.
@@ -61,7 +61,7 @@ impl Discard {
         Self::RateLimited,
         Self::PairLimit,
         Self::Filtered,
-        Self::RetiredGeneration,
+        Self::EndedGeneration,
         Self::Revoked,
         Self::Closed,
     ];

@@ -8,10 +8,10 @@ use std::time::Instant;
 use stun::{Class, Message, Method};
 
 use crate::agent::{Agent, Datagram};
-use crate::candidate_pair::PairId;
+use crate::checklist_pair::PairId;
 use crate::discard::Discard;
 use crate::event::{Event, Failure};
-use crate::generation::Generation;
+use crate::generation_id::GenerationId;
 use crate::path::Path;
 use crate::requester::Outcome;
 use crate::role::IceRole;
@@ -39,9 +39,9 @@ impl Agent {
     fn on_response(&mut self, now: Instant, path: Path, message: Message<'_>) -> Result<(), Discard> {
         let id = message.transaction_id();
         let Self { context, current, next, .. } = self;
-        let session = if current.awaits(id) { current } else { next.as_mut().unwrap_or(current) };
-        let generation = session.generation;
-        match session.on_response(now, context, path, message)? {
+        let generation = if current.awaits(id) { current } else { next.as_mut().unwrap_or(current) };
+        let generation_id = generation.id;
+        match generation.on_response(now, context, path, message)? {
             Outcome::Settled => {}
             Outcome::RoleConflict { claimed, pair } => {
                 // A second 487 to a check from before the switch must not switch back.
@@ -49,13 +49,13 @@ impl Agent {
                     self.context.tie_breaker = self.context.generator.u64();
                     self.switch_role(claimed.opposite());
                 }
-                self.check_again(generation, pair);
+                self.check_again(generation_id, pair);
             }
             Outcome::Forbidden { path } => {
                 // Older generations lose consent on the 5-tuple too; a newer generation has its own consent.
-                self.for_each_active(|session, context| {
-                    if session.generation <= generation {
-                        session.lose(context, path, Failure::ConsentRevoked { path });
+                self.for_each_active(|generation, context| {
+                    if generation.id <= generation_id {
+                        generation.end_consent(context, path, Failure::ConsentRevoked { path });
                     }
                 });
             }
@@ -63,10 +63,10 @@ impl Agent {
         Ok(())
     }
 
-    fn check_again(&mut self, generation: Generation, pair: PairId) {
-        self.for_each_active(|session, _| {
-            if session.generation == generation {
-                session.check_again(pair);
+    fn check_again(&mut self, id: GenerationId, pair: PairId) {
+        self.for_each_active(|generation, _| {
+            if generation.id == id {
+                generation.check_again(pair);
             }
         });
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::candidate::Candidate;
-use crate::generation::Generation;
-use crate::pair::Pair;
+use crate::generation_id::GenerationId;
+use crate::pair::CandidatePair;
 use crate::path::Path;
 use crate::role::IceRole;
 
@@ -46,18 +46,18 @@ pub enum Event {
     /// A peer-reflexive candidate was learnt from a check.
     PeerReflexive {
         /// The generation of the check.
-        generation: Generation,
+        generation: GenerationId,
         /// The side that the candidate belongs to.
         side: Side,
         /// The candidate.
         candidate: Candidate,
     },
     /// A check of this pair succeeded for the first time: consent begins, and data may be sent on it.
-    PairUsable(Pair),
+    PairUsable(CandidatePair),
     /// This pair was selected: all sending moves to it now.
     PairSelected {
         /// The pair, with its generation.
-        pair: Pair,
+        pair: CandidatePair,
         /// The reason for the selection.
         reason: SelectionReason,
     },
@@ -66,7 +66,7 @@ pub enum Event {
         /// The path.
         path: Path,
         /// The generation whose credentials lost consent.
-        generation: Generation,
+        generation: GenerationId,
         /// The reason.
         failure: Failure,
     },
@@ -75,16 +75,16 @@ pub enum Event {
     /// The path is no longer bound to the agent.
     PathReleased(Path),
     /// The credentials of this generation are no longer answered.
-    GenerationRetired(Generation),
+    GenerationEnded(GenerationId),
     /// The base of the last usable pair was removed; only new candidates or a restart can help.
     RestartNeeded {
         /// The generation that has no usable pair left.
-        generation: Generation,
+        generation: GenerationId,
     },
     /// A generation failed, once per generation. The agent has failed if its state is [`State::Failed`].
     Failed {
         /// The generation.
-        generation: Generation,
+        generation: GenerationId,
         /// The reason.
         failure: Failure,
     },

@@ -71,6 +71,22 @@
 //! }
 //! ```
 //!
+//! # States
+//!
+//! | of | state | meaning |
+//! | --- | --- | --- |
+//! | pair, [`PairState`] | Frozen, Waiting, InProgress, Succeeded, Failed | the states of RFC 8445 section 6.1.2.6 |
+//! | | Ended | consent was lost; not used again with these credentials |
+//! | generation | awaiting the peer | no remote parameters yet; no deadline runs |
+//! | | checking | no pair is usable yet; fails after [`Config::patience`] |
+//! | | usable | at least one pair has consent |
+//! | | revoked | we revoked consent; requests get a 403 |
+//! | | ended | nothing is sent or answered |
+//! | agent, [`State`] | New, Checking, Connected, Failed, Closed | the sum over its generations |
+//!
+//! A generation is *current* while data is sent under it, *next* while a restart checks it, and *draining* after its
+//! replacement, when it only responds. Then it has ended: [`Event::GenerationEnded`].
+//!
 //! # Who sends where
 //!
 //! [`Agent::permission`] returns whether and on which path data may be sent: that of the selected pair, or before a
@@ -84,11 +100,12 @@
 //! other datagrams by the paths of [`Event::PathBound`] and [`Event::PathReleased`].
 
 mod agent;
+mod binding_policy;
 mod candidate;
 mod candidate_attr;
-mod candidate_pair;
 mod check;
 mod checklist;
+mod checklist_pair;
 mod config;
 mod consent;
 mod context;
@@ -98,7 +115,7 @@ mod dispatch;
 mod error;
 mod event;
 mod generation;
-mod hook;
+mod generation_id;
 mod nomination;
 mod pair;
 mod path;
@@ -111,12 +128,12 @@ mod retransmission;
 mod role;
 mod run;
 mod seed;
-mod session;
 mod stats;
 mod timer;
 mod transmit;
 
 pub use agent::{Agent, Applied, Datagram};
+pub use binding_policy::{BindingDecision, BindingPolicy, BindingRequest, Refusal};
 pub use candidate::{Candidate, CandidateKind, Foundation, InvalidCandidate};
 pub use candidate_attr::{BadCandidateLine, CandidateLine, Extensions, TcpCandidate, TcpType, Unresolved};
 pub use config::Config;
@@ -124,9 +141,8 @@ pub use credentials::{BadCredentials, Parameters, Password, Ufrag};
 pub use discard::Discard;
 pub use error::Error;
 pub use event::{Event, Failure, SelectionReason, Side, State};
-pub use generation::Generation;
-pub use hook::{BindingDecision, BindingPolicy, BindingRequest, Refusal};
-pub use pair::{Pair, PairState, Permission};
+pub use generation_id::GenerationId;
+pub use pair::{CandidatePair, PairState, Permission};
 pub use path::{Path, Protocol};
 pub use peek::{Peek, peek};
 pub use role::IceRole;

@@ -8,14 +8,14 @@
 
 use std::time::Instant;
 
-use crate::candidate_pair::{CandidatePair, Nomination, PairId, Status};
 use crate::checklist::Checklist;
+use crate::checklist_pair::{ChecklistPair, Nomination, PairId, Status};
 use crate::context::Context;
 use crate::event::{Event, SelectionReason};
+use crate::generation::{Generation, GenerationState};
 use crate::role::IceRole;
-use crate::session::{Life, Session};
 
-impl Session {
+impl Generation {
     /// Nominates and selects according to the present state of the pairs.
     pub(crate) fn select(&mut self, now: Instant, cx: &mut Context) {
         if !self.is_active() {
@@ -24,7 +24,7 @@ impl Session {
         if self.selected_pair().is_some_and(|pair| !pair.is_nominated()) {
             self.selected = None;
         }
-        if self.nomination_due(cx).is_some_and(|due| now >= due) || self.is_ripe(cx) {
+        if self.nomination_due(cx).is_some_and(|due| now >= due) || self.can_nominate_now(cx) {
             self.nominate();
         }
         let current = self.selected_pair();
@@ -35,10 +35,10 @@ impl Session {
             None if self.has_selected => SelectionReason::Fallback,
             None => SelectionReason::Nominated,
         };
-        let (id, priority, pair) = (best.id, best.priority, best.snapshot(self.generation));
+        let (id, priority, pair) = (best.id, best.priority, best.snapshot(self.id));
         self.selected = Some(id);
         self.has_selected = true;
-        self.checklist.settle_for(priority);
+        self.checklist.freeze_below(priority);
         cx.emit(Event::PairSelected { pair, reason });
     }
 
@@ -47,7 +47,7 @@ impl Session {
     pub(crate) fn follow_nomination(&mut self, now: Instant, cx: &Context, id: PairId) {
         let silence = cx.config.consent_interval.saturating_mul(2);
         let Some(selected) = self.selected.filter(|selected| *selected != id) else { return };
-        if !self.checklist.get(id).is_some_and(CandidatePair::is_usable) {
+        if !self.checklist.get(id).is_some_and(ChecklistPair::is_usable) {
             return;
         }
         let Some(selected) = self.checklist.get_mut(selected) else { return };
@@ -64,8 +64,10 @@ impl Session {
 
     /// Returns when the controlling side stops waiting for a better pair, if it has one to nominate.
     pub(crate) fn nomination_due(&self, cx: &Context) -> Option<Instant> {
-        match self.life {
-            Life::Usable { since } if self.has_to_nominate(cx) => Some(since + cx.config.nomination_wait),
+        match self.state {
+            GenerationState::Usable { since } if self.has_to_nominate(cx) => {
+                Some(since + cx.config.nomination_wait)
+            }
             _ => None,
         }
     }
@@ -79,16 +81,16 @@ impl Session {
     }
 
     /// Returns whether no pair better than the best usable one can follow.
-    fn is_ripe(&self, cx: &Context) -> bool {
+    fn can_nominate_now(&self, cx: &Context) -> bool {
         self.has_to_nominate(cx)
             && cx.local_complete
             && self.remote_complete
-            && !is_something_better_open(&self.checklist)
+            && !has_open_better_pair(&self.checklist)
     }
 
     fn nominate(&mut self) {
         let Some(id) = self.checklist.best_usable().map(|pair| pair.id) else { return };
-        if let Some(CandidatePair { status: Status::Succeeded { nomination, .. }, .. }) =
+        if let Some(ChecklistPair { status: Status::Succeeded { nomination, .. }, .. }) =
             self.checklist.get_mut(id)
         {
             *nomination = Nomination::Wanted;
@@ -97,6 +99,6 @@ impl Session {
     }
 }
 
-fn is_something_better_open(checklist: &Checklist) -> bool {
-    checklist.pairs().take_while(|pair| !pair.is_usable()).any(CandidatePair::is_open)
+fn has_open_better_pair(checklist: &Checklist) -> bool {
+    checklist.pairs().take_while(|pair| !pair.is_usable()).any(ChecklistPair::is_open)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::candidate::Candidate;
-use crate::generation::Generation;
+use crate::generation_id::GenerationId;
 use crate::path::Path;
 
 /// The state of a pair (RFC 8445 section 6.1.2.6), with the end of consent that RFC 7675 adds.
@@ -39,9 +39,9 @@ impl fmt::Display for PairState {
 
 /// A snapshot of one candidate pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct CandidatePair {
     /// The generation whose credentials check it.
-    pub generation: Generation,
+    pub generation: GenerationId,
     /// The addresses of its packets.
     pub path: Path,
     /// The local candidate; peer-reflexive if the peer reported an unknown address.
@@ -64,7 +64,7 @@ pub struct Permission {
     /// The path for sending.
     pub path: Path,
     /// The generation that holds the consent.
-    pub generation: Generation,
+    pub generation: GenerationId,
     /// When consent expires unless it is renewed; `None` if it never does.
     pub until: Option<Instant>,
 }

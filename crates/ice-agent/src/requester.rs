@@ -9,18 +9,18 @@ use std::time::Instant;
 use stun::{Class, ErrorCode, Message};
 
 use crate::candidate::{Candidate, Foundation};
-use crate::candidate_pair::{Nomination, PairId, Purpose, Sent, Status, Transaction};
 use crate::check::{Check, UNDERSTOOD};
+use crate::checklist_pair::{Nomination, PairId, Purpose, Sent, Status, Transaction};
 use crate::consent::Consent;
 use crate::context::Context;
 use crate::discard::Discard;
 use crate::event::{Event, Failure, Side};
-use crate::generation::Generation;
+use crate::generation::{Generation, GenerationState, Peer};
+use crate::generation_id::GenerationId;
 use crate::path::{Path, normalise};
 use crate::priority;
 use crate::retransmission::{Due, Retransmission, Urgency};
 use crate::role::IceRole;
-use crate::session::{Life, Peer, Session};
 
 /// The effect of a response on the whole agent.
 pub(crate) enum Outcome {
@@ -32,11 +32,11 @@ pub(crate) enum Outcome {
     Forbidden { path: Path },
 }
 
-impl Session {
+impl Generation {
     /// Sends a check on one pair. Returns whether a message was sent; if not, the pair no longer waits for a check.
     pub(crate) fn send_check(&mut self, now: Instant, cx: &mut Context, id: PairId) -> bool {
         self.checklist.untrigger(id);
-        let load = self.checklist.load();
+        let load = self.checklist.active_checks();
         let (Some(peer), Some(pair)) = (&self.peer, self.checklist.get_mut(id)) else { return false };
         let purpose = match &pair.status {
             Status::Frozen | Status::Waiting | Status::InProgress(_) | Status::Failed => Purpose::Check,
@@ -54,7 +54,7 @@ impl Session {
         let sent =
             Sent { bytes, transaction_id: transaction.id, retransmission: Retransmission::new(now, rto) };
         pair.add_transaction(transaction, cx.config.max_transactions_per_pair);
-        transmit(cx, self.generation, pair.path, &sent.bytes);
+        transmit(cx, self.id, pair.path, &sent.bytes);
         cx.stats.checks_sent += 1;
         match &mut pair.status {
             Status::Succeeded { nomination, .. } => *nomination = Nomination::InProgress(sent),
@@ -65,7 +65,7 @@ impl Session {
 
     /// Retransmits unanswered checks, and fails those at the end of their schedule (RFC 8445 section 7.2.5.2.3).
     pub(crate) fn retransmit(&mut self, now: Instant, cx: &mut Context) {
-        let searching = matches!(self.life, Life::Searching { .. });
+        let searching = matches!(self.state, GenerationState::Checking { .. });
         for pair in self.checklist.pairs_mut() {
             let path = pair.path;
             let urgent = searching || pair.is_usable();
@@ -75,7 +75,7 @@ impl Session {
                 Due::NotYet => {}
                 Due::Resend => {
                     let id = sent.transaction_id;
-                    transmit(cx, self.generation, path, &sent.bytes);
+                    transmit(cx, self.id, path, &sent.bytes);
                     cx.stats.checks_sent += 1;
                     for transaction in pair.transactions.iter_mut().filter(|each| each.id == id) {
                         transaction.retransmitted = true;
@@ -106,7 +106,7 @@ impl Session {
             let mut bytes = Vec::new();
             if write(cx, peer, pair.local, transaction, &mut bytes).is_ok() {
                 pair.add_transaction(transaction, cx.config.max_transactions_per_pair);
-                transmit(cx, self.generation, pair.path, &bytes);
+                transmit(cx, self.id, pair.path, &bytes);
                 cx.stats.consent_checks_sent += 1;
             }
         }
@@ -164,7 +164,7 @@ impl Session {
         mapped: SocketAddr,
     ) {
         self.discover_local(cx, id, mapped);
-        let generation = self.generation;
+        let generation = self.id;
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.consume(transaction.id);
         pair.authenticated = true;
@@ -188,8 +188,8 @@ impl Session {
         let (foundation, snapshot) = (pair.foundation(), pair.snapshot(generation));
         self.checklist.untrigger(id);
         self.checklist.unfreeze(foundation);
-        if matches!(self.life, Life::Searching { .. }) {
-            self.life = Life::Usable { since: now };
+        if matches!(self.state, GenerationState::Checking { .. }) {
+            self.state = GenerationState::Usable { since: now };
         }
         cx.emit(Event::PairUsable(snapshot));
     }
@@ -214,7 +214,7 @@ impl Session {
             Candidate::peer_reflexive(mapped, pair.path.local(), priority, foundation)
         });
         if known.is_none() {
-            let generation = self.generation;
+            let generation = self.id;
             cx.emit(Event::PeerReflexive { generation, side: Side::Local, candidate });
         }
         if let Some(pair) = self.checklist.get_mut(id) {
@@ -266,7 +266,7 @@ fn write(
 }
 
 /// A full queue drops the message, as a network would; the timers retransmit it.
-fn transmit(cx: &mut Context, generation: Generation, path: Path, bytes: &[u8]) {
+fn transmit(cx: &mut Context, generation: GenerationId, path: Path, bytes: &[u8]) {
     let _ = cx.outbox.push(generation, path, |buf| {
         buf.extend_from_slice(bytes);
         Ok(())

@@ -9,20 +9,20 @@ use std::time::Instant;
 use stun::{ErrorCode, Message, Verified};
 
 use crate::agent::Agent;
+use crate::binding_policy::{BindingDecision, BindingRequest, Refusal};
 use crate::candidate::{Candidate, Foundation};
-use crate::candidate_pair::{Nomination, PairId, Status};
 use crate::check::{Answer, Received, UNDERSTOOD};
+use crate::checklist_pair::{Nomination, PairId, Status};
 use crate::consent::Consent;
 use crate::context::Context;
 use crate::discard::Discard;
 use crate::event::{Event, Side};
-use crate::hook::{BindingDecision, BindingRequest, Refusal};
+use crate::generation::{EarlyCheck, Generation, GenerationState, RemoteCandidate};
 use crate::pair::PairState;
 use crate::path::{Path, is_reachable};
 use crate::peek::split_username;
 use crate::restart::Draining;
 use crate::role::{self, IceRole, Resolution};
-use crate::session::{EarlyCheck, Life, RemoteCandidate, Session};
 
 impl Agent {
     /// Authenticates a request with the generation that its USERNAME names, and responds.
@@ -39,22 +39,25 @@ impl Agent {
             return Err(Discard::UnknownBase);
         }
         let (ours, theirs) = split_username(&message)?;
-        let standing = self.standing_of(ours, path)?;
-        let session = self.session_of(standing);
-        let is_over = session.checklist.on_path(path).is_some_and(|pair| pair.state() == PairState::Ended);
-        if matches!(session.life, Life::Dead) || (is_over && !matches!(session.life, Life::Revoked)) {
+        let slot = self.slot_of(ours, path)?;
+        let generation = self.generation_in(slot);
+        let has_ended =
+            generation.checklist.on_path(path).is_some_and(|pair| pair.state() == PairState::Ended);
+        if matches!(generation.state, GenerationState::Ended)
+            || (has_ended && !matches!(generation.state, GenerationState::Revoked))
+        {
             return Err(Discard::Revoked);
         }
         message.check_fingerprint().map_err(|_| Discard::FingerprintMismatch)?;
-        let message = message.verify(&session.local_key).map_err(|error| match error {
+        let message = message.verify(&generation.local_key).map_err(|error| match error {
             stun::Error::IntegrityMissing => Discard::IntegrityMissing,
             _ => Discard::IntegrityMismatch,
         })?;
         self.context.stats.requests_received += 1;
-        let answer = self.decide(now, standing, path, &message, theirs)?;
-        let session = stand(standing, &self.current, self.next.as_ref(), self.draining.as_ref());
-        let (id, key) = (message.transaction_id(), &session.local_key);
-        let queued = self.context.outbox.push(session.generation, path, |buf| answer.write(id, key, buf));
+        let answer = self.decide(now, slot, path, &message, theirs)?;
+        let generation = generation_in(slot, &self.current, self.next.as_ref(), self.draining.as_ref());
+        let (id, key) = (message.transaction_id(), &generation.local_key);
+        let queued = self.context.outbox.push(generation.id, path, |buf| answer.write(id, key, buf));
         queued.map_err(|_| Discard::RateLimited)?;
         self.context.stats.responses_sent += 1;
         Ok(())
@@ -63,16 +66,16 @@ impl Agent {
     fn decide(
         &mut self,
         now: Instant,
-        standing: Standing,
+        slot: Slot,
         path: Path,
         message: &Verified<'_>,
         theirs: &str,
     ) -> Result<Answer, Discard> {
-        let session = self.session_of(standing);
-        if matches!(session.life, Life::Revoked) {
+        let generation = self.generation_in(slot);
+        if matches!(generation.state, GenerationState::Revoked) {
             return Ok(Answer::Refused(Refusal::new(ErrorCode::FORBIDDEN)));
         }
-        if session.peer.as_ref().is_some_and(|peer| peer.parameters.ufrag.as_str() != theirs) {
+        if generation.peer.as_ref().is_some_and(|peer| peer.parameters.ufrag.as_str() != theirs) {
             return Err(Discard::UnknownUfrag);
         }
         let unknown: Vec<_> = message.unknown_required(&UNDERSTOOD).collect();
@@ -83,7 +86,7 @@ impl Agent {
         let request = BindingRequest {
             message: message.message(),
             path,
-            generation: session.generation,
+            generation: generation.id,
             remote_ufrag: theirs,
             priority: received.priority,
             use_candidate: received.use_candidate,
@@ -93,7 +96,7 @@ impl Agent {
         {
             return Ok(Answer::Refused(refusal));
         }
-        if standing == Standing::Draining {
+        if slot == Slot::Draining {
             return Ok(Answer::Success(path.remote()));
         }
         if let Some(claim) = received.claim.filter(|_| !self.context.config.lite) {
@@ -104,76 +107,76 @@ impl Agent {
             }
         }
         let Self { context, current, next, .. } = self;
-        let session = match (standing, next) {
-            (Standing::Next, Some(next)) => next,
+        let generation = match (slot, next) {
+            (Slot::Next, Some(next)) => next,
             _ => current,
         };
-        session.note_request(now, message.transaction_id());
-        if received.priority.is_none() && session.remote_candidate(path).is_none() {
+        generation.on_request_answered(now, message.transaction_id());
+        if received.priority.is_none() && generation.remote_candidate(path).is_none() {
             return Ok(Answer::BadRequest);
         }
-        if session.peer.is_none() {
-            session.keep_early_check(context, path, theirs, received)?;
+        if generation.peer.is_none() {
+            generation.keep_early_check(context, path, theirs, received)?;
         } else {
-            session.on_authenticated_check(now, context, path, &received)?;
+            generation.on_authenticated_check(now, context, path, &received)?;
         }
-        if standing == Standing::Current {
+        if slot == Slot::Current {
             self.note_check_after_selection(now, path);
         }
         Ok(Answer::Success(path.remote()))
     }
 
-    fn standing_of(&self, ufrag: &str, path: Path) -> Result<Standing, Discard> {
+    fn slot_of(&self, ufrag: &str, path: Path) -> Result<Slot, Discard> {
         if self.current.local.ufrag.as_str() == ufrag {
-            return Ok(Standing::Current);
+            return Ok(Slot::Current);
         }
         if self.next.as_ref().is_some_and(|next| next.local.ufrag.as_str() == ufrag) {
-            return Ok(Standing::Next);
+            return Ok(Slot::Next);
         }
         if let Some(draining) = &self.draining
-            && draining.session.local.ufrag.as_str() == ufrag
+            && draining.generation.local.ufrag.as_str() == ufrag
         {
             // A base that the restart left behind gets no more responses, so that the peer notices and follows.
             return if draining.answers_on(path) {
-                Ok(Standing::Draining)
+                Ok(Slot::Draining)
             } else {
-                Err(Discard::RetiredGeneration)
+                Err(Discard::EndedGeneration)
             };
         }
-        if self.retired.iter().any(|retired| retired.as_str() == ufrag) {
-            return Err(Discard::RetiredGeneration);
+        if self.ended_ufrags.iter().any(|ended| ended.as_str() == ufrag) {
+            return Err(Discard::EndedGeneration);
         }
         Err(Discard::UnknownUfrag)
     }
 
-    fn session_of(&self, standing: Standing) -> &Session {
-        stand(standing, &self.current, self.next.as_ref(), self.draining.as_ref())
+    fn generation_in(&self, slot: Slot) -> &Generation {
+        generation_in(slot, &self.current, self.next.as_ref(), self.draining.as_ref())
     }
 }
 
-/// Returns the generation of a standing. It was just determined, so the generation exists.
-fn stand<'a>(
-    standing: Standing,
-    current: &'a Session,
-    next: Option<&'a Session>,
+/// Returns the generation in a slot. [`Agent::slot_of`] returned the slot, so it is occupied.
+fn generation_in<'a>(
+    slot: Slot,
+    current: &'a Generation,
+    next: Option<&'a Generation>,
     draining: Option<&'a Draining>,
-) -> &'a Session {
-    match standing {
-        Standing::Current => current,
-        Standing::Next => next.unwrap_or(current),
-        Standing::Draining => draining.map_or(current, |draining| &draining.session),
+) -> &'a Generation {
+    match slot {
+        Slot::Current => current,
+        Slot::Next => next.unwrap_or(current),
+        Slot::Draining => draining.map_or(current, |draining| &draining.generation),
     }
 }
 
-/// The generation that a request belongs to.
+/// The place of a generation within the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Slot {
     Current,
     Next,
     Draining,
 }
 
-impl Session {
+impl Generation {
     fn remote_candidate(&self, path: Path) -> Option<Candidate> {
         let mut known = self.remote_candidates.iter().map(|remote| remote.candidate);
         known.find(|candidate| candidate.address() == path.remote())
@@ -217,7 +220,7 @@ impl Session {
             Some(id) => id,
             None => self.pair_with(cx, path, received)?,
         };
-        let generation = self.generation;
+        let generation = self.id;
         let Some(pair) = self.checklist.get_mut(id) else { return Ok(()) };
         pair.authenticated = true;
         pair.last_authenticated = Some(now);
@@ -237,7 +240,7 @@ impl Session {
                 if nominates {
                     let consent = Consent::assumed(now);
                     *status = Status::Succeeded { consent, nomination: Nomination::Done };
-                    self.life = Life::Usable { since: now };
+                    self.state = GenerationState::Usable { since: now };
                     cx.emit(Event::PairUsable(pair.snapshot(generation)));
                 }
             }
@@ -269,7 +272,7 @@ impl Session {
         let id = id.ok_or(Discard::PairLimit)?;
         if known.is_none() {
             self.remote_candidates.push(RemoteCandidate { candidate: remote, ufrag: None });
-            let generation = self.generation;
+            let generation = self.id;
             cx.emit(Event::PeerReflexive { generation, side: Side::Remote, candidate: remote });
         }
         Ok(id)

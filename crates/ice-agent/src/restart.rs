@@ -1,9 +1,9 @@
-//! The life of generations (RFC 8445 section 9): restart, promotion, drain, retirement.
+//! The ICE restart (RFC 8445 section 9): opens, promotes, drains and ends generations.
 //!
 //! 1. `restart`, or changed credentials of the peer, open the next generation beside the current one.
 //! 2. Both are checked. The current one keeps sending, with its own consent.
 //! 3. The next one selects a pair and becomes the current one. The old one only responds.
-//! 4. The peer proves that it has moved too, or three seconds pass: the old one is retired.
+//! 4. The peer proves that it has moved too, or three seconds pass: the old one ends.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::agent::{Agent, Applied};
 use crate::credentials::{Comparison, Parameters, Ufrag};
 use crate::error::Error;
 use crate::event::Event;
-use crate::generation::Generation;
+use crate::generation::{Generation, GenerationState};
+use crate::generation_id::GenerationId;
 use crate::path::Path;
 use crate::role::IceRole;
-use crate::session::{Life, Session};
 
 /// A replaced generation that still responds, so that a peer which has not moved yet keeps consent.
 pub(crate) struct Draining {
-    pub(crate) session: Session,
+    pub(crate) generation: Generation,
     /// The latest end of the drain.
     pub(crate) until: Instant,
     /// From this time on a check of the new generation proves that the peer has selected too. An earlier one may be a
@@ -34,8 +34,8 @@ impl Draining {
     }
 }
 
-/// The number of retired ufrags that are kept, so that late requests are counted as such.
-const MAX_RETIRED_UFRAGS: usize = 4;
+/// The number of ufrags of ended generations that are kept, so that late requests are counted as such.
+const MAX_ENDED_UFRAGS: usize = 4;
 
 impl Agent {
     /// Opens a new generation with new credentials (RFC 8445 section 9) and returns its number. The working generation
@@ -47,15 +47,15 @@ impl Agent {
     ///
     /// # Errors
     /// [`Error::NotStarted`] before the first remote parameters.
-    pub fn restart(&mut self, now: Instant) -> Result<Generation, Error> {
+    pub fn restart(&mut self, now: Instant) -> Result<GenerationId, Error> {
         if self.current.peer.is_none() {
             return Err(Error::NotStarted);
         }
         let now = self.advance(now);
         self.closed = false;
-        let generation = self.open_next();
+        let id = self.open_next();
         self.run(now);
-        Ok(generation)
+        Ok(id)
     }
 
     /// Removes the generation that [`restart`](Self::restart) or the peer opened, because signalling rolled back.
@@ -67,20 +67,20 @@ impl Agent {
             return Err(Error::NoRestart);
         }
         let now = self.advance(now);
-        self.retire_next();
+        self.end_next();
         self.run(now);
         Ok(())
     }
 
-    /// Stops responding to requests of `generation`, if it is draining or was opened by a restart. The generation that
-    /// sends is not affected; [`close`](Self::close) ends it.
-    pub fn retire(&mut self, now: Instant, generation: Generation) {
+    /// Ends a generation that is draining or was opened by a restart: its requests get no more responses. The generation
+    /// that sends is not affected; [`close`](Self::close) ends it.
+    pub fn end_generation(&mut self, now: Instant, id: GenerationId) {
         let now = self.advance(now);
-        if self.draining.as_ref().is_some_and(|draining| draining.session.generation == generation) {
-            self.retire_draining();
+        if self.draining.as_ref().is_some_and(|draining| draining.generation.id == id) {
+            self.end_draining();
         }
-        if self.next.as_ref().is_some_and(|next| next.generation == generation) {
-            self.retire_next();
+        if self.next.as_ref().is_some_and(|next| next.id == id) {
+            self.end_next();
         }
         self.run(now);
     }
@@ -96,8 +96,9 @@ impl Agent {
         if self.context.config.lite && parameters.lite {
             return Err(Error::BothLite);
         }
-        let compare =
-            |session: &Session| session.peer.as_ref().map(|peer| peer.parameters.compare(&parameters));
+        let compare = |generation: &Generation| {
+            generation.peer.as_ref().map(|peer| peer.parameters.compare(&parameters))
+        };
         let step = match (compare(&self.current), self.next.as_ref().map(compare)) {
             (Some(Comparison::HalfChanged), _) | (_, Some(Some(Comparison::HalfChanged))) => {
                 return Err(Error::HalfChangedCredentials);
@@ -130,7 +131,7 @@ impl Agent {
                 let Self { context, next, .. } = self;
                 let next = next.as_mut().ok_or(Error::NoRestart)?;
                 next.begin(now, context, parameters);
-                Applied::IceRestart(next.generation)
+                Applied::IceRestart(next.id)
             }
         };
         self.run(now);
@@ -149,13 +150,13 @@ impl Agent {
         }
     }
 
-    fn open_next(&mut self) -> Generation {
-        self.retire_next();
+    fn open_next(&mut self) -> GenerationId {
+        self.end_next();
         self.latest_generation = self.latest_generation.next();
-        let generation = self.latest_generation;
+        let id = self.latest_generation;
         let local = Parameters::generate(&mut self.context.generator, self.context.config.lite);
-        self.next = Some(Session::new(generation, local));
-        generation
+        self.next = Some(Generation::new(id, local));
+        id
     }
 
     /// The next generation has selected a pair: all sending moves there now (RFC 8445 section 12.1).
@@ -164,33 +165,33 @@ impl Agent {
         let Some(next) = ready else { return };
         let successor = next.selected_pair().map(|pair| pair.path);
         let mut old = std::mem::replace(&mut self.current, next);
-        self.retire_draining();
+        self.end_draining();
         let Some(successor) = successor.filter(|_| old.is_active()) else {
-            self.forget(&old);
+            self.record_end(&old);
             return;
         };
         for pair in old.checklist.pairs_mut() {
             pair.transactions.clear();
         }
-        self.context.outbox.purge(old.generation, None);
+        self.context.outbox.purge(old.id, None);
         self.draining = Some(Draining {
-            session: old,
+            generation: old,
             until: now + self.context.config.drain,
             proof_from: now + PROOF_AFTER,
             successor,
         });
     }
 
-    /// Drops a next generation that failed before it replaced the current one, which is unchanged.
-    pub(crate) fn drop_failed_next(&mut self) {
-        if self.next.as_ref().is_some_and(|next| matches!(next.life, Life::Dead)) {
-            self.retire_next();
+    /// Ends a next generation that failed before it replaced the current one, which is unchanged.
+    pub(crate) fn end_failed_next(&mut self) {
+        if self.next.as_ref().is_some_and(|next| matches!(next.state, GenerationState::Ended)) {
+            self.end_next();
         }
     }
 
-    pub(crate) fn expire_draining(&mut self, now: Instant) {
+    pub(crate) fn end_expired_draining(&mut self, now: Instant) {
         if self.draining.as_ref().is_some_and(|draining| now >= draining.until) {
-            self.retire_draining();
+            self.end_draining();
         }
     }
 
@@ -198,39 +199,39 @@ impl Agent {
     pub(crate) fn note_check_after_selection(&mut self, now: Instant, path: Path) {
         let proves = |draining: &Draining| now >= draining.proof_from && path == draining.successor;
         if self.draining.as_ref().is_some_and(proves) {
-            self.retire_draining();
+            self.end_draining();
         }
     }
 
     /// Handles authenticated data. On a path that only the current generation has, it proves that the peer selected.
     pub(crate) fn note_data_after_selection(&mut self, path: Path) {
         let proves = |draining: &Draining| {
-            path == draining.successor && draining.session.checklist.on_path(path).is_none()
+            path == draining.successor && draining.generation.checklist.on_path(path).is_none()
         };
         if self.draining.as_ref().is_some_and(proves) {
-            self.retire_draining();
+            self.end_draining();
         }
     }
 
-    pub(crate) fn retire_next(&mut self) {
+    pub(crate) fn end_next(&mut self) {
         if let Some(next) = self.next.take() {
-            self.forget(&next);
+            self.record_end(&next);
         }
     }
 
-    pub(crate) fn retire_draining(&mut self) {
+    pub(crate) fn end_draining(&mut self) {
         if let Some(draining) = self.draining.take() {
-            self.forget(&draining.session);
+            self.record_end(&draining.generation);
         }
     }
 
-    fn forget(&mut self, session: &Session) {
-        self.context.outbox.purge(session.generation, None);
-        if self.retired.len() >= MAX_RETIRED_UFRAGS {
-            self.retired.pop_front();
+    fn record_end(&mut self, generation: &Generation) {
+        self.context.outbox.purge(generation.id, None);
+        if self.ended_ufrags.len() >= MAX_ENDED_UFRAGS {
+            self.ended_ufrags.pop_front();
         }
-        self.retired.push_back(Ufrag::clone(&session.local.ufrag));
-        self.context.emit(Event::GenerationRetired(session.generation));
+        self.ended_ufrags.push_back(Ufrag::clone(&generation.local.ufrag));
+        self.context.emit(Event::GenerationEnded(generation.id));
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Instant;
 use crate::agent::Agent;
 use crate::context::Context;
 use crate::event::{Event, State};
+use crate::generation::Generation;
 use crate::path::Path;
 use crate::restart::Draining;
-use crate::session::Session;
 use crate::timer::{Deadline, Timer};
 
 impl Agent {
@@ -25,14 +25,14 @@ impl Agent {
 
     /// Processes everything that is due, until nothing is.
     pub(crate) fn run(&mut self, now: Instant) {
-        self.expire_draining(now);
-        self.for_each_active(|session, context| {
-            session.expire(now, context);
-            session.retransmit(now, context);
-            session.check_consent(now, context);
-            session.select(now, context);
+        self.end_expired_draining(now);
+        self.for_each_active(|generation, context| {
+            generation.expire(now, context);
+            generation.retransmit(now, context);
+            generation.check_consent(now, context);
+            generation.select(now, context);
         });
-        self.drop_failed_next();
+        self.end_failed_next();
         self.promote(now);
         self.pace(now);
         self.announce();
@@ -43,10 +43,10 @@ impl Agent {
     /// more pairs to check.
     fn pace(&mut self, now: Instant) {
         let Self { context, current, next, .. } = self;
-        for session in next.iter_mut().chain([current]) {
+        for generation in next.iter_mut().chain([current]) {
             while now >= context.next_check {
-                let Some(id) = session.next_check(context) else { break };
-                if session.send_check(now, context, id) {
+                let Some(id) = generation.next_check(context) else { break };
+                if generation.send_check(now, context, id) {
                     context.next_check = now + context.pacing();
                 }
             }
@@ -62,7 +62,7 @@ impl Agent {
                 self.context.emit(Event::StateChanged(state));
             }
         }
-        let mut bound: Vec<Path> = self.sessions().flat_map(Session::authenticated_paths).collect();
+        let mut bound: Vec<Path> = self.generations().flat_map(Generation::authenticated_paths).collect();
         bound.sort_unstable();
         bound.dedup();
         if bound == self.bound {
@@ -78,29 +78,30 @@ impl Agent {
     }
 
     fn next_deadline(&self) -> Option<Deadline> {
-        let sessions = [Some(&self.current), self.next.as_ref()];
-        let active = sessions.into_iter().flatten().filter_map(|session| session.deadline(&self.context));
+        let generations = [Some(&self.current), self.next.as_ref()];
+        let active =
+            generations.into_iter().flatten().filter_map(|generation| generation.deadline(&self.context));
         let drain = self.draining.as_ref().map(|draining| Deadline::new(Timer::Drain, draining.until));
         active.chain(drain).min()
     }
 
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
-        sessions(&self.current, self.next.as_ref(), self.draining.as_ref())
+    pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
+        generations(&self.current, self.next.as_ref(), self.draining.as_ref())
     }
 
-    pub(crate) fn for_each_active(&mut self, mut act: impl FnMut(&mut Session, &mut Context)) {
+    pub(crate) fn for_each_active(&mut self, mut act: impl FnMut(&mut Generation, &mut Context)) {
         let Self { context, current, next, .. } = self;
-        for session in next.iter_mut().chain([current]).filter(|session| session.is_active()) {
-            act(session, context);
+        for generation in next.iter_mut().chain([current]).filter(|generation| generation.is_active()) {
+            act(generation, context);
         }
     }
 }
 
 /// Returns the generations that are answered, oldest first.
-fn sessions<'a>(
-    current: &'a Session,
-    next: Option<&'a Session>,
+fn generations<'a>(
+    current: &'a Generation,
+    next: Option<&'a Generation>,
     draining: Option<&'a Draining>,
-) -> impl Iterator<Item = &'a Session> {
-    draining.map(|draining| &draining.session).into_iter().chain([current]).chain(next)
+) -> impl Iterator<Item = &'a Generation> {
+    draining.map(|draining| &draining.generation).into_iter().chain([current]).chain(next)
 }

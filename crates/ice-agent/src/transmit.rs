@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::generation::Generation;
+use crate::generation_id::GenerationId;
 use crate::path::Path;
 
 /// One message to send: the last [`Self::len`] bytes of the buffer that was passed to `poll_transmit`.
@@ -34,7 +34,7 @@ pub(crate) struct Outbox {
 }
 
 struct Message {
-    generation: Generation,
+    generation: GenerationId,
     path: Path,
     bytes: Vec<u8>,
 }
@@ -50,7 +50,7 @@ impl Outbox {
     /// Queues the message that `write` appends to an empty buffer.
     pub(crate) fn push(
         &mut self,
-        generation: Generation,
+        generation: GenerationId,
         path: Path,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), stun::Error>,
     ) -> Result<(), NotQueued> {
@@ -76,7 +76,7 @@ impl Outbox {
     }
 
     /// Removes queued messages that may no longer be sent.
-    pub(crate) fn purge(&mut self, generation: Generation, path: Option<Path>) {
+    pub(crate) fn purge(&mut self, generation: GenerationId, path: Option<Path>) {
         self.queue.retain(|message| {
             message.generation != generation || path.is_some_and(|path| path != message.path)
         });

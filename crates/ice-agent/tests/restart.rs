@@ -127,7 +127,7 @@ fn rolled_back_restart_returns_to_the_current_generation() {
     world.agents[LEFT].rollback_restart(world.now).unwrap();
     world.run_for(ms(100));
     assert_eq!(*world.agents[LEFT].local_parameters(), before);
-    assert!(world.events[LEFT].contains(&Event::GenerationRetired(generation)));
+    assert!(world.events[LEFT].contains(&Event::GenerationEnded(generation)));
     assert!(world.permitted(LEFT));
 }
 
@@ -208,7 +208,7 @@ fn old_credentials_are_answered_for_3_s_at_most() {
         world.deliver(&old);
         let stats = world.agents[LEFT].stats();
         assert_eq!(stats.responses_sent > before, answered, "{}", world.trace);
-        assert_eq!(stats.discarded(Discard::RetiredGeneration) == 0, answered);
+        assert_eq!(stats.discarded(Discard::EndedGeneration) == 0, answered);
     }
 }
 
@@ -232,10 +232,10 @@ fn abandoned_base_is_no_longer_answered() {
     world.run_until(ms(1000), moved);
     assert!(world.agents[LEFT].selected_pair().unwrap().path.local().is_ipv6());
     world.deliver(&old);
-    assert_eq!(world.agents[LEFT].stats().discarded(Discard::RetiredGeneration), 1);
+    assert_eq!(world.agents[LEFT].stats().discarded(Discard::EndedGeneration), 1);
     world.run_for(ms(4_000));
     let left_behind = Path::udp(address("192.0.2.1:1000"), address("192.0.2.2:2000"));
-    assert!(world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationRetired(_))));
+    assert!(world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationEnded(_))));
     // If the new generation checked the old 5-tuple too, it stays bound.
     let bound = world.agents[LEFT].bound_paths().any(|path| path == left_behind);
     assert_eq!(world.agents[LEFT].may_receive(left_behind), bound);
@@ -341,7 +341,7 @@ fn data_on_a_new_path_retires_the_old_generation() {
     world.exchange_candidates();
     world.run_until(ms(3000), moved);
     let retired =
-        |world: &World| world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationRetired(_)));
+        |world: &World| world.events[LEFT].iter().any(|event| matches!(event, Event::GenerationEnded(_)));
     let path = world.agents[LEFT].selected_pair().unwrap().path;
     assert!(path.local().is_ipv6() && !retired(&world), "{}", world.trace);
     world.agents[LEFT].note_authenticated(world.now, path);

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use dtls_core::KeyLogLine;
-use ice_agent::{Generation, Pair, Path, SelectionReason};
+use ice_agent::{CandidatePair, GenerationId, Path, SelectionReason};
 use srtp_keys::Profile;
 
 use crate::association_id::AssociationId;
@@ -75,7 +75,7 @@ pub enum Event {
     /// All outgoing traffic uses this pair from now on.
     PairSelected {
         /// The selected pair.
-        pair: Box<Pair>,
+        pair: Box<CandidatePair>,
         /// Why it was selected.
         reason: SelectionReason,
     },
@@ -84,7 +84,7 @@ pub enum Event {
         /// The path.
         path: Path,
         /// The generation of the consent.
-        generation: Generation,
+        generation: GenerationId,
         /// Why it ended.
         failure: ice_agent::Failure,
     },
@@ -93,7 +93,7 @@ pub enum Event {
         /// The association.
         association: AssociationId,
         /// The ICE generation of its handshake.
-        generation: Generation,
+        generation: GenerationId,
         /// The SRTP profile, or `None` if the peers negotiated data only.
         profile: Option<Profile>,
     },
@@ -126,14 +126,14 @@ pub enum Event {
     /// A restart completed.
     RestartCompleted {
         /// The new ICE generation.
-        generation: Generation,
+        generation: GenerationId,
         /// Whether the keys are new.
         outcome: RestartOutcome,
     },
     /// A restart failed. The previous generation is unchanged and media continues.
     RestartFailed {
         /// The generation that failed.
-        generation: Generation,
+        generation: GenerationId,
         /// Why it failed.
         failure: Failure,
     },

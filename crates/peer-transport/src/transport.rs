@@ -47,7 +47,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use dtls_core::{Certificate, Negotiated};
-use ice_agent::{Agent, Candidate, Generation, IceRole, Path, Seed, Ufrag};
+use ice_agent::{Agent, Candidate, GenerationId, IceRole, Path, Seed, Ufrag};
 use srtp_keys::Profile;
 
 use crate::association_id::AssociationId;
@@ -358,13 +358,13 @@ impl PeerTransport {
 
     /// The pair that carries outgoing traffic.
     #[must_use]
-    pub fn selected_pair(&self) -> Option<ice_agent::Pair> {
+    pub fn selected_pair(&self) -> Option<ice_agent::CandidatePair> {
         self.ice.selected_pair()
     }
 
     /// The generation of the newest ICE credentials.
     #[must_use]
-    pub fn generation(&self) -> Generation {
+    pub fn generation(&self) -> GenerationId {
         self.restart.as_ref().map_or_else(|| self.ice.generation(), |restart| restart.generation)
     }
 

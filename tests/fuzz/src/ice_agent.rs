@@ -166,7 +166,7 @@ impl Side for Endpoint {
             190..=209 => self.agent.peer_ended(now, self.path),
             210..=229 => {
                 let generation = self.agent.generation();
-                self.agent.retire(now, generation);
+                self.agent.end_generation(now, generation);
             }
             _ => self.agent.close(now),
         }

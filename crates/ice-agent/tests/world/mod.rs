@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ice_agent::{
-    Agent, Candidate, Config, Datagram, Event, Failure, IceRole, Pair, Path, Seed, SelectionReason, State,
+    Agent, Candidate, CandidatePair, Config, Datagram, Event, Failure, IceRole, Path, Seed, SelectionReason,
+    State,
 };
 
 pub(crate) const LEFT: usize = 0;
@@ -212,7 +213,7 @@ impl World {
         self.agents.iter().all(|agent| agent.selected_pair().is_some())
     }
 
-    pub(crate) fn selections(&self, who: usize) -> Vec<(Pair, SelectionReason)> {
+    pub(crate) fn selections(&self, who: usize) -> Vec<(CandidatePair, SelectionReason)> {
         let selections = self.events[who].iter().filter_map(|event| match event {
             Event::PairSelected { pair, reason } => Some((*pair, *reason)),
             _ => None,

@@ -6,7 +6,7 @@
 use std::ops::Deref;
 use std::time::Instant;
 
-use ice_agent::{Applied, Candidate, Generation, Ufrag};
+use ice_agent::{Applied, Candidate, GenerationId, Ufrag};
 
 use super::PeerId;
 use super::indexes::{Indexes, Peer};
@@ -91,7 +91,7 @@ impl<'e> PeerMut<'e> {
     ///
     /// # Errors
     /// See there.
-    pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<Generation, Error> {
+    pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<GenerationId, Error> {
         self.command(|transport| transport.restart(now, options))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dtls_core::{Connection, DtlsRole, Negotiated, ProtocolVersion};
-use ice_agent::Generation;
+use ice_agent::GenerationId;
 use srtp::{Inbound, Outbound, RtpHeader};
 use srtp_keys::{EXPORTER_LABEL, KeyingMaterial, Profile};
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ use crate::error::Failure;
 #[derive(Clone)]
 pub(super) struct Identity {
     pub(super) number: AssociationId,
-    pub(super) generation: Generation,
+    pub(super) generation: GenerationId,
     pub(super) role: DtlsRole,
     pub(super) signalled: SignalledParameters,
 }

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use ice_agent::Generation;
+use ice_agent::GenerationId;
 
 use super::association::{Established, Handshaking};
 use super::rollback::RollbackState;
@@ -47,7 +47,7 @@ impl Current {
 
 /// The next generation in progress, and the state that a rollback restores.
 pub(super) struct Restart {
-    pub(super) generation: Generation,
+    pub(super) generation: GenerationId,
     /// Restored by a rollback or a failed restart.
     pub(super) rollback: RollbackState,
     pub(super) state: RestartState,

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use ice_agent::Generation;
+use ice_agent::GenerationId;
 
 use super::expiry::Expiry;
 use super::generation::{Restart, RestartState};
@@ -27,7 +27,7 @@ impl PeerTransport {
     /// # Errors
     /// [`Error::NotStarted`] before the first remote parameters; [`Error::NoCertificate`] for a rotation to an
     /// empty list.
-    pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<Generation, Error> {
+    pub fn restart(&mut self, now: Instant, options: RestartOptions) -> Result<GenerationId, Error> {
         let now = self.advance(now);
         if self.signalling.remote.is_none() {
             return Err(Error::NotStarted);

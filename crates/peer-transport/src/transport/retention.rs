@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use ice_agent::Generation;
+use ice_agent::GenerationId;
 
 use super::PeerTransport;
 use super::generation::{Decision, Restart, RestartState};
@@ -29,7 +29,10 @@ impl PeerTransport {
         // nothing.
         let started_at = handshaking.started_at()?;
         let progress = AttemptProgress {
-            since: self.ice.asked_again(restart.generation).map_or(started_at, |asked| started_at.max(asked)),
+            since: self
+                .ice
+                .request_retransmitted_at(restart.generation)
+                .map_or(started_at, |asked| started_at.max(asked)),
             role: handshaking.identity.role,
             transmissions: handshaking.transmissions(),
         };
@@ -68,7 +71,7 @@ impl PeerTransport {
     pub(super) fn report_retained(
         &mut self,
         now: Instant,
-        generation: Generation,
+        generation: GenerationId,
         signalled: SignalledParameters,
     ) {
         let recent = verdict::proof_age(self.round_trip_time());

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use ice_agent::Generation;
+use ice_agent::GenerationId;
 
 use super::PeerTransport;
 use super::phase::Phase;
@@ -103,7 +103,7 @@ impl PeerTransport {
     pub(super) fn conclude_failed_attempt(
         &mut self,
         now: Instant,
-        generation: Generation,
+        generation: GenerationId,
         rollback: RollbackState,
         reported: bool,
         failure: Failure,

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use dtls_core::ClosedBy;
-use ice_agent::{Generation, Pair};
+use ice_agent::{CandidatePair, GenerationId};
 
 use super::generation::{Current, RestartState};
 use super::phase::Phase;
@@ -55,12 +55,12 @@ impl PeerTransport {
             ice_agent::Event::Failed { generation, failure } => self.ice_failed(now, generation, failure),
             ice_agent::Event::RoleChanged(_)
             | ice_agent::Event::PeerReflexive { .. }
-            | ice_agent::Event::GenerationRetired(_) => {}
+            | ice_agent::Event::GenerationEnded(_) => {}
         }
     }
 
     /// Starts the handshake of the pair's generation, or completes the restart that waited for a pair.
-    fn on_pair_usable(&mut self, now: Instant, pair: &Pair) {
+    fn on_pair_usable(&mut self, now: Instant, pair: &CandidatePair) {
         let generation = pair.generation;
         if let Current::Handshaking(handshaking) = &mut self.current
             && handshaking.identity.generation == generation
@@ -81,7 +81,7 @@ impl PeerTransport {
         }
     }
 
-    fn ice_failed(&mut self, now: Instant, generation: Generation, failure: ice_agent::Failure) {
+    fn ice_failed(&mut self, now: Instant, generation: GenerationId, failure: ice_agent::Failure) {
         let failure = Failure::Ice(failure);
         let previous_is_usable = self.previous_is_usable(now);
         match &mut self.restart {

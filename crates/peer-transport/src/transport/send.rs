@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use ice_agent::{Pair, PairState, Path};
+use ice_agent::{CandidatePair, PairState, Path};
 
 use super::PeerTransport;
 use super::association::Established;
@@ -93,8 +93,9 @@ impl PeerTransport {
             (Slot::Next, Some(restart))
                 if permission.is_none_or(|permission| permission.generation != restart.generation) =>
             {
-                let usable =
-                    |pair: &Pair| pair.generation == restart.generation && pair.state == PairState::Succeeded;
+                let usable = |pair: &CandidatePair| {
+                    pair.generation == restart.generation && pair.state == PairState::Succeeded
+                };
                 self.ice.pairs().filter(usable).max_by_key(|pair| pair.priority).map(|pair| pair.path)
             }
             _ => permitted,

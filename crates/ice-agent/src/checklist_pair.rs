@@ -8,8 +8,8 @@ use stun::TransactionId;
 use crate::candidate::{Candidate, Foundation};
 use crate::consent::Consent;
 use crate::event::Failure;
-use crate::generation::Generation;
-use crate::pair::{Pair, PairState};
+use crate::generation_id::GenerationId;
+use crate::pair::{CandidatePair, PairState};
 use crate::path::Path;
 use crate::priority;
 use crate::retransmission::Retransmission;
@@ -21,7 +21,7 @@ pub(crate) struct PairId(pub(crate) u32);
 
 /// A pair of the checklist. `path` has the addresses in packets: the base of the local candidate and the remote
 /// address.
-pub(crate) struct CandidatePair {
+pub(crate) struct ChecklistPair {
     pub(crate) id: PairId,
     pub(crate) path: Path,
     pub(crate) local: Candidate,
@@ -43,7 +43,7 @@ pub(crate) struct CandidatePair {
     pub(crate) specific_failure: Option<Failure>,
 }
 
-/// The states of RFC 8445 with their data, and the end_consent of consent (RFC 7675).
+/// The states of RFC 8445 with their data, and the end of consent (RFC 7675).
 pub(crate) enum Status {
     Frozen,
     Waiting,
@@ -91,7 +91,7 @@ pub(crate) enum Purpose {
     Consent,
 }
 
-impl CandidatePair {
+impl ChecklistPair {
     pub(crate) fn new(id: PairId, path: Path, local: Candidate, remote: Candidate, role: IceRole) -> Self {
         Self {
             id,
@@ -194,13 +194,13 @@ impl CandidatePair {
     }
 
     /// Ends consent: nothing is sent, awaited or answered here under these credentials.
-    pub(crate) fn end_consent(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.status = Status::Ended;
         self.transactions.clear();
     }
 
-    pub(crate) fn snapshot(&self, generation: Generation) -> Pair {
-        Pair {
+    pub(crate) fn snapshot(&self, generation: GenerationId) -> CandidatePair {
+        CandidatePair {
             generation,
             path: self.path,
             local: self.mapped_candidate.unwrap_or(self.local),

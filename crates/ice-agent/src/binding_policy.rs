@@ -7,7 +7,7 @@ use std::fmt;
 use stun::rich::ExtraAttribute;
 use stun::{AttributeType, ErrorCode, Message};
 
-use crate::generation::Generation;
+use crate::generation_id::GenerationId;
 use crate::path::Path;
 
 /// Decides about Binding requests after they authenticated, before they have any effect.
@@ -25,7 +25,7 @@ pub trait BindingPolicy: Send + Sync {
 pub struct BindingRequest<'a> {
     pub(crate) message: Message<'a>,
     pub(crate) path: Path,
-    pub(crate) generation: Generation,
+    pub(crate) generation: GenerationId,
     pub(crate) remote_ufrag: &'a str,
     pub(crate) priority: Option<u32>,
     pub(crate) use_candidate: bool,
@@ -40,7 +40,7 @@ impl<'a> BindingRequest<'a> {
 
     /// Returns the generation that its USERNAME names.
     #[must_use]
-    pub const fn generation(&self) -> Generation {
+    pub const fn generation(&self) -> GenerationId {
         self.generation
     }
 
