@@ -1,7 +1,16 @@
 //! The agent: commands and inputs in, messages and events out.
 //!
-//! A table of contents. Every command and input first advances the time, then does its own work, then runs what became
-//! due (`run`). Polls only return results.
+//! Every command and input first advances the time, then does its own work, then runs what became due (`run`). Polls only
+//! return results. `generation` has the state of one set of credentials, `restart` the change from one to the next.
+
+pub(crate) mod context;
+pub(crate) mod dispatch;
+pub(crate) mod generation;
+pub(crate) mod generation_id;
+pub(crate) mod restart;
+pub(crate) mod run;
+pub(crate) mod timer;
+pub(crate) mod transmit;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,25 +19,25 @@ use std::time::Instant;
 
 use stun::TransactionId;
 
+use crate::agent::context::Context;
+use crate::agent::generation::{Generation, GenerationState};
+use crate::agent::generation_id::GenerationId;
+use crate::agent::restart::Draining;
+use crate::agent::timer::Deadline;
+use crate::agent::transmit::{Outbox, Transmit};
 use crate::candidate::Candidate;
-use crate::checklist_pair::Status;
+use crate::check::role::IceRole;
 use crate::config::Config;
-use crate::consent::Consent;
-use crate::context::Context;
 use crate::credentials::{Parameters, Ufrag};
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{Event, State};
-use crate::generation::{Generation, GenerationState};
-use crate::generation_id::GenerationId;
+use crate::pair::checklist_pair::Status;
+use crate::pair::consent::Consent;
 use crate::pair::{CandidatePair, Permission};
 use crate::path::Path;
-use crate::restart::Draining;
-use crate::role::IceRole;
 use crate::seed::{Generator, Seed};
 use crate::stats::Stats;
-use crate::timer::Deadline;
-use crate::transmit::{Outbox, Transmit};
 
 /// One received datagram.
 #[derive(Clone, Copy)]

@@ -2,6 +2,9 @@
 //!
 //! Knows the announced address and its base. Does not know pairs or checks.
 
+pub(crate) mod line;
+pub(crate) mod priority;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -10,7 +13,6 @@ use thiserror::Error;
 
 use crate::credentials::is_ice_chars;
 use crate::path::{is_reachable, normalise};
-use crate::priority;
 
 /// The type of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,14 +1,21 @@
 //! Connectivity checks on the wire (RFC 8445 sections 7.1 and 7.3): requests and responses.
 //!
-//! Decodes the content of a check. Does not decide whether to accept it.
+//! Encodes and decodes. In the folder, `requester` sends checks and handles responses, `responder` decides about
+//! requests.
+
+pub(crate) mod binding_policy;
+pub(crate) mod requester;
+pub(crate) mod responder;
+pub(crate) mod retransmission;
+pub(crate) mod role;
 
 use std::net::SocketAddr;
 
 use stun::{AttributeType, ErrorCode, IntegrityKey, MessageType, MessageWriter, TransactionId, Verified};
 
-use crate::binding_policy::Refusal;
+use crate::check::binding_policy::Refusal;
+use crate::check::role::{Claim, IceRole};
 use crate::discard::Discard;
-use crate::role::{Claim, IceRole};
 
 /// A check to be sent.
 pub(crate) struct Check<'a> {
@@ -75,7 +82,7 @@ pub(crate) const UNDERSTOOD: [AttributeType; 9] = [
 ];
 
 /// The response to a request.
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// Success, with the source address of the request.
     Success(SocketAddr),
     /// 487 Role Conflict.
@@ -88,7 +95,7 @@ pub(crate) enum Answer {
     Refused(Refusal),
 }
 
-impl Answer {
+impl Response {
     /// Encodes the response. It is authenticated with the password that authenticated the request.
     pub(crate) fn write(
         &self,

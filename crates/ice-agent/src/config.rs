@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::binding_policy::BindingPolicy;
+use crate::check::binding_policy::BindingPolicy;
 
 /// The configuration of an agent. Any number of agents share it behind an [`Arc`].
 ///

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::agent::generation_id::GenerationId;
 use crate::candidate::Candidate;
-use crate::generation_id::GenerationId;
+use crate::check::role::IceRole;
 use crate::pair::CandidatePair;
 use crate::path::Path;
-use crate::role::IceRole;
 
 /// The state of ICE as a whole. The names are those of `RTCIceTransportState` in W3C WebRTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

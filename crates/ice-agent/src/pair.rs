@@ -1,10 +1,19 @@
-//! The public snapshot of a candidate pair, and its states (RFC 8445 section 6.1.2).
+//! A candidate pair as the application sees it: a snapshot with its state (RFC 8445 section 6.1.2).
+//!
+//! The folder has the pair as the agent works with it: `checklist_pair` its transactions, `checklist` the order of the
+//! checks, `nomination` the selection, `consent` how long data may be sent.
+
+pub(crate) mod checklist;
+pub(crate) mod checklist_pair;
+pub(crate) mod consent;
+pub(crate) mod nomination;
+pub(crate) mod priority;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::agent::generation_id::GenerationId;
 use crate::candidate::Candidate;
-use crate::generation_id::GenerationId;
 use crate::path::Path;
 
 /// The state of a pair (RFC 8445 section 6.1.2.6), with the end of consent that RFC 7675 adds.

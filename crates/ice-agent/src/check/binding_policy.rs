@@ -7,7 +7,7 @@ use std::fmt;
 use stun::rich::ExtraAttribute;
 use stun::{AttributeType, ErrorCode, Message};
 
-use crate::generation_id::GenerationId;
+use crate::agent::generation_id::GenerationId;
 use crate::path::Path;
 
 /// Decides about Binding requests after they authenticated, before they have any effect.

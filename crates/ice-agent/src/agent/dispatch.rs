@@ -7,14 +7,14 @@ use std::time::Instant;
 
 use stun::{Class, Message, Method};
 
+use crate::agent::generation_id::GenerationId;
 use crate::agent::{Agent, Datagram};
-use crate::checklist_pair::PairId;
+use crate::check::requester::Outcome;
+use crate::check::role::IceRole;
 use crate::discard::Discard;
 use crate::event::{Event, Failure};
-use crate::generation_id::GenerationId;
+use crate::pair::checklist_pair::PairId;
 use crate::path::Path;
-use crate::requester::Outcome;
-use crate::role::IceRole;
 
 impl Agent {
     pub(crate) fn dispatch(&mut self, now: Instant, datagram: Datagram<'_>) -> Result<(), Discard> {

@@ -8,19 +8,19 @@ use std::time::Instant;
 
 use stun::{Class, ErrorCode, Message};
 
+use crate::agent::context::Context;
+use crate::agent::generation::{Generation, GenerationState, Peer};
+use crate::agent::generation_id::GenerationId;
+use crate::candidate::priority;
 use crate::candidate::{Candidate, Foundation};
+use crate::check::retransmission::{Due, Retransmission, Urgency};
+use crate::check::role::IceRole;
 use crate::check::{Check, UNDERSTOOD};
-use crate::checklist_pair::{Nomination, PairId, Purpose, Sent, Status, Transaction};
-use crate::consent::Consent;
-use crate::context::Context;
 use crate::discard::Discard;
 use crate::event::{Event, Failure, Side};
-use crate::generation::{Generation, GenerationState, Peer};
-use crate::generation_id::GenerationId;
+use crate::pair::checklist_pair::{Nomination, PairId, Purpose, Sent, Status, Transaction};
+use crate::pair::consent::Consent;
 use crate::path::{Path, normalise};
-use crate::priority;
-use crate::retransmission::{Due, Retransmission, Urgency};
-use crate::role::IceRole;
 
 /// The effect of a response on the whole agent.
 pub(crate) enum Outcome {

@@ -7,14 +7,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::agent::generation::{Generation, GenerationState};
+use crate::agent::generation_id::GenerationId;
 use crate::agent::{Agent, Applied};
+use crate::check::role::IceRole;
 use crate::credentials::{Comparison, Parameters, Ufrag};
 use crate::error::Error;
 use crate::event::Event;
-use crate::generation::{Generation, GenerationState};
-use crate::generation_id::GenerationId;
 use crate::path::Path;
-use crate::role::IceRole;
 
 /// A replaced generation that still responds, so that a peer which has not moved yet keeps consent.
 pub(crate) struct Draining {

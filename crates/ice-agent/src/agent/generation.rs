@@ -7,19 +7,19 @@ use std::time::Instant;
 
 use stun::{IntegrityKey, TransactionId};
 
+use crate::agent::context::Context;
+use crate::agent::generation_id::GenerationId;
+use crate::agent::timer::{Deadline, Timer};
 use crate::candidate::{Candidate, CandidateKind};
 use crate::check::Received;
-use crate::checklist::Checklist;
-use crate::checklist_pair::{ChecklistPair, PairId, Status};
-use crate::consent::Consent;
-use crate::context::Context;
 use crate::credentials::{Parameters, Ufrag};
 use crate::error::Error;
 use crate::event::{Event, Failure};
-use crate::generation_id::GenerationId;
+use crate::pair::checklist::Checklist;
+use crate::pair::checklist_pair::{ChecklistPair, PairId, Status};
+use crate::pair::consent::Consent;
 use crate::pair::{CandidatePair, Permission};
 use crate::path::{Path, Protocol, can_pair};
-use crate::timer::{Deadline, Timer};
 
 /// A generation: the credentials of both sides, and everything that belongs to them.
 pub(crate) struct Generation {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use stun::TransactionId;
 
+use crate::agent::transmit::Outbox;
 use crate::candidate::Candidate;
+use crate::check::role::{Claim, IceRole};
 use crate::config::Config;
 use crate::event::Event;
-use crate::role::{Claim, IceRole};
 use crate::seed::Generator;
 use crate::stats::Stats;
-use crate::transmit::Outbox;
 
 /// Configuration, role, local candidates, random generator, queues for messages and events.
 pub(crate) struct Context {

@@ -1,9 +1,8 @@
-//! Candidate and pair priorities (RFC 8445 sections 5.1.2 and 6.1.2.3), as pure functions.
+//! The priority of a candidate (RFC 8445 section 5.1.2), as pure functions.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::candidate::CandidateKind;
-use crate::role::IceRole;
 
 /// RFC 8445 section 5.1.2.1 with component 1: `2^24 * type + 2^8 * local + (256 - component)`.
 pub(crate) fn candidate(kind: CandidateKind, local_preference: u16) -> u32 {
@@ -38,37 +37,15 @@ pub(crate) fn local_preference(address: SocketAddr, index: u16) -> u16 {
     rank.saturating_sub(index)
 }
 
-/// RFC 8445 section 6.1.2.3: `2^32 * MIN(G,D) + 2 * MAX(G,D) + (G > D ? 1 : 0)`.
-pub(crate) fn pair(role: IceRole, local: u32, remote: u32) -> u64 {
-    let (controlling, controlled) = match role {
-        IceRole::Controlling => (u64::from(local), u64::from(remote)),
-        IceRole::Controlled => (u64::from(remote), u64::from(local)),
-    };
-    let smaller = controlling.min(controlled);
-    let larger = controlling.max(controlled);
-    (smaller << 32).saturating_add(larger << 1).saturating_add(u64::from(controlling > controlled))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn formulas_match_rfc_8445() {
+    fn candidate_priority_matches_rfc_8445() {
         assert_eq!(candidate(CandidateKind::Host, 65_535), 2_130_706_431);
         // The example line of RFC 8839 section 5.1.
         assert_eq!(candidate(CandidateKind::ServerReflexive, 65_535), 1_694_498_815);
         assert_eq!(as_peer_reflexive(2_130_706_431), candidate(CandidateKind::PeerReflexive, 65_535));
-        assert_eq!(pair(IceRole::Controlling, 3, 2), (2 << 32) + 6 + 1);
-        assert_eq!(pair(IceRole::Controlled, 3, 2), (2 << 32) + 6);
-        // PRIORITY on the wire has 32 bits, one more than a candidate may have.
-        assert_eq!(pair(IceRole::Controlled, u32::MAX, u32::MAX), u64::MAX);
-    }
-
-    #[test]
-    fn both_sides_compute_equal_pair_priorities() {
-        for (local, remote) in [(1, 2), (2, 1), (5, 5)] {
-            assert_eq!(pair(IceRole::Controlling, local, remote), pair(IceRole::Controlled, remote, local));
-        }
     }
 }

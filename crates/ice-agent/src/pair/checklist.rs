@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use stun::TransactionId;
 
 use crate::candidate::{Candidate, Foundation};
-use crate::checklist_pair::{ChecklistPair, Nomination, PairId, Status, Transaction};
+use crate::check::role::IceRole;
+use crate::pair::checklist_pair::{ChecklistPair, Nomination, PairId, Status, Transaction};
+use crate::pair::priority::pair_priority;
 use crate::path::Path;
-use crate::priority;
-use crate::role::IceRole;
 
 /// Pairs in descending order of priority, and the triggered-check queue.
 #[derive(Default)]
@@ -163,7 +163,7 @@ impl Checklist {
     /// Pair priorities depend on the role (RFC 8445 section 7.2.5.1), and so do nominations.
     pub(crate) fn switch_role(&mut self, role: IceRole) {
         for pair in &mut self.pairs {
-            pair.priority = priority::pair(role, pair.local.priority(), pair.remote.priority());
+            pair.priority = pair_priority(role, pair.local.priority(), pair.remote.priority());
             if pair.is_being_nominated()
                 && let Status::Succeeded { nomination, .. } = &mut pair.status
             {
@@ -178,7 +178,7 @@ impl Checklist {
         for pair in &mut self.pairs {
             if pair.remote.address() == remote.address() {
                 pair.remote = remote;
-                pair.priority = priority::pair(role, pair.local.priority(), remote.priority());
+                pair.priority = pair_priority(role, pair.local.priority(), remote.priority());
             }
         }
         self.sort();

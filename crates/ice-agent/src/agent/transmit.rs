@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::generation_id::GenerationId;
+use crate::agent::generation_id::GenerationId;
 use crate::path::Path;
 
 /// One message to send: the last [`Self::len`] bytes of the buffer that was passed to `poll_transmit`.

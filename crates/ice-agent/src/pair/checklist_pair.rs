@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use stun::TransactionId;
 
+use crate::agent::generation_id::GenerationId;
 use crate::candidate::{Candidate, Foundation};
-use crate::consent::Consent;
+use crate::check::retransmission::Retransmission;
+use crate::check::role::IceRole;
 use crate::event::Failure;
-use crate::generation_id::GenerationId;
+use crate::pair::consent::Consent;
+use crate::pair::priority::pair_priority;
 use crate::pair::{CandidatePair, PairState};
 use crate::path::Path;
-use crate::priority;
-use crate::retransmission::Retransmission;
-use crate::role::IceRole;
 
 /// Identifies a pair within its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +98,7 @@ impl ChecklistPair {
             path,
             local,
             remote,
-            priority: priority::pair(role, local.priority(), remote.priority()),
+            priority: pair_priority(role, local.priority(), remote.priority()),
             status: Status::Frozen,
             authenticated: false,
             peer_nominated: false,

@@ -9,20 +9,20 @@ use std::time::Instant;
 use stun::{ErrorCode, Message, Verified};
 
 use crate::agent::Agent;
-use crate::binding_policy::{BindingDecision, BindingRequest, Refusal};
+use crate::agent::context::Context;
+use crate::agent::generation::{EarlyCheck, Generation, GenerationState, RemoteCandidate};
+use crate::agent::restart::Draining;
 use crate::candidate::{Candidate, Foundation};
-use crate::check::{Answer, Received, UNDERSTOOD};
-use crate::checklist_pair::{Nomination, PairId, Status};
-use crate::consent::Consent;
-use crate::context::Context;
+use crate::check::binding_policy::{BindingDecision, BindingRequest, Refusal};
+use crate::check::role::{self, IceRole, Resolution};
+use crate::check::{Received, Response, UNDERSTOOD};
 use crate::discard::Discard;
 use crate::event::{Event, Side};
-use crate::generation::{EarlyCheck, Generation, GenerationState, RemoteCandidate};
 use crate::pair::PairState;
+use crate::pair::checklist_pair::{Nomination, PairId, Status};
+use crate::pair::consent::Consent;
 use crate::path::{Path, is_reachable};
 use crate::peek::split_username;
-use crate::restart::Draining;
-use crate::role::{self, IceRole, Resolution};
 
 impl Agent {
     /// Authenticates a request with the generation that its USERNAME names, and responds.
@@ -54,10 +54,10 @@ impl Agent {
             _ => Discard::IntegrityMismatch,
         })?;
         self.context.stats.requests_received += 1;
-        let answer = self.decide(now, slot, path, &message, theirs)?;
+        let response = self.decide(now, slot, path, &message, theirs)?;
         let generation = generation_in(slot, &self.current, self.next.as_ref(), self.draining.as_ref());
         let (id, key) = (message.transaction_id(), &generation.local_key);
-        let queued = self.context.outbox.push(generation.id, path, |buf| answer.write(id, key, buf));
+        let queued = self.context.outbox.push(generation.id, path, |buf| response.write(id, key, buf));
         queued.map_err(|_| Discard::RateLimited)?;
         self.context.stats.responses_sent += 1;
         Ok(())
@@ -70,17 +70,17 @@ impl Agent {
         path: Path,
         message: &Verified<'_>,
         theirs: &str,
-    ) -> Result<Answer, Discard> {
+    ) -> Result<Response, Discard> {
         let generation = self.generation_in(slot);
         if matches!(generation.state, GenerationState::Revoked) {
-            return Ok(Answer::Refused(Refusal::new(ErrorCode::FORBIDDEN)));
+            return Ok(Response::Refused(Refusal::new(ErrorCode::FORBIDDEN)));
         }
         if generation.peer.as_ref().is_some_and(|peer| peer.parameters.ufrag.as_str() != theirs) {
             return Err(Discard::UnknownUfrag);
         }
         let unknown: Vec<_> = message.unknown_required(&UNDERSTOOD).collect();
         if !unknown.is_empty() {
-            return Ok(Answer::UnknownAttributes(unknown));
+            return Ok(Response::UnknownAttributes(unknown));
         }
         let received = Received::from_message(message)?;
         let request = BindingRequest {
@@ -94,15 +94,15 @@ impl Agent {
         if let Some(policy) = &self.context.config.binding_policy
             && let BindingDecision::Refuse(refusal) = policy.decide(&request)
         {
-            return Ok(Answer::Refused(refusal));
+            return Ok(Response::Refused(refusal));
         }
         if slot == Slot::Draining {
-            return Ok(Answer::Success(path.remote()));
+            return Ok(Response::Success(path.remote()));
         }
         if let Some(claim) = received.claim.filter(|_| !self.context.config.lite) {
             match role::resolve(self.context.claim(), claim) {
                 Resolution::NoConflict => {}
-                Resolution::PeerYields => return Ok(Answer::RoleConflict),
+                Resolution::PeerYields => return Ok(Response::RoleConflict),
                 Resolution::WeSwitch => self.switch_role(self.context.role.opposite()),
             }
         }
@@ -113,7 +113,7 @@ impl Agent {
         };
         generation.on_request_answered(now, message.transaction_id());
         if received.priority.is_none() && generation.remote_candidate(path).is_none() {
-            return Ok(Answer::BadRequest);
+            return Ok(Response::BadRequest);
         }
         if generation.peer.is_none() {
             generation.keep_early_check(context, path, theirs, received)?;
@@ -123,7 +123,7 @@ impl Agent {
         if slot == Slot::Current {
             self.note_check_after_selection(now, path);
         }
-        Ok(Answer::Success(path.remote()))
+        Ok(Response::Success(path.remote()))
     }
 
     fn slot_of(&self, ufrag: &str, path: Path) -> Result<Slot, Discard> {

@@ -8,12 +8,12 @@
 
 use std::time::Instant;
 
-use crate::checklist::Checklist;
-use crate::checklist_pair::{ChecklistPair, Nomination, PairId, Status};
-use crate::context::Context;
+use crate::agent::context::Context;
+use crate::agent::generation::{Generation, GenerationState};
+use crate::check::role::IceRole;
 use crate::event::{Event, SelectionReason};
-use crate::generation::{Generation, GenerationState};
-use crate::role::IceRole;
+use crate::pair::checklist::Checklist;
+use crate::pair::checklist_pair::{ChecklistPair, Nomination, PairId, Status};
 
 impl Generation {
     /// Nominates and selects according to the present state of the pairs.

@@ -5,12 +5,12 @@
 use std::time::Instant;
 
 use crate::agent::Agent;
-use crate::context::Context;
+use crate::agent::context::Context;
+use crate::agent::generation::Generation;
+use crate::agent::restart::Draining;
+use crate::agent::timer::{Deadline, Timer};
 use crate::event::{Event, State};
-use crate::generation::Generation;
 use crate::path::Path;
-use crate::restart::Draining;
-use crate::timer::{Deadline, Timer};
 
 impl Agent {
     /// Advances the time to `now`. An older `now` is treated as the latest one.
