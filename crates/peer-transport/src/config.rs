@@ -12,6 +12,8 @@ use srtp_keys::Profile;
 use crate::wall_clock::WallClock;
 
 /// The configuration of a [`PeerTransport`](crate::PeerTransport). Many peers can share one `Arc<Config>`.
+///
+/// Construct it with `..Config::default()`, because later versions add fields.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The ICE configuration: candidates, checks, consent, the binding hook.
@@ -88,7 +90,7 @@ pub enum Role {
     Server,
 }
 
-/// The options of a restart, in addition to new ICE credentials.
+/// The options of a restart, in addition to new ICE credentials. Construct them with `..RestartOptions::default()`.
 #[derive(Clone, Debug, Default)]
 pub struct RestartOptions {
     /// The certificates of the new generation.
@@ -101,6 +103,7 @@ pub struct RestartOptions {
 
 /// The choice of certificates for a new generation.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum RestartCertificates {
     /// Keeps the current certificates.
     #[default]
@@ -111,6 +114,7 @@ pub enum RestartCertificates {
 
 /// The ICE restarts that include a DTLS handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DtlsRestart {
     /// Every ICE restart, announced to the peer by a new tls-id.
     #[default]

@@ -5,6 +5,7 @@
 
 /// The protocol of a datagram, by its first two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Class {
     /// First byte 0..=3: a STUN message (RFC 8489).
     Stun,

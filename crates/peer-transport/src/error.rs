@@ -15,6 +15,7 @@ pub enum Failure {
     Ice(ice_agent::Failure),
     /// The DTLS handshake or association failed.
     #[error("DTLS of association {association}: {failure}")]
+    #[non_exhaustive]
     Dtls {
         /// The failed association.
         association: AssociationId,
@@ -23,12 +24,14 @@ pub enum Failure {
     },
     /// No DTLS handshake of the new generation completed in time.
     #[error("no DTLS handshake within {within:?}")]
+    #[non_exhaustive]
     HandshakeTimeout {
         /// The time limit, counted from the new remote parameters.
         within: Duration,
     },
     /// The handshake completed, but its SRTP keys were unusable.
     #[error("no SRTP keys from association {association}")]
+    #[non_exhaustive]
     Keys {
         /// The association of the keys.
         association: AssociationId,
@@ -103,6 +106,7 @@ pub enum Error {
 
 /// Why a packet was not sent. Small, because it is on the media path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// There is no established association.
     #[error("not connected")]

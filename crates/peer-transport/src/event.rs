@@ -48,13 +48,16 @@ pub enum Side {
 
 /// The outcome of a completed restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RestartOutcome {
     /// The fresh handshake completed. [`Event::KeysChanged`] follows when sending moves to its keys.
+    #[non_exhaustive]
     FreshHandshake {
         /// The new association.
         association: AssociationId,
     },
     /// Both sides kept the previous association: same keys, new ICE generation.
+    #[non_exhaustive]
     AssociationRetained {
         /// The retained association.
         association: AssociationId,
@@ -73,6 +76,7 @@ pub enum Event {
     /// The ICE state changed.
     IceStateChanged(ice_agent::State),
     /// All outgoing traffic uses this pair from now on.
+    #[non_exhaustive]
     PairSelected {
         /// The selected pair.
         pair: Box<CandidatePair>,
@@ -80,6 +84,7 @@ pub enum Event {
         reason: SelectionReason,
     },
     /// The peer's consent to receive on a path ended (RFC 7675).
+    #[non_exhaustive]
     ConsentLost {
         /// The path.
         path: Path,
@@ -89,6 +94,7 @@ pub enum Event {
         failure: ice_agent::Failure,
     },
     /// All outgoing traffic is protected with this association's keys from now on.
+    #[non_exhaustive]
     KeysChanged {
         /// The association.
         association: AssociationId,
@@ -98,6 +104,7 @@ pub enum Event {
         profile: Option<Profile>,
     },
     /// Application data arrived.
+    #[non_exhaustive]
     Data {
         /// The association that received it.
         association: AssociationId,
@@ -107,6 +114,7 @@ pub enum Event {
     /// A DTLS association ended. The transport ends with it unless another association continues: that of a
     /// restart, or the previous one if the peer refused the handshake that [`Event::RestartCompleted`]
     /// reported.
+    #[non_exhaustive]
     AssociationClosed {
         /// The association that ended.
         association: AssociationId,
@@ -117,6 +125,7 @@ pub enum Event {
     /// association continues, but the next handshake should use another certificate: restart with
     /// [`RestartCertificates::Rotate`](crate::RestartCertificates::Rotate). Reported once per expiry date, if
     /// [`Config::wall_clock`](crate::Config::wall_clock) is set.
+    #[non_exhaustive]
     CertificateExpiring {
         /// The expiry date.
         not_after: SystemTime,
@@ -124,6 +133,7 @@ pub enum Event {
     /// A restart is recommended, because a key usage limit is near or consent is about to end.
     RestartNeeded,
     /// A restart completed.
+    #[non_exhaustive]
     RestartCompleted {
         /// The new ICE generation.
         generation: GenerationId,
@@ -131,6 +141,7 @@ pub enum Event {
         outcome: RestartOutcome,
     },
     /// A restart failed. The previous generation is unchanged and media continues.
+    #[non_exhaustive]
     RestartFailed {
         /// The generation that failed.
         generation: GenerationId,
@@ -139,6 +150,7 @@ pub enum Event {
     },
     /// The peer started a handshake without signalling a restart. The application decides whether to restart.
     /// Rate-limited.
+    #[non_exhaustive]
     FreshClientHello {
         /// The path of the ClientHello.
         path: Path,

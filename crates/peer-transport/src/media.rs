@@ -29,6 +29,7 @@ use crate::association_id::AssociationId;
 /// Media of a datagram: authenticated, not replayed, decrypted in place, and never queued.
 #[derive(Debug)]
 #[must_use = "media is returned once and not stored"]
+#[non_exhaustive]
 pub enum Media<'d> {
     /// An RTP packet.
     Rtp(RtpPacket<'d>),

@@ -72,6 +72,7 @@ impl Stats {
 
 /// A number of packets and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Count {
     /// The number of packets.
     pub packets: u64,

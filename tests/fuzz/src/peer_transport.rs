@@ -144,7 +144,7 @@ impl Side for Endpoint {
                 self.received += 1;
             }
             Some(Media::Rtcp(_)) | None => {}
-            Some(Media::Protected(_)) => panic!("nothing is detached"),
+            Some(other) => panic!("unexpected media: {other:?}"),
         }
     }
 

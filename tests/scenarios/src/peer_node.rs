@@ -147,7 +147,7 @@ impl Node for PeerNode {
             Media::Rtcp(packet) => {
                 Output::Rtcp { association: packet.association(), len: packet.bytes().len() }
             }
-            Media::Protected(_) => unreachable!("no direction of media was detached"),
+            other => unreachable!("unexpected media: {other:?}"),
         });
         if let Some(media) = media {
             // What happened before the packet could be opened comes first.

@@ -205,6 +205,7 @@ fn outcome_in_words(outcome: Option<RestartOutcome>) -> &'static str {
         None => "none",
         Some(RestartOutcome::FreshHandshake { .. }) => "fresh handshake",
         Some(RestartOutcome::AssociationRetained { .. }) => "association retained",
+        Some(_) => "another outcome",
     }
 }
 

@@ -176,6 +176,6 @@ fn receive(traffic: &mut Traffic, media: &Media<'_>) {
         Media::Rtp(packet) => traffic.received_rtp(packet.association().number(), packet.payload()),
         Media::Rtcp(packet) => traffic.received_rtcp(packet.association().number(), packet.bytes()),
         // No half is detached here.
-        Media::Protected(_) => {}
+        _ => {}
     }
 }

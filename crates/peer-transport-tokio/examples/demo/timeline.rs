@@ -104,7 +104,7 @@ fn in_words(event: &Event, keys: Option<&str>) -> Option<String> {
             let profile = profile.map_or_else(|| "no SRTP".to_owned(), |profile| profile.to_string());
             format!("sends with the keys {} of association {association} ({profile})", keys.unwrap_or("?"))
         }
-        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
+        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association, .. }, .. } => {
             format!("restart completed by a fresh handshake: association {association}")
         }
         Event::RestartCompleted {
@@ -114,7 +114,9 @@ fn in_words(event: &Event, keys: Option<&str>) -> Option<String> {
         }
         Event::RestartFailed { failure, .. } => format!("restart failed: {failure}"),
         Event::ConsentLost { failure, .. } => format!("consent lost: {failure}"),
-        Event::AssociationClosed { association, by } => format!("association {association} closed by {by:?}"),
+        Event::AssociationClosed { association, by, .. } => {
+            format!("association {association} closed by {by:?}")
+        }
         Event::Failed(failure) => format!("failed: {failure}"),
         _ => return None,
     })

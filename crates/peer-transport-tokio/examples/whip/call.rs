@@ -176,7 +176,7 @@ async fn patch_restarts_with_a_new_certificate() {
     assert_eq!(fragment.status, 200, "{}", fragment.body);
     caller.take_answer(&fragment.body);
     let fresh = |event: &Event| match event {
-        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
+        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association, .. }, .. } => {
             Some(*association)
         }
         _ => None,

@@ -115,7 +115,7 @@ impl Server {
                 }
             }
             // This server detaches no half.
-            Media::Protected(_) => {}
+            _ => {}
         }
     }
 

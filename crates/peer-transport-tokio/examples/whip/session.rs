@@ -145,12 +145,13 @@ impl Session {
         }
         match event {
             Event::KeysChanged { .. } => self.echo.on_new_keys(),
-            Event::RestartCompleted { generation: _, outcome } => {
+            Event::RestartCompleted { outcome, .. } => {
                 let (outcome, proven) = match outcome {
                     RestartOutcome::FreshHandshake { .. } => ("fresh_handshake", Value::Null),
                     RestartOutcome::AssociationRetained { proven, .. } => {
                         ("association_retained", Value::Bool(*proven))
                     }
+                    _ => ("other", Value::Null),
                 };
                 self.conclude(now, outcome, &proven);
             }
@@ -235,18 +236,20 @@ fn tell(event: &Event, transport: &PeerTransport) -> Option<String> {
             let keys = key_fingerprint(transport).unwrap_or_default();
             format!("sending with the keys {keys} of association {association}, {profile}")
         }
-        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association }, .. } => {
+        Event::RestartCompleted { outcome: RestartOutcome::FreshHandshake { association, .. }, .. } => {
             format!("restart completed: fresh handshake, association {association}")
         }
         Event::RestartCompleted {
-            outcome: RestartOutcome::AssociationRetained { association, proven },
+            outcome: RestartOutcome::AssociationRetained { association, proven, .. },
             ..
         } => {
             let proof = if *proven { "proven by its traffic" } else { "without proof" };
             format!("restart completed: the peer retains association {association}, {proof}")
         }
         Event::RestartFailed { failure, .. } => format!("restart failed: {failure}"),
-        Event::AssociationClosed { association, by } => format!("association {association} closed by {by:?}"),
+        Event::AssociationClosed { association, by, .. } => {
+            format!("association {association} closed by {by:?}")
+        }
         Event::Failed(failure) => format!("failed: {failure}"),
         Event::FreshClientHello { .. } => "a ClientHello without a restart".to_owned(),
         _ => return None,

@@ -1,6 +1,6 @@
 //! The limits of an endpoint and their reasons.
 
-/// The limits of an [`Endpoint`](crate::Endpoint).
+/// The limits of an [`Endpoint`](crate::Endpoint). Construct them with `..EndpointConfig::default()`.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
     /// The maximum number of peers. 65,536 by default, at about 25 kB each.

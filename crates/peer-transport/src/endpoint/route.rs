@@ -5,6 +5,7 @@ use crate::stats::Discard;
 
 /// The destination of a datagram, returned by [`Endpoint::route`](crate::Endpoint::route).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Route<'r> {
     /// A local peer: [`handle_input`](crate::Endpoint::handle_input) passes the datagram to it.
     Peer(PeerId),

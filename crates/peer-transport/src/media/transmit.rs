@@ -35,6 +35,7 @@ impl Dscp {
 /// appended to: [`Transmit::bytes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the appended bytes must be sent"]
+#[non_exhaustive]
 pub struct Transmit {
     /// The local base to send from, and the remote address to send to.
     pub path: Path,

@@ -13,6 +13,7 @@ use super::{AttributeName, IceOptions, ParseError, Problem, Setup, TlsId};
 /// `Display` writes the form after `a=`, for example `ice-ufrag:8hhY`. `FromStr` reads it with or without `a=`
 /// and line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Attribute {
     /// `ice-lite`. It belongs to the session level of an SDP (RFC 8839 section 5.3); all others may be in a
     /// media description.

@@ -9,6 +9,7 @@ use ice_agent::{BadCandidateLine, BadCredentials};
 /// Why a description was refused. `Display` describes it, for example `line 7, a=ice-ufrag: an ice-ufrag has 4
 /// to 256 characters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseError {
     /// The line number, counted from 1 over the given lines; `None` if the error concerns no single line.
     pub line: Option<NonZeroUsize>,
@@ -44,6 +45,7 @@ impl std::error::Error for ParseError {}
 
 /// The names of the attributes that describe a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum AttributeName {
     /// `ice-lite` (RFC 8839 section 5.3).
     IceLite,

@@ -287,7 +287,7 @@ impl Pair {
                     peer.received.push(received);
                 }
                 Some(Media::Rtcp(_)) => peer.compounds += 1,
-                Some(Media::Protected(_)) => panic!("nothing is detached"),
+                Some(other) => panic!("unexpected media: {other:?}"),
                 None => {}
             }
         }
