@@ -126,7 +126,7 @@ const RULES: &[Rule] = &[
     Rule { name: "links", reason: "relative links in Markdown lead to a file", check: files::links },
     Rule {
         name: "threats",
-        reason: "each attack of docs/THREATS.md is whole, and the tests that it names exist",
+        reason: "docs/THREATS.md and docs/threats.toml have the same attacks, and each named test exists",
         check: threats::threats,
     },
     Rule {
