@@ -114,9 +114,9 @@ impl PeerTransport {
     /// Returns sending to the draining newer association, because the peer sends under it.
     fn promote_draining(&mut self, now: Instant) {
         let Some(Draining { association, .. }) = self.draining.take() else { return };
-        let before = std::mem::replace(&mut self.current, Current::Established(Box::new(association)));
-        if let Current::Established(before) = before {
-            self.draining = Some(Draining { association: *before, until: now + self.config.drain });
+        let previous = std::mem::replace(&mut self.current, Current::Established(Box::new(association)));
+        if let Current::Established(previous) = previous {
+            self.draining = Some(Draining { association: *previous, until: now + self.config.drain });
         }
         self.report_keys_changed();
     }
@@ -125,8 +125,8 @@ impl PeerTransport {
     pub(super) fn move_sending(&mut self, now: Instant) {
         match self.restart.take() {
             Some(Restart { state: RestartState::Unconfirmed(next), .. }) => {
-                let before = std::mem::replace(&mut self.current, Current::Established(next));
-                match before {
+                let previous = std::mem::replace(&mut self.current, Current::Established(next));
+                match previous {
                     Current::Established(association) => {
                         self.stale.note(association.connection.remote_random());
                         self.draining = Some(Draining { association: *association, until: now + MAX_DRAIN });

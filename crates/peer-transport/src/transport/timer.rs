@@ -40,8 +40,8 @@ impl PeerTransport {
             .filter(|(_, decision)| *decision == Decision::Open)
             .map(|(progress, _)| progress.silence_end(&self.config.retention_policy));
         let quiet = match (state, self.current.established()) {
-            (Some(RestartState::Unconfirmed(next)), Some(before)) => {
-                let received = before.last_authenticated().max(next.last_authenticated());
+            (Some(RestartState::Unconfirmed(next)), Some(previous)) => {
+                let received = previous.last_authenticated().max(next.last_authenticated());
                 Some(received + verdict::quiet_time(self.round_trip_time()))
             }
             _ => None,
