@@ -130,5 +130,4 @@ pub use path::{Path, Protocol};
 pub use peek::{Peek, peek};
 pub use seed::Seed;
 pub use stats::Stats;
-pub use stun::rich::ExtraAttribute;
-pub use stun::{AttributeType, ErrorCode};
+pub use stun::{AttributeType, ErrorCode, ExtraAttribute};

@@ -126,8 +126,9 @@ pub use dtls_core::{
     ProtocolVersion, Schedule, Versions,
 };
 pub use ice_agent::{
-    Applied, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine, CandidatePair,
-    GenerationId, IceRole, Path, Permission, Protocol, Refusal, Seed, SelectionReason, Ufrag,
+    Applied, AttributeType, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine,
+    CandidatePair, ErrorCode, ExtraAttribute, GenerationId, IceRole, Path, Permission, Protocol, Refusal,
+    Seed, SelectionReason, Ufrag,
 };
 pub use ice_agent::{Config as IceConfig, Failure as IceFailure, State as IceState};
 pub use srtp::RtpHeader;

@@ -31,6 +31,8 @@ impl AttributeType {
     pub const PRIORITY: Self = Self(0x0024);
     /// RFC 8445 section 7.1.2.
     pub const USE_CANDIDATE: Self = Self(0x0025);
+    /// RFC 8489 section 14.16.
+    pub const ALTERNATE_DOMAIN: Self = Self(0x8003);
     /// RFC 8489 section 14.14.
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 section 14.15.

@@ -41,18 +41,21 @@ mod address;
 mod attribute;
 mod error;
 mod error_code;
+mod extra_attribute;
 mod fingerprint;
 mod integrity;
 mod message;
 mod message_type;
 mod retransmit;
-pub mod rich;
+#[cfg(feature = "rich")]
+mod rich;
 mod transaction_id;
 mod writer;
 
 pub use attribute::{Attribute, AttributeType, Attributes};
 pub use error::Error;
 pub use error_code::ErrorCode;
+pub use extra_attribute::ExtraAttribute;
 pub use integrity::{IntegrityKey, Verified};
 pub use message::{HEADER_LEN, MAGIC_COOKIE, Message, is_stun};
 pub use message_type::{Class, MessageType, Method};
@@ -67,5 +70,5 @@ const _: () = {
     assert_send_and_sync::<IntegrityKey>();
     assert_send_and_sync::<MessageWriter<'_>>();
     assert_send_and_sync::<Retransmit>();
-    assert_send_and_sync::<rich::ExtraAttribute>();
+    assert_send_and_sync::<ExtraAttribute>();
 };

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    AttributeType, Error, ErrorCode, HEADER_LEN, IntegrityKey, MAGIC_COOKIE, MessageType, TransactionId,
-    address, error_code, fingerprint, integrity, rich::ExtraAttribute,
+    AttributeType, Error, ErrorCode, ExtraAttribute, HEADER_LEN, IntegrityKey, MAGIC_COOKIE, MessageType,
+    TransactionId, address, error_code, fingerprint, integrity,
 };
 
 /// Appends one message to a buffer: the attributes in the order of the calls, then MESSAGE-INTEGRITY and FINGERPRINT.

@@ -78,6 +78,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step::peer("interop-tshark", "cargo xtask interop tshark", "tshark"),
     Step::check("satellites", "cargo check of the separate workspaces", satellites),
     Step::check("backend", "clippy and tests of the cryptographic crates with aws-lc-rs", backend),
+    Step::check("lean", "clippy and tests without default features; cargo tree has no stun-rs", lean),
     Step::check("instructions", "cargo xtask bench --instructions", instructions),
     Step::task("bench", "cargo xtask bench --rounds 1; times are not judged", &["bench", "--rounds", "1"]),
     Step::check("fuzz", "cargo xtask fuzz for seconds, where nightly and cargo-fuzz are installed", fuzz),
@@ -162,6 +163,28 @@ fn backend(project: &Project, progress: Progress<'_>) -> Result<Outcome, String>
     let lints = ["--all-targets", "--", "-D", "warnings", "-A", "clippy::large_enum_variant"];
     let clippy = cargo("clippy", &lints);
     let clippy = in_turn(vec![clippy], progress, "no warnings", "warnings on aws-lc-rs")?;
+    if matches!(clippy, Outcome::Passed(_)) {
+        counted(cargo("test", &["--no-fail-fast"]), progress)
+    } else {
+        Ok(clippy)
+    }
+}
+
+/// The build without default features. Development dependencies may still have stun-rs.
+fn lean(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    const PACKAGES: [&str; 7] =
+        ["-p", "stun", "-p", "ice-agent", "-p", "peer-transport", "--no-default-features"];
+    for package in ["peer-transport", "peer-transport-tokio"] {
+        let tree = ["tree", "-p", package, "--no-default-features", "-e", "normal", "--prefix", "none"];
+        let output = process::stdout(&mut project.cargo(&tree))?;
+        if output.lines().any(|line| line.starts_with("stun-rs ")) {
+            let detail = format!("{package} depends on stun-rs without default features");
+            return Ok(Outcome::Failed { detail, output });
+        }
+    }
+    let cargo = |command: &str, rest: &[&str]| project.cargo(&[&[command][..], &PACKAGES, rest].concat());
+    let clippy = cargo("clippy", &["--all-targets", "--", "-D", "warnings"]);
+    let clippy = in_turn(vec![clippy], progress, "no warnings", "warnings without default features")?;
     if matches!(clippy, Outcome::Passed(_)) {
         counted(cargo("test", &["--no-fail-fast"]), progress)
     } else {

@@ -4,8 +4,7 @@
 
 use std::fmt;
 
-use stun::rich::ExtraAttribute;
-use stun::{AttributeType, ErrorCode, Message};
+use stun::{AttributeType, ErrorCode, ExtraAttribute, Message};
 
 use crate::agent::generation_id::GenerationId;
 use crate::path::Path;

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use stun::{Class, ErrorCode, IntegrityKey, Message, MessageType, MessageWriter, Method, TransactionId};
+use stun::{
+    AttributeType, Class, ErrorCode, ExtraAttribute, IntegrityKey, Message, MessageType, MessageWriter,
+    Method, TransactionId,
+};
 use stun_rs::{
     DecoderContextBuilder, HMACKey, MessageClass, MessageDecoder, MessageDecoderBuilder, MessageEncoder,
     StunMessage, StunMessageBuilder,
@@ -169,6 +172,59 @@ fn their_decoder(password: Option<&str>) -> MessageDecoder {
     MessageDecoderBuilder::default().with_context(context.build()).build()
 }
 
+/// Encodes one text attribute with `stun-rs` and returns its value.
+fn their_text(attribute_type: AttributeType, text: &str) -> Option<Vec<u8>> {
+    let builder = StunMessageBuilder::new(methods::BINDING, MessageClass::Indication);
+    let builder = match attribute_type {
+        AttributeType::SOFTWARE => builder.with_attribute(rich::Software::new(text).ok()?),
+        AttributeType::REALM => builder.with_attribute(rich::Realm::new(text).ok()?),
+        _ => builder.with_attribute(rich::Nonce::new(text).ok()?),
+    };
+    let mut bytes = vec![0; 1024];
+    let len = MessageEncoder::default().encode(&mut bytes, &builder.build()).unwrap();
+    bytes.truncate(len);
+    Message::decode(&bytes).unwrap().attribute(attribute_type).map(<[u8]>::to_vec)
+}
+
+/// An attribute of a refusal, in both libraries.
+#[derive(Clone, Debug)]
+enum Extra {
+    Software(String),
+    Realm(String),
+    Nonce(String),
+    Server(SocketAddr),
+}
+
+impl Extra {
+    fn ours(&self) -> ExtraAttribute {
+        match self {
+            Self::Software(text) => ExtraAttribute::software(text).unwrap(),
+            Self::Realm(text) => ExtraAttribute::realm(text).unwrap(),
+            Self::Nonce(text) => ExtraAttribute::nonce(text).unwrap(),
+            Self::Server(address) => ExtraAttribute::alternate_server(*address),
+        }
+    }
+
+    fn write_theirs(&self, builder: StunMessageBuilder) -> StunMessageBuilder {
+        match self {
+            Self::Software(text) => builder.with_attribute(rich::Software::new(text).unwrap()),
+            Self::Realm(text) => builder.with_attribute(rich::Realm::new(text).unwrap()),
+            Self::Nonce(text) => builder.with_attribute(rich::Nonce::new(text).unwrap()),
+            Self::Server(address) => builder.with_attribute(rich::AlternateServer::from(*address)),
+        }
+    }
+}
+
+fn extra() -> impl Strategy<Value = Extra> {
+    prop_oneof![
+        "\\PC{0,127}".prop_map(Extra::Software),
+        "[!#-\\[\\]-~]{1,60}( [!#-\\[\\]-~]{1,60})?".prop_map(Extra::Realm),
+        "[!#-\\[\\]-~]{1,60}( [!#-\\[\\]-~]{1,60})?".prop_map(Extra::Nonce),
+        any::<([u8; 4], u16)>().prop_map(|(ip, port)| Extra::Server(SocketAddr::new(ip.into(), port))),
+        any::<([u8; 16], u16)>().prop_map(|(ip, port)| Extra::Server(SocketAddr::new(ip.into(), port))),
+    ]
+}
+
 fn text() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9+/:]{1,40}"
 }
@@ -200,6 +256,59 @@ proptest! {
     #[test]
     fn both_encode_the_same_bytes(spec in spec()) {
         prop_assert_eq!(spec.write_ours(), spec.write_theirs());
+    }
+
+    /// Each accepted text has the value that `stun-rs` encodes, with the feature `rich` and without it.
+    #[test]
+    fn accepted_texts_have_equal_values(text in "\\PC{0,20}|[ -~]{0,140}|[!#-\\[\\]-~]{1,127}") {
+        let ours = [ExtraAttribute::software(&text), ExtraAttribute::realm(&text), ExtraAttribute::nonce(&text)];
+        for ours in ours.into_iter().flatten() {
+            let theirs = their_text(ours.attribute_type(), &text);
+            prop_assert_eq!(Some(ours.value()), theirs.as_deref());
+        }
+    }
+
+    #[test]
+    fn both_encode_the_same_refusal(
+        id in any::<[u8; 12]>(),
+        extras in prop::collection::vec(extra(), 0..4),
+        password in "[a-zA-Z0-9+/]{22,80}",
+    ) {
+        let mut ours = Vec::new();
+        let mut writer = MessageWriter::new(&mut ours, MessageType::BINDING_ERROR, id.into());
+        writer.error_code(ErrorCode::FORBIDDEN, "Forbidden").unwrap();
+        for extra in &extras {
+            writer.extra(&extra.ours()).unwrap();
+        }
+        writer.finish(Some(&IntegrityKey::short_term(&password)));
+        let code = rich::ErrorCode::from(stun_rs::ErrorCode::new(403, "Forbidden").unwrap());
+        let builder = StunMessageBuilder::new(methods::BINDING, MessageClass::ErrorResponse)
+            .with_transaction_id(id.into())
+            .with_attribute(code);
+        let message = extras
+            .iter()
+            .fold(builder, |builder, extra| extra.write_theirs(builder))
+            .with_attribute(rich::MessageIntegrity::new(HMACKey::new_short_term(&password).unwrap()))
+            .with_attribute(rich::Fingerprint::default())
+            .build();
+        let mut theirs = vec![0; 4096];
+        let len = MessageEncoder::default().encode(&mut theirs, &message).unwrap();
+        theirs.truncate(len);
+        prop_assert_eq!(&ours, &theirs);
+    }
+
+    /// `stun-rs` does not know ALTERNATE-DOMAIN, but decodes a message with it.
+    #[test]
+    fn alternate_domain_is_decoded_as_unknown(name in "[a-z0-9]{1,20}(\\.[a-z0-9]{1,20}){0,3}") {
+        let mut ours = Vec::new();
+        let mut writer = MessageWriter::new(&mut ours, MessageType::BINDING_ERROR, [1; 12].into());
+        writer.error_code(ErrorCode::TRY_ALTERNATE, "Try Alternate").unwrap();
+        writer.extra(&ExtraAttribute::alternate_domain(&name).unwrap()).unwrap();
+        writer.finish(None);
+        let (decoded, len) = their_decoder(None).decode(&ours).unwrap();
+        prop_assert_eq!(len, ours.len());
+        let types: Vec<_> = decoded.attributes().iter().map(|a| a.attribute_type().as_u16()).collect();
+        prop_assert_eq!(types, [0x0009, 0x8003, 0x8028]);
     }
 
     #[test]

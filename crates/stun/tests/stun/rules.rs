@@ -1,8 +1,8 @@
 //! The rules of RFC 8489 for valid but unusual messages, and the errors of the encoder.
 
 use stun::{
-    AttributeType, Error, ErrorCode, HEADER_LEN, IntegrityKey, Message, MessageType, MessageWriter,
-    TransactionId, is_stun, rich::ExtraAttribute,
+    AttributeType, Error, ErrorCode, ExtraAttribute, HEADER_LEN, IntegrityKey, Message, MessageType,
+    MessageWriter, TransactionId, is_stun,
 };
 
 use crate::vectors;
@@ -298,6 +298,7 @@ fn extra_attributes_travel_in_an_error_response() {
         ExtraAttribute::nonce("f//499k954d6OL34oL9FSTvy64sA").unwrap(),
         ExtraAttribute::alternate_server("192.0.2.1:3478".parse().unwrap()),
         ExtraAttribute::alternate_server("[2001:db8::1]:3478".parse().unwrap()),
+        ExtraAttribute::alternate_domain("relay.example.org").unwrap(),
         ExtraAttribute::opaque(AttributeType(0xc0de), b"eu-west").unwrap(),
     ];
     let mut buffer = Vec::new();
@@ -339,6 +340,32 @@ fn extra_text_follows_its_string_profile() {
     assert_eq!(control.map(drop), Err(Error::Malformed(AttributeType::REALM)));
     let quoted = ExtraAttribute::nonce("a \"quote\" ends it");
     assert_eq!(quoted.map(drop), Err(Error::Malformed(AttributeType::NONCE)));
+}
+
+#[test]
+fn quoted_pairs_and_outer_spaces_need_the_feature_rich() {
+    for (text, value) in [(r#"a \"quote"#, r#"a \"quote"#), (" space ", "space")] {
+        for made in [ExtraAttribute::realm(text), ExtraAttribute::nonce(text)] {
+            let made = made.ok().map(|attribute| attribute.value().to_vec());
+            assert_eq!(made, cfg!(feature = "rich").then(|| value.as_bytes().to_vec()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn alternate_domain_must_be_a_host_name() {
+    let domain = |name: &str| ExtraAttribute::alternate_domain(name).map(|domain| domain.value().to_vec());
+    let label = "a".repeat(63);
+    let longest = [&label[..]; 4].join(".");
+    assert_eq!(longest.len(), 255);
+    for good in ["a", "relay-7.example.org", "xn--e1afmkfd.xn--p1ai", &longest] {
+        assert_eq!(domain(good), Ok(good.as_bytes().to_vec()));
+    }
+    let malformed = Err(Error::Malformed(AttributeType::ALTERNATE_DOMAIN));
+    for bad in ["", ".", "a.", "-a", "a-", "a b", "пример.рф", "a..b", &"a".repeat(64)] {
+        assert_eq!(domain(bad), malformed, "{bad}");
+    }
+    assert_eq!(domain(&format!("{longest}a")), Err(Error::TooLong(AttributeType::ALTERNATE_DOMAIN)));
 }
 
 #[test]
