@@ -1,5 +1,4 @@
-//! The tokio driver of [`peer_transport`]: UDP sockets, clock and entropy for its
-//! [`Endpoint`](peer_transport::Endpoint), in one task.
+//! The tokio driver of `peer-transport`: UDP sockets, clock and entropy for its `Endpoint`, in one task.
 //!
 //! [`Driver::next`] does all the work: it receives and sends in batches, runs the timers, and returns the next
 //! decrypted packet or event of any peer. It spawns no task and makes no protocol decision. Media borrows the
