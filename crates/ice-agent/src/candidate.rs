@@ -277,6 +277,7 @@ fn check_base(address: SocketAddr, base: SocketAddr) -> Result<(), InvalidCandid
 
 /// The reason why a candidate is not usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum InvalidCandidate {
     /// Unspecified, multicast, broadcast, or port 0.
     #[error("no packet can reach the announced address")]

@@ -149,6 +149,7 @@ pub(crate) enum Comparison {
 
 /// The reason why a text is not a ufrag or password (RFC 8839 section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum BadCredentials {
     /// A ufrag has 4 to 256 characters.
     #[error("an ice-ufrag has 4 to 256 characters")]

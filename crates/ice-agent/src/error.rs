@@ -7,6 +7,7 @@ use crate::credentials::BadCredentials;
 
 /// The reason for refusing a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The agent is closed; `restart` opens a new generation.
     #[error("the agent is closed; restart opens a new generation")]

@@ -101,6 +101,7 @@ pub enum Side {
 
 /// The reason for selecting a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SelectionReason {
     /// The first nominated pair of its generation.
     Nominated,

@@ -48,6 +48,7 @@ impl fmt::Display for PairState {
 
 /// A snapshot of one candidate pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CandidatePair {
     /// The generation whose credentials check it.
     pub generation: GenerationId,
@@ -69,6 +70,7 @@ pub struct CandidatePair {
 
 /// The right to send on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Permission {
     /// The path for sending.
     pub path: Path,

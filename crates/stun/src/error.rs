@@ -6,6 +6,7 @@ use crate::AttributeType;
 
 /// An error in a message, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Shorter than a header, not a STUN message type, or without the magic cookie (RFC 8489 section 5).
     #[error("not a STUN message")]

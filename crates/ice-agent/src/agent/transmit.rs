@@ -10,6 +10,7 @@ use crate::path::Path;
 
 /// One message to send: the last [`Self::len`] bytes of the buffer that was passed to `poll_transmit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// The path.
     pub path: Path,

@@ -14,6 +14,7 @@ use crate::credentials::Ufrag;
 /// A candidate line. Parses with or without `a=` and with or without `candidate:`; formats as `candidate:` without
 /// `a=`, the form of W3C's `RTCIceCandidate.candidate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CandidateLine {
     /// A UDP candidate with an address, for [`Agent::add_remote_candidate`](crate::Agent::add_remote_candidate).
     Candidate {
@@ -306,6 +307,7 @@ fn write_tail(
 
 /// The reason why a text is not a candidate line that this crate understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum BadCandidateLine {
     /// A field is missing, or an extension has a name without a value.
     #[error("the candidate line ends too early")]

@@ -82,6 +82,7 @@ impl fmt::Debug for BindingRequest<'_> {
 
 /// The decision of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BindingDecision {
     /// Process the request.
     Allow,
