@@ -186,6 +186,7 @@ impl PeerTransport {
                 peer: PeerPolicy::Fingerprints(remote.fingerprints.clone()),
                 require_peer: true,
             },
+            // Required, so that a peer without a common profile gets an alert instead of a connection without media.
             use_srtp: if profiles.is_empty() { UseSrtp::Unused } else { UseSrtp::Required(profiles) },
             versions: self.config.dtls_versions,
             mtu: self.config.mtu,

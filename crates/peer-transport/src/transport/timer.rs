@@ -13,7 +13,8 @@ use crate::event::Event;
 /// The transport's own timers. ICE and DTLS have timers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// The restart has taken too long.
+    /// The restart has taken too long. Counts from the remote parameters of the restart. The deadline of the first
+    /// handshake counts from the first usable pair instead, because candidates may arrive at any time.
     RestartDeadline,
     /// The peer has been silent long enough during a fresh handshake for a verdict.
     RetainedVerdict,

@@ -1,5 +1,8 @@
 //! Decides whether a DTLS association outlives an ICE restart: by signalling first, by silence last.
 //!
+//! A new tls-id of the peer requires a fresh handshake. A new local tls-id alone does not: a peer without RFC 8842
+//! would otherwise make every restart fail.
+//!
 //! Pure decisions about plain values; the owner applies them. Does not know sockets or records.
 
 use std::time::{Duration, Instant};
