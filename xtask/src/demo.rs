@@ -36,16 +36,14 @@ the ciphers are optimised in it. Do not measure speed here; use `cargo xtask ben
 }
 
 fn run(project: &Project, arguments: Vec<OsString>) -> Answer {
-    process::passed_through(
-        project.cargo(&["run", "-p", "peer-transport-tokio"]).args(example_arguments(arguments)),
-    )
+    process::passed_through(project.cargo(&["run"]).args(run_arguments(arguments)))
 }
 
-/// Returns the arguments of `cargo run`: the example, and the remaining words for it.
-fn example_arguments(arguments: Vec<OsString>) -> Vec<OsString> {
+/// Returns the arguments of `cargo run`: the package of the demo, and the remaining words for it.
+fn run_arguments(arguments: Vec<OsString>) -> Vec<OsString> {
     let serve = arguments.iter().any(|word| word == "--serve");
-    let example = if serve { "whip" } else { "demo" };
-    let mut words: Vec<OsString> = vec!["--example".into(), example.into(), "--".into()];
+    let package = if serve { "whip" } else { "two-peers" };
+    let mut words: Vec<OsString> = vec!["--package".into(), package.into(), "--".into()];
     words.extend(arguments.into_iter().filter(|word| word != "--serve" && word != "--"));
     words
 }
@@ -56,8 +54,8 @@ mod tests {
 
     #[test]
     fn serve_selects_the_server_and_keeps_the_rest() {
-        let words = |arguments: &[&str]| example_arguments(arguments.iter().map(Into::into).collect());
-        assert_eq!(words(&["--json", "x"]), ["--example", "demo", "--", "--json", "x"]);
-        assert_eq!(words(&["--serve", "--", "--help"]), ["--example", "whip", "--", "--help"]);
+        let words = |arguments: &[&str]| run_arguments(arguments.iter().map(Into::into).collect());
+        assert_eq!(words(&["--json", "x"]), ["--package", "two-peers", "--", "--json", "x"]);
+        assert_eq!(words(&["--serve", "--", "--help"]), ["--package", "whip", "--", "--help"]);
     }
 }

@@ -92,13 +92,13 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "chromium",
         what: "Chromium: media, ICE restarts, revoked consent",
         programs: &[program::CHROMIUM],
-        builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
+        builds: &[Build::Cargo(&["-p", "whip"])],
     },
     Peer {
         name: "firefox",
         what: "Firefox: media, ICE restarts, revoked consent",
         programs: &[program::FIREFOX],
-        builds: &[Build::Cargo(&["-p", "peer-transport-tokio", "--example", "whip"])],
+        builds: &[Build::Cargo(&["-p", "whip"])],
     },
     Peer {
         name: "tshark",

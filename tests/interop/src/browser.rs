@@ -1,6 +1,6 @@
-//! Headless browsers as peers of the WHIP example: their media through every layer and back.
+//! Headless browsers as peers of the WHIP server: their media through every layer and back.
 //!
-//! 1. the example `whip` serves its page; the browser opens it with `?script=interop`
+//! 1. `whip` (`demos/whip`) serves its page; the browser opens it with `?script=interop`
 //! 2. the page presses its own buttons, and posts after each step what both sides saw before and after it
 //! 3. each cell below waits for its step in that report, and judges it
 //!
@@ -65,7 +65,7 @@ fn play(report: &mut Report, open: fn(&str) -> Result<Browser, String>, cells: &
 
 impl Stage {
     fn set(open: fn(&str) -> Result<Browser, String>) -> Result<Self, String> {
-        let server = Program::start(Command::new(example("whip")?).args(["--listen", "127.0.0.1:0"]))?;
+        let server = Program::start(Command::new(built("whip")?).args(["--listen", "127.0.0.1:0"]))?;
         let address = server.wait_for("listening on http://", SOON)?;
         let browser = open(&format!("http://{address}/?script=interop"))?;
         Ok(Self { browser, server, address, report: Value::Null })
@@ -147,13 +147,10 @@ fn get_json(address: &str, path: &str) -> Result<Option<Value>, String> {
     serde_json::from_str(body).map(Some).map_err(|error| format!("{path} is not JSON: {error}"))
 }
 
-/// An example, as cargo builds it beside this program.
-fn example(name: &str) -> Result<PathBuf, String> {
+/// Returns the path of a program that cargo built into the folder of this program.
+fn built(name: &str) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    let folder = this.parent().ok_or("this program lies in no folder")?;
-    let path = folder.join("examples").join(name);
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(format!("{name} is not built: cargo build -p peer-transport-tokio --example {name}"))
+    let folder = this.parent().ok_or("this program is in no folder")?;
+    let path = folder.join(name);
+    if path.is_file() { Ok(path) } else { Err(format!("{name} is not built: cargo build -p {name}")) }
 }

@@ -67,6 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step::check("docs", "cargo doc without a warning", docs),
     Step::task("api", "cargo xtask api", &["api"]),
     Step::check("tests", "cargo test --workspace, doctests included", tests),
+    Step::check("echo", "the first example: cargo run -p peer-transport-tokio --example echo", echo),
     Step::task("demo", "cargo xtask demo", &["demo"]),
     Step::task("scenarios", "cargo xtask scenarios --seeds 2", &["scenarios", "--seeds", "2"]),
     Step::peer("interop-openssl", "cargo xtask interop openssl", "openssl"),
@@ -125,6 +126,11 @@ fn help(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
 fn listed_commands(overview: &str) -> impl Iterator<Item = &str> {
     let lines = overview.lines().skip_while(|line| *line != "Commands:").skip(1);
     lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next())
+}
+
+fn echo(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {
+    let example = project.cargo(&["run", "--quiet", "-p", "peer-transport-tokio", "--example", "echo"]);
+    in_turn(vec![example], progress, "RTP and data came back", "the example failed")
 }
 
 fn instructions(project: &Project, progress: Progress<'_>) -> Result<Outcome, String> {

@@ -21,6 +21,9 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// The only product crate that may use sockets, clocks and threads.
 pub(super) const DRIVER: &str = "peer-transport-tokio";
 
+/// The members of the workspace that a demo may depend on: those that an application uses.
+const FOR_APPLICATIONS: &[&str] = &["peer-transport", DRIVER];
+
 /// Crates that open sockets, run tasks, read clocks or draw entropy.
 const IO_CRATES: &[&str] = &[
     "async-io",
@@ -77,7 +80,8 @@ pub(super) fn edges(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn io_crates(tree: &Tree) -> Vec<Finding> {
-    let below = tree.packages.iter().filter(|package| allowed(package).is_some() && package.name != DRIVER);
+    let is_below = |package: &&Package| package.name != DRIVER && is_product(&package.name);
+    let below = tree.packages.iter().filter(is_below);
     let mut findings = Vec::new();
     for package in below {
         for dependency in package.dependencies.iter().filter(|name| IO_CRATES.contains(&name.as_str())) {
@@ -89,7 +93,7 @@ pub(super) fn io_crates(tree: &Tree) -> Vec<Finding> {
 }
 
 pub(super) fn shared_lints(tree: &Tree) -> Vec<Finding> {
-    let manifests = tree.files.iter().filter(|file| is_product_manifest(&file.path));
+    let manifests = tree.files.iter().filter(|file| is_manifest_with_shared_lints(&file.path));
     let takes_them = |text: &str| {
         let words: Vec<&str> = text.lines().map(str::trim).collect();
         words.contains(&"lints.workspace = true")
@@ -107,16 +111,25 @@ pub(super) fn unpublished(tree: &Tree) -> Vec<Finding> {
 }
 
 fn allowed(package: &Package) -> Option<&'static [&'static str]> {
+    if package.manifest.starts_with("demos/") {
+        return Some(FOR_APPLICATIONS);
+    }
     LAYERS.iter().find(|(name, _)| *name == package.name).map(|(_, allowed)| *allowed)
+}
+
+fn is_product(name: &str) -> bool {
+    LAYERS.iter().any(|(product, _)| *product == name)
 }
 
 fn is_member(tree: &Tree, name: &str) -> bool {
     tree.packages.iter().any(|package| package.name == name)
 }
 
-fn is_product_manifest(path: &str) -> bool {
+fn is_manifest_with_shared_lints(path: &str) -> bool {
     let mut parts = path.split('/');
-    parts.next() == Some("crates") && parts.nth(1) == Some("Cargo.toml") && parts.next().is_none()
+    matches!(parts.next(), Some("crates" | "demos"))
+        && parts.nth(1) == Some("Cargo.toml")
+        && parts.next().is_none()
 }
 
 #[cfg(test)]
@@ -144,6 +157,15 @@ mod tests {
     fn dependency_between_siblings_is_found() {
         let tree = Tree::of_packages(vec![package("dtls-core", &["srtp-keys"]), package("srtp-keys", &[])]);
         assert_eq!(edges(&tree).len(), 1);
+    }
+
+    #[test]
+    fn demo_that_bypasses_peer_transport_is_found() {
+        let demo =
+            |dependency| Package { manifest: "demos/x/Cargo.toml".into(), ..package("x", &[dependency]) };
+        let found = |demo| edges(&Tree::of_packages(vec![demo, package("srtp", &[]), package(DRIVER, &[])]));
+        assert_eq!(found(demo("srtp")).len(), 1);
+        assert_eq!(found(demo(DRIVER)), []);
     }
 
     #[test]

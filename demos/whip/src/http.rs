@@ -42,11 +42,11 @@ struct Shared {
 /// The routes.
 pub(crate) fn router(media: Handle) -> Router {
     Router::new()
-        .route("/", asset("text/html; charset=utf-8", include_str!("page/index.html")))
-        .route("/page.css", asset("text/css; charset=utf-8", include_str!("page/page.css")))
-        .route("/page.js", asset(JAVASCRIPT, include_str!("page/page.js")))
-        .route("/session.js", asset(JAVASCRIPT, include_str!("page/session.js")))
-        .route("/scenario.js", asset(JAVASCRIPT, include_str!("page/scenario.js")))
+        .route("/", asset("text/html; charset=utf-8", include_str!("../page/index.html")))
+        .route("/page.css", asset("text/css; charset=utf-8", include_str!("../page/page.css")))
+        .route("/page.js", asset(JAVASCRIPT, include_str!("../page/page.js")))
+        .route("/session.js", asset(JAVASCRIPT, include_str!("../page/session.js")))
+        .route("/scenario.js", asset(JAVASCRIPT, include_str!("../page/scenario.js")))
         .route("/whip", post(create).get(nothing).options(options))
         .route("/whip/{id}", get(nothing).patch(patch).delete(end).options(options))
         .route("/whip/{id}/consent", delete(revoke_consent).options(options))
