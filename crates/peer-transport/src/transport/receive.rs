@@ -3,7 +3,8 @@
 //!
 //! Plaintext DTLS is assigned by the random of its hello and by the awaited message; protected packets by the
 //! keys that open them. The randoms of earlier hellos come from the connections. Except for the last candidate,
-//! trials run on a scratch copy, because a failed trial destroys the bytes. Does not know the consequences of a packet: `route` handles them.
+//! trials run on a scratch copy, because a failed trial destroys the bytes. Does not know the consequences of a
+//! packet: `route` handles them.
 
 use std::ops::Range;
 use std::time::Instant;
