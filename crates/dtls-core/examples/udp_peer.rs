@@ -183,11 +183,11 @@ impl Peer<'_> {
 
             let now = Instant::now();
             if now >= give_up {
-                println!("failed given up");
+                println!("failed timeout");
                 return Ok(false);
             }
             let deadline = self.connection.poll_timeout().map_or(give_up, |timeout| timeout.min(give_up));
-            // A zero timeout means for ever to the operating system.
+            // The operating system treats a zero timeout as infinite.
             let wait = deadline.saturating_duration_since(now).max(Duration::from_millis(1));
             self.socket.set_read_timeout(Some(wait))?;
             match self.socket.recv_from(&mut buffer) {
@@ -197,21 +197,21 @@ impl Peer<'_> {
                         self.connection.handle_input(Instant::now(), received);
                     }
                 }
-                // A port that is not open yet answers by ICMP.
+                // A closed port responds with ICMP.
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
                 Err(_) => self.connection.handle_timeout(Instant::now()),
             }
         }
     }
 
-    /// `Some` when it is over.
+    /// Returns `Some` at the end of the connection.
     fn handle_event(&mut self, event: Event) -> Anything<Option<bool>> {
         match event {
             Event::CertificateReceived { chain } => {
                 if let Some(leaf) = chain.first() {
                     println!("peer-fingerprint {}", Fingerprint::of(HashAlgorithm::Sha256, leaf));
                 }
-                self.connection.judge_certificate(Instant::now(), CertificateVerdict::Accept)?;
+                self.connection.provide_certificate_verdict(Instant::now(), CertificateVerdict::Accept)?;
             }
             Event::PskRequested(request) => {
                 println!("psk-requested {request:?}");

@@ -6,8 +6,8 @@
 //! openssl s_client -dtls1_2 -connect 127.0.0.1:4433
 //! ```
 //!
-//! Who passes the gate gets a connection; before that the server keeps nothing of anybody. A client that begins anew at
-//! its old address passes the gate again, and its old connection goes when it has. Prints one line per fact.
+//! A client that passes the gate gets a connection; before that the server keeps no state. A client that restarts at
+//! its old address passes the gate again, which replaces its old connection. Prints one line per event.
 
 use dtls_core::{
     Admitted, Authentication, Certificate, CertificateVerdict, Config, Connection, CookieGate, Discard,
@@ -30,7 +30,8 @@ fn main() -> Anything<()> {
     println!("fingerprint {}", own.fingerprint(HashAlgorithm::Sha256));
     let authentication = Authentication::Certificates {
         own: vec![own],
-        // An echo server is for everybody. Yours has a list of fingerprints, a public key infrastructure, or a verdict.
+        // This echo server accepts every client. Use fingerprints, a public key infrastructure or a verdict in a real
+        // server.
         peer: PeerPolicy::Application,
         require_peer: false,
     };
@@ -54,11 +55,11 @@ impl Server {
             // The gate has no deadlines.
             let deadline = self.peers.values().filter_map(Connection::poll_timeout).min();
             let wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            // A zero timeout means for ever to the operating system.
+            // The operating system treats a zero timeout as infinite.
             self.socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
             match self.socket.recv_from(&mut buffer) {
                 Ok((len, from)) => self.receive(from, buffer.get_mut(..len).unwrap_or_default())?,
-                // A timeout, or a port that was closed meanwhile answers by ICMP.
+                // A timeout, or the ICMP error of a port that was closed.
                 Err(_) => self.peers.values_mut().for_each(|peer| peer.handle_timeout(Instant::now())),
             }
             self.serve()?;
@@ -67,7 +68,7 @@ impl Server {
 
     fn receive(&mut self, from: SocketAddr, datagram: &mut [u8]) -> Anything<()> {
         let now = Instant::now();
-        // A connection decrypts in place, and a ClientHello may have to go to the gate as it came.
+        // A connection decrypts in place, but the gate needs the ClientHello unchanged.
         let untouched = datagram.to_vec();
         if let Some(peer) = self.peers.get_mut(&from)
             && peer.handle_input(now, datagram) != Admitted::Discarded(Discard::FreshClientHello)
@@ -81,7 +82,7 @@ impl Server {
             }
             GateVerdict::Accept(admission) => {
                 println!("{from} admitted");
-                // This is where an old connection of the same address ends (RFC 6347 section 4.2.8).
+                // This replaces an old connection of the same address (RFC 6347 section 4.2.8).
                 self.peers.insert(from, Connection::accept(now, admission)?);
             }
             GateVerdict::Wait | GateVerdict::Discard(_) => {}
@@ -89,7 +90,7 @@ impl Server {
         Ok(())
     }
 
-    /// Fetches what all connections have to say, and lets go of those that have ended.
+    /// Sends the datagrams of all connections, and drops ended connections.
     fn serve(&mut self) -> Anything<()> {
         let socket = &self.socket;
         let mut ended = Vec::new();
@@ -98,11 +99,11 @@ impl Server {
                 match event {
                     Event::Connected(negotiated) => println!("{address} connected {:?}", negotiated.version),
                     Event::CertificateReceived { .. } => {
-                        peer.judge_certificate(Instant::now(), CertificateVerdict::Accept)?;
+                        peer.provide_certificate_verdict(Instant::now(), CertificateVerdict::Accept)?;
                     }
                     Event::Data(data) => {
                         println!("{address} data {}", String::from_utf8_lossy(&data).trim_end());
-                        // What does not fit now is lost, as a datagram may be.
+                        // Data that does not fit is lost, like a lost datagram.
                         let _ = peer.send(Instant::now(), &data);
                     }
                     Event::PeerClosing => peer.close(Instant::now()),

@@ -1,6 +1,6 @@
-//! Alerts (RFC 5246 section 7.2): two bytes that say why one side ends the association.
+//! Alerts (RFC 5246 section 7.2): two bytes with the reason why one side ends the association.
 //!
-//! Knows the bytes and the names. Knows nothing about when an alert is believed or sent.
+//! Knows the bytes and the names. Does not decide when an alert is accepted or sent.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AlertDescription(pub u8);
 
-/// Declares the constants and their RFC names in one place, so that the two cannot drift apart.
+/// Declares the constants together with their RFC names, so that the two cannot differ.
 macro_rules! descriptions {
     ($($name:ident = $value:literal, $text:literal;)*) => {
         impl AlertDescription {
             $(#[doc = concat!("`", $text, "`")] pub const $name: Self = Self($value);)*
 
-            /// The name that the RFCs give to it, or `unknown`.
+            /// Returns the name in the RFCs, or `unknown`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self.0 {
@@ -100,7 +100,7 @@ impl Alert {
         [level, self.description.0]
     }
 
-    /// `None` where the bytes are not one whole alert.
+    /// Returns `None` if the bytes are not exactly one alert.
     pub(crate) const fn decode(bytes: &[u8]) -> Option<Self> {
         let (level, description) = match bytes {
             [1, description] => (AlertLevel::Warning, *description),
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alert_is_two_bytes_and_nothing_else() {
+    fn alert_has_exactly_two_bytes() {
         let alert = Alert::fatal(AlertDescription::BAD_CERTIFICATE);
         assert_eq!(alert.encode(), [2, 42]);
         assert_eq!(Alert::decode(&[2, 42]), Some(alert));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_description_keeps_its_number() {
+    fn unknown_description_keeps_its_number() {
         assert_eq!(AlertDescription(203).to_string(), "unknown(203)");
         assert_eq!(AlertDescription::DECRYPT_ERROR.to_string(), "decrypt_error(51)");
     }

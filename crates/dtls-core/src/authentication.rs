@@ -1,7 +1,7 @@
-//! Who the peer is: the judgement of its certificate, and the proofs that a connection asks for.
+//! Authentication of the peer: verification of its certificate, and the proofs that a connection requires.
 //!
-//! Each proof can be made only where its check is made: [`CertificateAccepted`] here, `SignatureVerified` in
-//! `crypto::verify`, `FinishedVerified` in the key schedule.
+//! Only the code of a check builds its proof: [`CertificateAccepted`] here, `SignatureVerified` in `crypto::verify`,
+//! `FinishedVerified` in the key schedule.
 
 pub(crate) mod pki;
 
@@ -15,17 +15,17 @@ use crate::psk::Psk;
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 
-/// Proof that the peer's certificate is one that we want.
+/// Proof that the policy accepts the peer's certificate.
 pub(crate) struct CertificateAccepted(());
 
-/// Proof that our policy does without a certificate of the peer.
+/// Proof that the policy accepts a peer without a certificate.
 pub(crate) struct AnonymousAccepted(());
 
-/// Proof that the key schedule was fed with a pre-shared key of the application's, so that a Finished which
-/// verifies proves that the peer holds it too.
+/// Proof that the key schedule used a pre-shared key of the application, so that a valid Finished proves that the peer
+/// holds it too.
 pub(crate) struct PskHeld(());
 
-/// Proof of who the peer is.
+/// Proof that the peer is authenticated.
 pub(crate) enum PeerAuthenticated {
     Certificate { _accepted: CertificateAccepted, _signed: SignatureVerified, leaf: Bytes },
     Anonymous { _accepted: AnonymousAccepted },
@@ -49,7 +49,7 @@ impl PeerAuthenticated {
         Self::Psk { _held: held }
     }
 
-    /// The certificate that the peer proved to own.
+    /// Returns the certificate whose key the peer has proved to hold.
     pub(crate) fn into_leaf(self) -> Option<Bytes> {
         match self {
             Self::Certificate { leaf, .. } => Some(leaf),
@@ -58,14 +58,14 @@ impl PeerAuthenticated {
     }
 }
 
-/// A certificate that the peer showed. Nothing is proven by that.
+/// A certificate that the peer sent. It proves nothing.
 pub(crate) struct Presented {
     pub(crate) leaf: Bytes,
     pub(crate) key: PeerKey,
 }
 
-/// What the policy says to a certificate.
-pub(crate) enum Judgement {
+/// The policy's decision about a certificate.
+pub(crate) enum VerificationResult {
     Accepted(CertificateAccepted),
     /// The application decides.
     Ask {
@@ -73,48 +73,50 @@ pub(crate) enum Judgement {
     },
 }
 
-/// Judges a chain of the side in the role of `owner`; `None` where it is empty.
+/// Verifies the chain of the side in the role of `owner`; `None` if the chain is empty.
 pub(crate) fn judge<'c>(
     config: &Config,
     chain: impl Iterator<Item = &'c [u8]> + Clone,
     owner: DtlsRole,
-) -> Result<Option<(Presented, Judgement)>, Failure> {
+) -> Result<Option<(Presented, VerificationResult)>, Failure> {
     let Authentication::Certificates { peer, .. } = &config.authentication else {
         return Err(Misbehaved::UnexpectedMessage.into());
     };
     let mut issuers = chain.clone();
     let Some(leaf) = issuers.next() else { return Ok(None) };
     let judgement = match peer {
-        // Before anything else is read out of it.
+        // Checked before any other part of the certificate is parsed.
         PeerPolicy::Fingerprints(announced) if Fingerprint::matches(announced, leaf) => {
-            Judgement::Accepted(CertificateAccepted(()))
+            VerificationResult::Accepted(CertificateAccepted(()))
         }
         PeerPolicy::Fingerprints(_) => return Err(Refusal::FingerprintMismatch.into()),
         PeerPolicy::Pki { roots, name, now } => {
             let issuers: Vec<_> = issuers.map(CertificateDer::from).collect();
             pki::verify(leaf, &issuers, owner, roots, name.as_deref(), *now).map_err(Refusal::Pki)?;
-            Judgement::Accepted(CertificateAccepted(()))
+            VerificationResult::Accepted(CertificateAccepted(()))
         }
-        PeerPolicy::Application => Judgement::Ask { chain: chain.map(Bytes::copy_from_slice).collect() },
+        PeerPolicy::Application => {
+            VerificationResult::Ask { chain: chain.map(Bytes::copy_from_slice).collect() }
+        }
     };
     let key = PeerKey::from_certificate(leaf)?;
     Ok(Some((Presented { leaf: Bytes::copy_from_slice(leaf), key }, judgement)))
 }
 
-/// The application's verdict on a certificate that it was asked about.
-pub(crate) fn judged_by_application(verdict: CertificateVerdict) -> Result<CertificateAccepted, Failure> {
+/// Applies the application's verdict on a certificate.
+pub(crate) fn apply_verdict(verdict: CertificateVerdict) -> Result<CertificateAccepted, Failure> {
     match verdict {
         CertificateVerdict::Accept => Ok(CertificateAccepted(())),
         CertificateVerdict::Refuse => Err(Refusal::ByApplication.into()),
     }
 }
 
-/// A pre-shared key, ready for the key schedule.
+/// Converts a pre-shared key for the key schedule.
 pub(crate) fn hold(psk: &Psk) -> (SharedSecret, PskHeld) {
     (SharedSecret::pre_shared(psk), PskHeld(()))
 }
 
-/// A client without a certificate is nobody whom a fingerprint describes.
+/// A client without a certificate is refused with the policy for fingerprints, because none can match.
 pub(crate) const fn accept_anonymous(config: &Config) -> Result<AnonymousAccepted, Failure> {
     match config.authentication {
         Authentication::Certificates {

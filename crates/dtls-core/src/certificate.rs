@@ -1,4 +1,4 @@
-//! Our own certificate and the key that belongs to it.
+//! Our own certificate with its private key.
 
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
 use crate::crypto::sign::SigningKey;
@@ -11,35 +11,35 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A certificate chain of our own with its private key. Cloning is cheap: the key is parsed once and shared.
+/// Our certificate chain with its private key. Cloning is cheap: the key is parsed once and shared.
 #[derive(Clone)]
 pub struct Certificate(Arc<Identity>);
 
 struct Identity {
     leaf: Vec<u8>,
-    /// What comes after the leaf.
+    /// The certificates behind the end-entity certificate.
     issuers: Vec<Vec<u8>>,
     key: SigningKey,
     not_after: SystemTime,
 }
 
 impl Certificate {
-    /// For how long a certificate is generated where nothing speaks for another time (RFC 8827 section 6.5 leaves it
-    /// open): 30 days, as browsers have it.
+    /// The default lifetime of a generated certificate: 30 days, as in browsers (RFC 8827 section 6.5 does not define
+    /// it).
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * DAY.as_secs());
 
-    /// Makes a self-signed ECDSA P-256 certificate with a random serial number (Firefox refuses two
-    /// certificates that share issuer and serial), valid from the day before `today` for `lifetime` from
-    /// `today` on, [`Certificate::DEFAULT_LIFETIME`] for example.
+    /// Generates a self-signed ECDSA P-256 certificate with a random serial number (Firefox refuses two certificates
+    /// with equal issuer and serial number). It is valid from the day before `today`, for `lifetime` from `today` on,
+    /// such as [`Certificate::DEFAULT_LIFETIME`].
     ///
     /// # Errors
-    /// [`InvalidCertificate::Generation`] where the dates cannot be written or randomness is missing.
+    /// [`InvalidCertificate::Generation`] if the dates cannot be encoded or random numbers are missing.
     pub fn generate(today: SystemTime, lifetime: Duration) -> Result<Self, InvalidCertificate> {
         let failed = InvalidCertificate::Generation;
-        // The peer's clock may be behind ours, and some stacks judge the dates.
+        // The peer's clock may be behind ours, and some stacks check the dates.
         let not_before = today.checked_sub(DAY).ok_or(failed)?;
         let not_after = today.checked_add(lifetime).ok_or(failed)?;
-        // rcgen writes dates as RFC 5280 has them, which end with the year 9999.
+        // rcgen encodes dates up to the year 9999, as RFC 5280 does.
         if not_after > SystemTime::UNIX_EPOCH + YEAR_9999 || not_before < SystemTime::UNIX_EPOCH {
             return Err(failed);
         }
@@ -57,7 +57,7 @@ impl Certificate {
         Self::from_der(vec![certificate.der().to_vec()], &key.serialize_der())
     }
 
-    /// A certificate chain as DER, our own certificate first, and its private key as PKCS#8 DER.
+    /// Builds a certificate from a DER chain, our own certificate first, and a PKCS#8 DER private key.
     ///
     /// # Errors
     /// See [`InvalidCertificate`].
@@ -74,7 +74,8 @@ impl Certificate {
         Ok(Self(Arc::new(Identity { leaf, issuers: chain.collect(), key, not_after })))
     }
 
-    /// `CERTIFICATE` blocks, our own certificate first, and one `PRIVATE KEY` block (PKCS#8), in any order.
+    /// Builds a certificate from `CERTIFICATE` blocks, our own certificate first, and one `PRIVATE KEY` block (PKCS#8),
+    /// in any order.
     ///
     /// # Errors
     /// See [`InvalidCertificate`].
@@ -90,19 +91,19 @@ impl Certificate {
         Self::from_der(chain, key.secret_pkcs8_der())
     }
 
-    /// The fingerprint to announce by signalling.
+    /// Returns the fingerprint to announce in signalling.
     #[must_use]
     pub fn fingerprint(&self, algorithm: HashAlgorithm) -> Fingerprint {
         Fingerprint::of(algorithm, &self.0.leaf)
     }
 
-    /// The end of validity that the certificate states.
+    /// Returns the end of the validity period of the certificate.
     #[must_use]
     pub fn not_after(&self) -> SystemTime {
         self.0.not_after
     }
 
-    /// The certificates as DER, our own first.
+    /// Returns the certificates as DER, our own first.
     pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(&self.0.leaf).chain(&self.0.issuers).map(Vec::as_slice)
     }
@@ -118,17 +119,17 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Why a certificate of our own cannot be used.
+/// The reason why a certificate cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCertificate {
-    /// The certificate could not be made.
+    /// The certificate could not be generated.
     #[error("the certificate could not be generated: are the dates between 1970 and 9999?")]
     Generation,
-    /// The text holds no certificate or no private key in PEM.
+    /// The text contains no certificate or no private key in PEM.
     #[error("no CERTIFICATE and PRIVATE KEY blocks in the text")]
     Pem,
     /// The chain is empty.
-    #[error("the chain holds no certificate")]
+    #[error("the chain contains no certificate")]
     Empty,
     /// The certificate is not X.509 in DER, or its key is of an unsupported kind.
     #[error("the certificate is not X.509 in DER with a supported key")]
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_certificate_states_its_dates_and_has_a_serial_of_its_own() {
+    fn generated_certificate_has_dates_and_random_serial() {
         let today = at(1_790_000_000);
         let [one, two] = [(); 2].map(|()| Certificate::generate(today, 30 * DAY).unwrap());
         assert_eq!(one.not_after(), today + 30 * DAY);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_shares_chain_and_key() {
+    fn clone_shares_chain_and_key() {
         let certificate = Certificate::generate(at(1_790_000_000), Certificate::DEFAULT_LIFETIME).unwrap();
         let copy = certificate.clone();
         assert!(std::ptr::eq(certificate.key(), copy.key()));
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_cannot_be_written_are_an_error() {
+    fn dates_that_cannot_be_encoded_are_an_error() {
         for (today, lifetime) in
             [(at(0), DAY), (at(1_790_000_000), Duration::MAX), (at(253_370_764_800), DAY)]
         {
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_certificate_is_refused() {
+    fn key_of_another_certificate_is_refused() {
         let [one, two] = [(); 2].map(|()| rcgen::generate_simple_self_signed(Vec::new()).unwrap());
         let chain = vec![one.cert.der().to_vec()];
         let key = |pair: &rcgen::KeyPair| pair.serialize_der();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn pem_holds_chain_and_key_in_any_order() {
+    fn pem_may_have_chain_and_key_in_any_order() {
         let made = rcgen::generate_simple_self_signed(Vec::new()).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let one = Certificate::from_pem(&format!("{certificate}{key}")).unwrap();
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_fingerprint_and_no_key() {
+    fn debug_shows_fingerprint_and_no_key() {
         let certificate = Certificate::generate(at(1_790_000_000), DAY).unwrap();
         let shown = format!("{certificate:?}");
         assert!(

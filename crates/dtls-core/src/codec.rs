@@ -1,8 +1,8 @@
 //! Reading and writing the presentation language of TLS (RFC 5246 section 4).
 //!
-//! Says what bytes are, never whether they are welcome.
+//! Knows the form of the bytes. Does not decide whether a value is acceptable.
 
-/// The bytes are not what they should be.
+/// The bytes do not have the required form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
-    /// Fails where something is left over.
+    /// Returns an error if bytes are left.
     pub(crate) const fn finish(self) -> Result<(), Malformed> {
         if self.rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A non-empty list of 16-bit numbers, still on the wire.
+/// A non-empty list of 16-bit numbers in wire form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct U16List<'a>(&'a [[u8; 2]]);
 
@@ -97,7 +97,7 @@ impl<'a> U16List<'a> {
     }
 }
 
-/// How wide a length prefix is.
+/// The width of a length prefix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Width {
     One,
@@ -105,7 +105,7 @@ pub(crate) enum Width {
     Three,
 }
 
-/// Appends to a buffer that others may have begun.
+/// Appends to a buffer, behind its present content.
 pub(crate) struct Writer<'a> {
     buffer: &'a mut Vec<u8>,
 }
@@ -140,7 +140,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A length-prefixed block being written. A body that is too long leaves an impossible length behind.
+/// A length-prefixed block that is being written. A body that is too long leaves an invalid length.
 pub(crate) struct Block<'a> {
     writer: Writer<'a>,
     width: Width,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_too_long_leaves_an_impossible_length() {
+    fn too_long_body_leaves_an_invalid_length() {
         let mut buffer = Vec::new();
         Writer::new(&mut buffer).block(Width::One).bytes(&[0; 256]);
         assert_eq!(buffer[0], 0xff);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_never_goes_past_the_end() {
+    fn reader_stops_at_the_end() {
         let bytes = [0, 3, 1, 2];
         assert_eq!(Reader::new(&bytes).vector16(), Err(Malformed));
         assert_eq!(Reader::new(&bytes).vector24(), Err(Malformed));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_numbers_is_neither_empty_nor_odd() {
+    fn list_of_numbers_is_neither_empty_nor_odd() {
         let decode = |bytes: &'static [u8]| U16List::decode(&mut Reader::new(bytes));
         assert_eq!(decode(&[0, 0]), Err(Malformed));
         assert_eq!(decode(&[0, 3, 1, 2, 3]), Err(Malformed));

@@ -1,9 +1,8 @@
-//! What the application decides: identity, policy, algorithms, timing and bounds.
+//! The configuration: identity, policy, algorithms, timing and limits.
 //!
-//! Plain values, shared by `Arc`. Knows nothing about any connection's state.
+//! Plain values, shared by `Arc`. Does not know the state of a connection.
 
 use crate::authentication::pki;
-use crate::carried::ApplicationProtocol;
 use crate::certificate::Certificate;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
@@ -11,45 +10,45 @@ use crate::error::Misconfigured;
 use crate::extension::use_srtp::srtp_profile;
 use crate::fingerprint::Fingerprint;
 use crate::message::version::ProtocolVersion;
+use crate::negotiated_extensions::ApplicationProtocol;
 use std::time::{Duration, SystemTime};
 
-/// The configuration of a [`crate::Connection`], given as `impl Into<Arc<Config>>` and shared between many.
+/// The configuration of a [`crate::Connection`], passed as `impl Into<Arc<Config>>` and shared by many.
 ///
-/// [`Config::default`] holds no certificate and no fingerprint: [`Config::authentication`] is the one field
-/// that everybody sets.
+/// [`Config::default`] has no certificate and no fingerprint: every application sets [`Config::authentication`].
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The protocol versions to negotiate.
     pub versions: Versions,
-    /// Who we are and whom we accept.
+    /// Our identity, and the policy for the peer.
     pub authentication: Authentication,
-    /// Cipher suites in preference order. A client offers those that suit the authentication, a server picks its
-    /// first one in common.
+    /// Cipher suites in order of preference. A client offers those that fit the authentication; a server selects its
+    /// first common one.
     pub suites: Vec<CipherSuite>,
-    /// Key exchange groups in preference order. A client offers them, a server picks its first one in common, except
-    /// that in DTLS 1.3 one that the client has sent a share of goes before one that costs another round trip.
+    /// Key exchange groups in order of preference. A client offers them; a server selects its first common one, except
+    /// that in DTLS 1.3 a group with a share of the client precedes a group that costs another round trip.
     ///
-    /// A client of DTLS 1.3 sends a share of the first one. Where that is [`NamedGroup::X25519MLKEM768`] it sends one
-    /// of [`NamedGroup::X25519`], too, if that is in the list: it costs nothing and spares servers without ML-KEM the
-    /// round trip. The hybrid share makes a ClientHello of two datagrams at the usual [`Config::mtu`], some 1.4 kB
-    /// in all; lists that begin with another group keep it in one. DTLS 1.2 knows nothing of the hybrid group.
+    /// A client of DTLS 1.3 sends a share of the first group. If that is [`NamedGroup::X25519MLKEM768`], it also sends
+    /// one of [`NamedGroup::X25519`], if that is in the list: it is free, and saves servers without ML-KEM the round
+    /// trip. With the hybrid share a ClientHello has about 1.4 kB, two datagrams at the default [`Config::mtu`]; a list
+    /// that begins with another group keeps it in one. DTLS 1.2 cannot use the hybrid group.
     pub groups: Vec<NamedGroup>,
     /// SRTP protection profiles (RFC 5764).
     pub use_srtp: UseSrtp,
-    /// Application protocols (RFC 7301) in preference order, [`ApplicationProtocol::WEBRTC`] for example. A client
-    /// offers them; a server selects its first one in common, and refuses a client that names only others. Empty by
-    /// default: nothing is offered, and what a client offers is ignored.
+    /// Application protocols (RFC 7301) in order of preference, such as [`ApplicationProtocol::WEBRTC`]. A client
+    /// offers them; a server selects its first common one, and refuses a client that only offers others. Empty by
+    /// default: nothing is offered, and the client's offer is ignored.
     pub application_protocols: Vec<ApplicationProtocol>,
-    /// The largest datagram that leaves, in bytes of UDP payload, from 256 up. 1200 by default, which every
-    /// path that carries WebRTC passes.
+    /// The maximum size of a sent datagram, in bytes of UDP payload, from 256 up. 1200 by default, which every path for
+    /// WebRTC supports.
     pub mtu: usize,
-    /// How a server knows that its client receives what is sent to its address.
+    /// How a server validates that its client receives datagrams at its address.
     pub path: PathValidation,
-    /// When lost flights are sent again, and when the handshake is given up.
-    pub schedule: Schedule,
-    /// Bounds on everything that the peer can make grow.
+    /// The retransmission of lost flights, and the timeout of the handshake.
+    pub retransmit: RetransmitConfig,
+    /// The limits on everything that the peer can grow.
     pub limits: Limits,
-    /// Emit [`crate::Event::KeyLog`] lines. They let anybody who reads them decrypt the connection.
+    /// Emits [`crate::Event::KeyLog`] lines. With them a reader can decrypt the connection.
     pub key_log: bool,
 }
 
@@ -73,28 +72,28 @@ impl Default for Config {
             application_protocols: Vec::new(),
             mtu: 1200,
             path: PathValidation::default(),
-            schedule: Schedule::default(),
+            retransmit: RetransmitConfig::default(),
             limits: Limits::default(),
             key_log: false,
         }
     }
 }
 
-/// Which protocol versions a connection negotiates. Another version is refused with `protocol_version`.
+/// The protocol versions that a connection negotiates. Another version is refused with `protocol_version`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Versions {
-    /// DTLS 1.2 alone (RFC 6347).
+    /// Only DTLS 1.2 (RFC 6347).
     Dtls12,
-    /// DTLS 1.3 alone (RFC 9147).
+    /// Only DTLS 1.3 (RFC 9147).
     Dtls13,
-    /// Both: a client offers both in one ClientHello, a server takes the newer one that the client has.
-    /// With a pre-shared key this is DTLS 1.2.
+    /// Both: a client offers both in one ClientHello, a server selects the newer one that the client has. With a
+    /// pre-shared key this is DTLS 1.2.
     #[default]
     Auto,
 }
 
 impl Versions {
-    /// What a ClientHello lists, the newest first.
+    /// Returns the versions of a ClientHello, the newest first.
     pub(crate) const fn offered(self) -> &'static [ProtocolVersion] {
         match self {
             Self::Dtls12 => &[ProtocolVersion::DTLS12],
@@ -104,71 +103,73 @@ impl Versions {
     }
 }
 
-/// How a server knows that its client receives what is sent to its address, so that nobody can have us send to others
-/// what they never asked for (RFC 9147 section 5.1). A client that a [`crate::CookieGate`] has admitted has shown it.
+/// How a server validates that its client receives datagrams at its address, so that an attacker cannot use it to send
+/// traffic to a spoofed address (RFC 9147 section 5.1). A client that a [`crate::CookieGate`] has admitted is
+/// validated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathValidation {
-    /// ICE, or whoever stands for it, has validated the path before the first datagram comes here.
+    /// ICE, or an equivalent, has validated the path before the first datagram.
     #[default]
     ByIce,
-    /// By the handshake: the first record under its keys shows it, or [`crate::Connection::note_path_validated`] tells.
-    /// Until then at most three times as many bytes leave as have arrived, repetitions included. A flight that is
-    /// longer waits as a whole, and leaves when enough has arrived, for a client that hears nothing repeats itself. A
-    /// short ClientHello costs that timeout, a cookie only a round trip.
+    /// The first record with the keys of the handshake validates the address, or
+    /// [`crate::Connection::set_path_validated`]. Until then the anti-amplification limit applies: at most three times
+    /// as many bytes are sent as were received, retransmissions included. A longer flight is blocked as a whole until
+    /// enough bytes have arrived, because a client without a response retransmits. With a short ClientHello this costs
+    /// a retransmission timeout; a cookie only costs a round trip.
     ByHandshake,
 }
 
-/// Who we are and whom we accept.
+/// Our identity, and the policy for the peer.
 #[derive(Clone, Debug)]
 pub enum Authentication {
     /// Certificates on both sides.
     Certificates {
-        /// Our identities. The first one whose key suits the negotiated algorithms is presented.
+        /// Our certificates. The first one whose key fits the negotiated algorithms is used.
         own: Vec<Certificate>,
-        /// How the peer's certificate is judged.
+        /// How the peer's certificate is verified.
         peer: PeerPolicy,
-        /// Whether a server refuses a client that presents no certificate. Under
-        /// [`PeerPolicy::Fingerprints`] such a client is refused in any case.
+        /// Whether a server refuses a client without a certificate. With [`PeerPolicy::Fingerprints`] such a client is
+        /// always refused.
         require_peer: bool,
     },
-    /// A pre-shared key on both sides, and no certificates (RFC 4279). The key is asked for by
-    /// [`crate::Event::PskRequested`].
+    /// A pre-shared key on both sides, without certificates (RFC 4279). [`crate::Event::PskRequested`] asks for the
+    /// key.
     Psk {
-        /// What a server tells its clients, so that they know which key to use. Sent in plaintext.
+        /// The server's hint, by which clients select the key. It is sent in plaintext.
         hint: Option<Vec<u8>>,
     },
 }
 
-/// How the peer's certificate is judged.
+/// How the peer's certificate is verified.
 #[derive(Clone, Debug)]
 pub enum PeerPolicy {
-    /// The certificate's hash must be one of these, which came through signalling (RFC 8122 section 5): the
-    /// strongest hash algorithm among them decides. Nothing but the public key is read out of the certificate;
-    /// its dates, names and extensions are not judged.
+    /// The certificate must match one of these fingerprints from signalling (RFC 8122 section 5); only those with the
+    /// strongest hash count. Only the public key of the certificate is used; its dates, names and extensions are not
+    /// checked.
     Fingerprints(Vec<Fingerprint>),
-    /// A public key infrastructure vouches for the certificate (RFC 5280, by webpki). Self-signed certificates
-    /// of version 1 and revocation are beyond it.
+    /// The certificate must be valid in a public key infrastructure (RFC 5280, by webpki). Self-signed certificates of
+    /// version 1 and revocation are not supported.
     Pki {
         /// Trust anchors as DER certificates.
         roots: Vec<Vec<u8>>,
-        /// The DNS name or IP address that the certificate must bear; a server that judges clients has none.
+        /// The DNS name or IP address that the certificate must have; `None` on a server that verifies clients.
         name: Option<String>,
-        /// The calendar time to judge the dates by.
+        /// The calendar time for checking the dates.
         now: SystemTime,
     },
-    /// The application judges: [`crate::Event::CertificateReceived`] carries the chain, and the handshake
-    /// waits for [`crate::Connection::judge_certificate`]. No key exists before the verdict.
+    /// The application decides: [`crate::Event::CertificateReceived`] contains the chain, and the handshake waits for
+    /// [`crate::Connection::provide_certificate_verdict`]. No key is derived before the verdict.
     Application,
 }
 
-/// `use_srtp` (RFC 5764): profile ids as registered by IANA, see [`srtp_profile`].
+/// `use_srtp` (RFC 5764): profile ids in IANA's registry, see [`srtp_profile`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UseSrtp {
-    /// The extension is neither offered nor answered.
+    /// The extension is neither sent nor answered.
     Unused,
-    /// These profiles in preference order; a peer without any of them connects without SRTP.
+    /// These profiles in order of preference; a peer without them connects without SRTP.
     Offered(Vec<u16>),
-    /// These profiles in preference order; a peer without any of them is refused.
+    /// These profiles in order of preference; a peer without them is refused.
     Required(Vec<u16>),
 }
 
@@ -181,56 +182,58 @@ impl UseSrtp {
     }
 }
 
-/// When a flight is sent again (RFC 6347 section 4.2.4), exactly and without jitter.
+/// The retransmission schedule of flights (RFC 6347 section 4.2.4), exact and without jitter.
 ///
-/// The first timeout is `max(1.5 x RTT, 50 ms)` where [`crate::Connection::start`] was given an RTT.
+/// The first timeout is `max(1.5 x RTT, 50 ms)` if [`crate::Connection::start`] got an RTT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// The first timeout without an RTT hint, above zero. 400 ms by default (RFC 9147 section 5.8.2).
-    pub initial: Duration,
-    /// How many transmissions of a flight keep the first timeout before it doubles each time. 8 by default: at
-    /// 30% loss, doubling from the start makes one handshake in seven stall for more than a second.
-    pub unchanged: u32,
-    /// The largest timeout, unless the first one is larger already. 3 s by default.
-    pub cap: Duration,
-    /// The handshake is given up this long after its start, however often was sent. 30 s by default.
-    pub deadline: Duration,
-    /// How long a part of a flight of DTLS 1.3 waits for the rest before it is acknowledged, where no gap tells earlier
-    /// that something is lost. `None` by default: a quarter of the first timeout (RFC 9147 section 7.1).
+pub struct RetransmitConfig {
+    /// The first timeout without an RTT, greater than zero. 400 ms by default (RFC 9147 section 5.8.2).
+    pub initial_rto: Duration,
+    /// The number of transmissions of a flight with the first timeout; then the timeout doubles each time. 8 by
+    /// default: at 30% loss, doubling from the start makes one handshake in seven stall for more than a second.
+    pub constant_retransmissions: u32,
+    /// The maximum timeout, unless the first one is longer. 3 s by default.
+    pub max_rto: Duration,
+    /// The handshake fails this long after its start, whatever was sent. 30 s by default.
+    pub handshake_timeout: Duration,
+    /// The delay of an ACK for a part of a flight of DTLS 1.3, if no gap shows earlier that a record is lost. `None` by
+    /// default: a quarter of the first timeout (RFC 9147 section 7.1).
     pub ack_delay: Option<Duration>,
-    /// How long the last flight of a DTLS 1.2 handshake is kept for a peer that repeats its own, where nothing
-    /// released it earlier; and how long a server of DTLS 1.3 acknowledges a repeated last flight of its client. 240 s
-    /// by default (RFC 6347 section 4.2.4, RFC 9147 section 5.8.1: twice the maximum segment lifetime).
-    pub keep_final_flight: Duration,
+    /// How long the final flight of a DTLS 1.2 handshake is kept for retransmissions of the peer, if it is not released
+    /// earlier; and how long a server of DTLS 1.3 acknowledges a retransmitted final flight of its client. 240 s by
+    /// default (RFC 6347 section 4.2.4, RFC 9147 section 5.8.1: twice the maximum segment lifetime).
+    pub final_flight_lifetime: Duration,
 }
 
-impl Default for Schedule {
+impl Default for RetransmitConfig {
     fn default() -> Self {
         Self {
-            initial: Duration::from_millis(400),
-            unchanged: 8,
-            cap: Duration::from_secs(3),
-            deadline: Duration::from_secs(30),
+            initial_rto: Duration::from_millis(400),
+            constant_retransmissions: 8,
+            max_rto: Duration::from_secs(3),
+            handshake_timeout: Duration::from_secs(30),
             ack_delay: None,
-            keep_final_flight: Duration::from_secs(240),
+            final_flight_lifetime: Duration::from_secs(240),
         }
     }
 }
 
-/// Bounds on everything that the peer can make grow.
+/// The limits on everything that the peer can grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest handshake message accepted, in bytes. 16 kB by default: a chain of a few RSA certificates.
+    /// The maximum handshake message, in bytes. 16 kB by default: a chain of a few RSA certificates.
     pub handshake_message: usize,
-    /// Bytes of incomplete or early handshake messages kept. 32 kB by default: two of the largest messages.
+    /// The maximum number of bytes of incomplete or early handshake messages. 32 kB by default: two messages of maximum
+    /// size.
     pub reassembly: usize,
-    /// Bytes of protected records kept that arrived before their keys. 4800 by default: four full datagrams.
+    /// The maximum number of bytes of protected records that arrive before their keys. 4800 by default: four full
+    /// datagrams.
     pub early_records: usize,
-    /// Bytes of received application data kept until [`crate::Connection::poll_event`] fetches it; what comes
-    /// beyond is dropped and counted. 1 MB by default: 100 ms at 80 Mbit/s.
+    /// The maximum number of bytes of received application data that wait for [`crate::Connection::poll_event`];
+    /// further data is discarded and counted. 1 MB by default: 100 ms at 80 Mbit/s.
     pub received_data: usize,
-    /// Bytes of datagrams kept until [`crate::Connection::poll_transmit`] fetches them;
-    /// [`crate::Connection::send`] answers `WouldBlock` beyond. 256 kB by default.
+    /// The maximum number of bytes of datagrams that wait for [`crate::Connection::poll_transmit`]; then
+    /// [`crate::Connection::send`] returns `WouldBlock`. 256 kB by default.
     pub outgoing: usize,
 }
 
@@ -246,50 +249,50 @@ impl Default for Limits {
     }
 }
 
-/// Who sends the ClientHello.
+/// The role in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DtlsRole {
     /// Sends the ClientHello (`a=setup:active`).
     Client,
-    /// Answers it (`a=setup:passive`).
+    /// Responds to it (`a=setup:passive`).
     Server,
 }
 
 impl Config {
-    /// The smallest [`Config::mtu`]: a record and a piece of a handshake message of useful size.
+    /// The minimum of [`Config::mtu`]: a record with a handshake fragment of useful size.
     pub const MIN_MTU: usize = 256;
 
     pub(crate) const fn allows_dtls12(&self) -> bool {
         matches!(self.versions, Versions::Dtls12 | Versions::Auto)
     }
 
-    /// With a pre-shared key only DTLS 1.2 is spoken.
+    /// With a pre-shared key only DTLS 1.2 is available.
     pub(crate) const fn allows_dtls13(&self) -> bool {
         matches!(self.versions, Versions::Dtls13 | Versions::Auto)
             && matches!(self.authentication, Authentication::Certificates { .. })
     }
 
-    /// Whether signatures within a chain are judged, and not the peer's key alone.
-    pub(crate) const fn judges_chains(&self) -> bool {
+    /// Returns whether signatures within a chain are verified, in addition to the peer's own.
+    pub(crate) const fn verifies_chains(&self) -> bool {
         match &self.authentication {
             Authentication::Certificates { peer, .. } => !matches!(peer, PeerPolicy::Fingerprints(_)),
             Authentication::Psk { .. } => false,
         }
     }
 
-    /// The suites of DTLS 1.2 that suit the authentication, in preference order.
+    /// Returns the DTLS 1.2 suites that fit the authentication, in order of preference.
     pub(crate) fn suites(&self) -> impl Iterator<Item = &'static SuiteParameters> {
         let with_psk = matches!(self.authentication, Authentication::Psk { .. });
         let suites = self.suites.iter().filter_map(|suite| suite.parameters());
         suites.filter(move |suite| (suite.key_exchange == KeyExchange::Psk) == with_psk)
     }
 
-    /// The groups that DTLS 1.2 can negotiate, in preference order.
+    /// Returns the groups that DTLS 1.2 can negotiate, in order of preference.
     pub(crate) fn groups_of_dtls12(&self) -> impl Iterator<Item = NamedGroup> {
         self.groups.iter().copied().filter(|group| group.is_of_dtls12())
     }
 
-    /// Refuses what could never connect, before anything was sent.
+    /// Returns an error if the configuration can never connect.
     pub(crate) fn check(&self) -> Result<(), Misconfigured> {
         match &self.authentication {
             Authentication::Certificates { own, peer, .. } => check_certificates(own, peer)?,
@@ -311,7 +314,7 @@ impl Config {
         {
             return Err(Misconfigured::NoSuite);
         }
-        // A pre-shared key is exchanged over no group.
+        // A pre-shared key needs no group.
         let with_certificates = matches!(self.authentication, Authentication::Certificates { .. });
         if self.groups.is_empty()
             || (self.allows_dtls12() && with_certificates && self.groups_of_dtls12().next().is_none())
@@ -327,7 +330,7 @@ impl Config {
         if self.mtu < Self::MIN_MTU {
             return Err(Misconfigured::MtuTooSmall { min: Self::MIN_MTU });
         }
-        if self.schedule.initial.is_zero() {
+        if self.retransmit.initial_rto.is_zero() {
             return Err(Misconfigured::NoTimeout);
         }
         Ok(())

@@ -3,10 +3,10 @@
 use crate::config::DtlsRole;
 use crate::event::Negotiated;
 use crate::message::Random;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 use crate::{dtls12, dtls13};
 
-/// What remains of a handshake. It cannot be made without the proofs of that handshake.
+/// The result of a handshake. Only the proofs of the handshake can build it.
 pub(crate) enum Connected {
     Dtls12(Box<dtls12::connected::Connected>),
     Dtls13(Box<dtls13::connected::Connected>),
@@ -24,7 +24,7 @@ impl From<Box<dtls13::connected::Connected>> for Connected {
     }
 }
 
-/// Both hellos' randoms, seen from one side.
+/// The randoms of both hellos, from the point of view of one side.
 pub(crate) struct Randoms {
     pub(crate) local: Random,
     pub(crate) remote: Random,
@@ -45,7 +45,7 @@ impl Connected {
         }
     }
 
-    /// `None` where the version cannot export so much, or under such a long context.
+    /// Returns `None` if the version cannot export this many bytes, or with this long a context.
     pub(crate) fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
         match self {
             Self::Dtls12(connected) => connected.master().export(label, context, out),
@@ -70,7 +70,7 @@ impl Connected {
         }
     }
 
-    /// The epoch that everything is sent in.
+    /// Returns the epoch for sending.
     pub(crate) fn epoch(&self) -> Epoch {
         match self {
             Self::Dtls12(_) => Epoch::Protected,

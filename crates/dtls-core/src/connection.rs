@@ -1,25 +1,25 @@
 //! A DTLS connection: the public face.
 //!
-//! Reads as a table of contents. What can be asked is in `known`, what a datagram does in `receive`, what a handshake
-//! message does in `progress`, how it all ends in `ending`.
+//! A table of contents: `accessors` has the getters, `receive` the handling of datagrams, `handshake` that of handshake
+//! messages, `close` alerts and the end.
 
-mod acknowledge;
+mod accessors;
+mod ack;
 #[cfg(test)]
 mod authenticated_peer;
-mod carrier;
+mod close;
 mod directions;
-mod ending;
-#[cfg(test)]
-mod false_handshake;
-#[cfg(test)]
-mod false_peer;
+mod handshake;
+mod key_limits;
 mod key_update;
-mod known;
+#[cfg(test)]
+mod misbehaving_handshake;
+#[cfg(test)]
+mod misbehaving_peer;
+mod piggyback;
 mod post_handshake;
-mod progress;
 mod receive;
 mod state;
-mod wear;
 
 use crate::config::{Config, DtlsRole, PathValidation};
 use crate::cookie_gate::Admission;
@@ -32,7 +32,7 @@ use crate::handshake::step::Answer;
 use crate::message::Random;
 use crate::outbox::Outbox;
 use crate::psk::Psk;
-use crate::record::protect::RecordLayer;
+use crate::record::dtls12::RecordLayer;
 use crate::record::{ContentType, MAX_CONTENT_LEN};
 use crate::stats::Stats;
 use crate::timer::{Timer, Timers};
@@ -43,24 +43,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Below this no round trip is believed: RFC 9147 section 5.8.2 allows measured values, within reason.
+/// The minimum RTO, whatever RTT was measured: RFC 9147 section 5.8.2 allows RTOs from measured RTTs.
 const MIN_RTO: Duration = Duration::from_millis(50);
 
 /// One DTLS association with one peer.
 ///
-/// Inputs, commands and timeouts move it; after each of them the polls hand out what came of it.
+/// Inputs, commands and timeouts change the state; the polls return the results.
 pub struct Connection {
     config: Arc<Config>,
     role: DtlsRole,
     random: SystemRandom,
-    /// The latest time that we were given.
+    /// The latest time that the caller passed.
     now: Instant,
-    /// The first timeout of a flight.
+    /// The RTO of the first transmission of a flight.
     rto: Duration,
     started: bool,
-    /// Until then another carrier repeats our flights.
-    carried_until: Option<Instant>,
-    /// Whether the record that is being handled had us send a flight, which answers it.
+    /// Until then a piggybacking protocol retransmits our flights.
+    retransmission_suspended_until: Option<Instant>,
+    /// Whether handling the present record sent a flight, which also acknowledges the record.
     answered: bool,
     state: State,
     records: RecordLayer,
@@ -71,28 +71,28 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that will send the ClientHello when it is started.
+    /// Returns a connection that sends a ClientHello when it is started.
     ///
     /// # Errors
-    /// [`Error::Config`] where the configuration could never connect, [`Error::NoRandom`].
+    /// [`Error::Config`] if the configuration can never connect, [`Error::NoRandom`].
     pub fn client(now: Instant, config: impl Into<Arc<Config>>) -> Result<Self, Error> {
         Self::new(now, config.into(), DtlsRole::Client)
     }
 
-    /// A connection that answers a ClientHello, before it is started too.
+    /// Returns a connection that responds to a ClientHello, even before it is started.
     ///
     /// # Errors
-    /// As [`Connection::client`].
+    /// Like [`Connection::client`].
     pub fn server(now: Instant, config: impl Into<Arc<Config>>) -> Result<Self, Error> {
         Self::new(now, config.into(), DtlsRole::Server)
     }
 
-    /// A server's connection with a client that a [`crate::CookieGate`] has admitted, under the gate's configuration. It
-    /// has answered the ClientHello and is started. The first timeout follows from the round trip that the cookie
-    /// took, where that is shorter than [`crate::Schedule::initial`].
+    /// Returns a server connection with a client that a [`crate::CookieGate`] has admitted, with the gate's
+    /// configuration. It has responded to the ClientHello and is started. The first RTO is the round trip of the
+    /// cookie, if that is shorter than [`crate::RetransmitConfig::initial_rto`].
     ///
     /// Another ClientHello does not replace this attempt, as it would without a gate: it is
-    /// [`Discard::FreshClientHello`] until the end, and the gate's business.
+    /// [`Discard::FreshClientHello`] until the end, and the caller passes it to the gate.
     ///
     /// # Errors
     /// [`Error::NoRandom`].
@@ -105,7 +105,7 @@ impl Connection {
         let state = State::Handshaking(Box::new(handshaking));
         let mut connection = Self::with(now, config, random, DtlsRole::Server, state);
         connection.started = true;
-        // A cookie that was sent twice tells of the round trip only that it is not longer.
+        // For a cookie that was sent twice, the measured round trip is only an upper bound.
         connection.rto = first_timeout(round_trip).min(connection.rto);
         connection.records = RecordLayer::continued(record.sequence);
         connection.receive_admitted(sequence, hello);
@@ -123,13 +123,13 @@ impl Connection {
         };
         let mut connection = Self::with(now, config, random, role, state);
         if role == DtlsRole::Server && connection.config.path == PathValidation::ByHandshake {
-            connection.outbox.limit();
+            connection.outbox.start_limit();
         }
         Ok(connection)
     }
 
     fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
-        let rto = config.schedule.initial;
+        let rto = config.retransmit.initial_rto;
         let outbox = Outbox::with_room(config.mtu.min(MAX_CONTENT_LEN));
         Self {
             config,
@@ -138,7 +138,7 @@ impl Connection {
             now,
             rto,
             started: false,
-            carried_until: None,
+            retransmission_suspended_until: None,
             answered: false,
             state,
             records: RecordLayer::default(),
@@ -151,8 +151,8 @@ impl Connection {
 
     // Commands.
 
-    /// Begins the handshake: the client sends its ClientHello, and on both sides the deadline of
-    /// [`crate::Schedule::deadline`] begins. `rtt` is a round trip time measured elsewhere (by ICE).
+    /// Starts the handshake: the client sends its ClientHello, and the deadline of [`crate::RetransmitConfig::handshake_timeout`] begins
+    /// on both sides. `rtt` is a round-trip time that another protocol measured, such as ICE.
     ///
     /// # Errors
     /// [`Error::AlreadyStarted`], [`Error::Closed`].
@@ -172,11 +172,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends application data in one record and one datagram of its own.
+    /// Sends application data in one record and one datagram.
     ///
     /// # Errors
     /// [`Error::NotConnected`], [`Error::TooLarge`] above [`Connection::max_data_len`], [`Error::WouldBlock`],
-    /// [`Error::KeyExhausted`], [`Error::Closed`]. None of them changes anything.
+    /// [`Error::KeyExhausted`], [`Error::Closed`]. An error changes nothing.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         self.catch_up(now);
         let epoch = match &self.state {
@@ -190,7 +190,7 @@ impl Connection {
         if data.len() > max {
             return Err(Error::TooLarge { max });
         }
-        // One datagram always has room, so that waiting for more is never in vain.
+        // The queue always has room for one datagram, so that waiting for room ends.
         let held = self.outbox.held();
         if held > 0 && held + data.len() > self.config.limits.outgoing {
             return Err(Error::WouldBlock);
@@ -201,46 +201,50 @@ impl Connection {
             return Err(Error::KeyExhausted);
         }
         self.finish_datagram();
-        self.mind_wear();
+        self.check_key_limits();
         Ok(())
     }
 
-    /// Replaces the keys of both directions by a KeyUpdate (RFC 9147 section 8). What is sent goes under the old ones
-    /// until the peer has acknowledged it. It happens by itself after 2^23 records.
+    /// Replaces the keys of both directions by a KeyUpdate (RFC 9147 section 8). Data is sent with the old keys until
+    /// the peer has acknowledged the KeyUpdate. After 2^23 records this happens automatically.
     ///
     /// # Errors
-    /// [`Error::NotConnected`], [`Error::NoKeyUpdate`] in DTLS 1.2, [`Error::WouldBlock`] while something of ours is not
-    /// acknowledged, [`Error::KeyExhausted`] after 2^16 of them, [`Error::Closed`].
+    /// [`Error::NotConnected`], [`Error::NoKeyUpdate`] in DTLS 1.2, [`Error::WouldBlock`] while a message of ours is
+    /// unacknowledged, [`Error::KeyExhausted`] after 2^16 updates, [`Error::Closed`].
     pub fn update_keys(&mut self, now: Instant) -> Result<(), Error> {
         self.catch_up(now);
         self.request_key_update()
     }
 
-    /// Answers [`Event::CertificateReceived`].
+    /// Answers [`Event::CertificateReceived`] with the application's verdict.
     ///
     /// # Errors
-    /// [`Error::NotAsked`] where no certificate waits.
-    pub fn judge_certificate(&mut self, now: Instant, verdict: CertificateVerdict) -> Result<(), Error> {
+    /// [`Error::NotAsked`] if no certificate is pending.
+    pub fn provide_certificate_verdict(
+        &mut self,
+        now: Instant,
+        verdict: CertificateVerdict,
+    ) -> Result<(), Error> {
         self.catch_up(now);
         self.apply_answer(Answer::Verdict(verdict))
     }
 
-    /// Answers [`Event::PskRequested`]. Without a key a client fails with [`crate::Refusal::UnknownPsk`]; a
-    /// server goes on as if the client's key was wrong, until the deadline, so that nobody can find out which
+    /// Answers [`Event::PskRequested`]. Without a key a client fails with [`crate::Refusal::UnknownPsk`]. A server
+    /// continues as if the client had used a wrong key, until the deadline, so that an attacker cannot find out which
     /// identities exist.
     ///
     /// # Errors
-    /// [`Error::NotAsked`] where no key was requested.
+    /// [`Error::NotAsked`] if no key was requested.
     pub fn provide_psk(&mut self, now: Instant, psk: Option<Psk>) -> Result<(), Error> {
         self.catch_up(now);
         self.apply_answer(Answer::Psk(psk))
     }
 
-    /// Ends our direction alone: queues a close_notify, and from now on [`Connection::send`] is [`Error::Closed`]. What
-    /// the peer still sends arrives, until its own close_notify brings [`Event::Closed`]. Nothing repeats a close_notify
-    /// that was lost, so [`Connection::close`] ends the wait when the caller has waited enough. In DTLS 1.2 the peer
-    /// closes as soon as it hears ours (RFC 5246 section 7.2.1), and only what was under way arrives. Where the peer
-    /// has closed already it is the end.
+    /// Closes our direction only: queues a close_notify, and from now on [`Connection::send`] returns
+    /// [`Error::Closed`]. Data of the peer still arrives, until its close_notify causes [`Event::Closed`]. A lost
+    /// close_notify is not retransmitted, so the caller ends the wait with [`Connection::close`]. In DTLS 1.2 the peer
+    /// closes when it receives ours (RFC 5246 section 7.2.1), and only data in flight still arrives. If the peer has
+    /// closed already, the connection ends.
     ///
     /// # Errors
     /// [`Error::NotConnected`], [`Error::Closed`].
@@ -250,70 +254,70 @@ impl Connection {
     }
 
     /// Ends the connection: queues a close_notify, unless [`Connection::close_sending`] has done so, and emits
-    /// [`Event::Closed`]. What arrives afterwards is discarded. Without effect on one that has ended.
+    /// [`Event::Closed`]. Later input is discarded. A call after the end has no effect.
     pub fn close(&mut self, now: Instant) {
         self.catch_up(now);
         self.close_by_us();
     }
 
-    /// The peer proved by other means that it is connected, by SRTP that authenticated for example: the last
-    /// flight need not be kept any longer. Without effect where nothing is kept.
+    /// Reports that the peer is connected, for example because SRTP authenticated: the final flight is no longer kept.
+    /// Without a final flight, the call has no effect.
     pub fn release_final_flight(&mut self, now: Instant) {
         self.catch_up(now);
         self.forget_final_flight();
     }
 
-    /// The peer has shown by other means that it receives what is sent to its address: what waits under
-    /// [`crate::PathValidation::ByHandshake`] may leave. Without effect where nothing is held back.
-    pub fn note_path_validated(&mut self, now: Instant) {
+    /// Reports that the peer receives datagrams at its address: the anti-amplification limit of
+    /// [`crate::PathValidation::ByHandshake`] ends, and blocked flights are sent. Without a limit, the call has no
+    /// effect.
+    pub fn set_path_validated(&mut self, now: Instant) {
         self.catch_up(now);
-        self.lift_limit();
+        self.on_path_validated();
     }
 
-    /// Sends the current flight again at once. Without effect where nothing is outstanding.
+    /// Retransmits the current flight now. Without an unanswered flight, the call has no effect.
     pub fn retransmit(&mut self, now: Instant) {
         self.catch_up(now);
-        self.repeat_flight();
+        self.retransmit_flight();
     }
 
-    /// Gives the datagrams of the current flight, or what of it was not acknowledged, to another carrier, a STUN
-    /// attribute for example: each of at most `mtu` bytes ([`Config::MIN_MTU`] at least), and sealed under record
-    /// numbers of its own, so that every copy may be sent once. Returns how many there were: none where nothing is
-    /// outstanding. [`Connection::poll_transmit`] and the timers go on as if nothing was copied.
+    /// Passes the datagrams of the current flight, or of its unacknowledged part, to `take`, for piggybacking on
+    /// another protocol such as STUN (SPED). Each has at most `mtu` bytes ([`Config::MIN_MTU`] at least) and its own
+    /// record numbers, so each may be sent once. Returns their number, which is zero without an unanswered flight.
+    /// [`Connection::poll_transmit`] and the timers are not affected.
     ///
-    /// What arrives by the other carrier goes to [`Connection::handle_input`].
-    pub fn copy_flight(&mut self, now: Instant, mtu: usize, take: impl FnMut(&[u8])) -> usize {
+    /// Datagrams that arrive by the other protocol go to [`Connection::handle_input`].
+    pub fn flight_datagrams(&mut self, now: Instant, mtu: usize, take: impl FnMut(&[u8])) -> usize {
         self.catch_up(now);
         self.copy_of_flight(mtu, take)
     }
 
-    /// Another carrier repeats our flights for so long, by [`Connection::copy_flight`]: the own timer is silent
-    /// meanwhile. To be said again before the time is up, if the carrier goes on; a carrier that falls silent loses no
-    /// flight, because the timer then goes on by itself, and [`Duration::ZERO`] has it go on after its usual pause.
-    /// Nobody promises more than [`crate::Schedule::deadline`].
-    /// New flights still leave by [`Connection::poll_transmit`] at once, and the deadline of the handshake stands.
-    pub fn leave_retransmission(&mut self, now: Instant, promised: Duration) {
+    /// Suspends the retransmission timer for `promised`, because another protocol retransmits our flights
+    /// ([`Connection::flight_datagrams`]). Call it again before the time is up to prolong it; otherwise the timer then
+    /// resumes, so that no flight is lost. [`Duration::ZERO`] resumes it after the usual interval. The maximum is
+    /// [`crate::RetransmitConfig::handshake_timeout`]. New flights are still sent by [`Connection::poll_transmit`] at once, and the
+    /// deadline of the handshake does not change.
+    pub fn suspend_retransmission(&mut self, now: Instant, promised: Duration) {
         self.catch_up(now);
-        self.leave_repeats_to_carrier(promised);
+        self.suspend_retransmission_for(promised);
     }
 
-    /// A record that no connection could authenticate counts against the limit of this one's keys.
-    pub fn note_forgery(&mut self, now: Instant) {
+    /// Counts a record that no connection could authenticate as an authentication failure of this connection's keys.
+    pub fn on_authentication_failure(&mut self, now: Instant) {
         self.catch_up(now);
-        self.count_forgery(None);
+        self.count_authentication_failure(None);
     }
 
     // The five verbs.
 
-    /// Takes a datagram. Its bytes are decrypted in place and destroyed thereby.
+    /// Processes a datagram. Its bytes are decrypted in place, which overwrites them.
     pub fn handle_input(&mut self, now: Instant, datagram: &mut [u8]) -> Admitted {
         self.catch_up(now);
         self.receive(datagram, Trial::Only)
     }
 
-    /// As [`Connection::handle_input`], on a copy in `scratch`: the datagram stays as it is, so that another
-    /// connection can be tried. A failed authentication is not counted as a forgery; see
-    /// [`Connection::note_forgery`].
+    /// Like [`Connection::handle_input`], but on a copy in `scratch`: the datagram is not changed, so that another
+    /// connection can be tried. An authentication failure is not counted; see [`Connection::on_authentication_failure`].
     pub fn try_input(&mut self, now: Instant, datagram: &[u8], scratch: &mut Vec<u8>) -> Admitted {
         self.catch_up(now);
         scratch.clear();
@@ -321,7 +325,7 @@ impl Connection {
         self.receive(scratch, Trial::OneOfSeveral)
     }
 
-    /// Does what is due. To be called at [`Connection::poll_timeout`].
+    /// Processes everything that is due. Call it at [`Connection::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
         self.catch_up(now);
     }
@@ -331,20 +335,20 @@ impl Connection {
         self.outbox.poll(buf)
     }
 
-    /// The next event.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.poll()
     }
 
-    /// When [`Connection::handle_timeout`] is to be called.
+    /// Returns when to call [`Connection::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }
 
-    // Shared by the parts below.
+    // Shared by the modules below.
 
-    /// Time never goes back, and what was due happens before anything else.
+    /// Time never goes back, and due timers are processed before anything else.
     #[inline]
     fn catch_up(&mut self, now: Instant) {
         self.now = self.now.max(now);
@@ -355,14 +359,14 @@ impl Connection {
 
     fn on_timer(&mut self, timer: Timer) {
         match timer {
-            Timer::Retransmit => self.repeat_flight(),
+            Timer::Retransmit => self.retransmit_flight(),
             Timer::FinalFlight => {
                 self.give_up_final_flight();
                 self.forget_final_flight();
             }
             Timer::Acknowledge => self.send_ack(),
             Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
-            Timer::AlertHint => self.believe_alert(),
+            Timer::PendingAlert => self.accept_pending_alert(),
         }
     }
 
@@ -383,7 +387,7 @@ impl Connection {
         Admitted::Discarded(reason)
     }
 
-    /// Whether so much waits to be fetched that nothing more is added because a peer asks for it.
+    /// Returns whether the queue is so full that requests of the peer add nothing.
     fn is_outbox_full(&self) -> bool {
         self.outbox.held() > self.config.limits.outgoing
     }
@@ -391,7 +395,7 @@ impl Connection {
     fn finish_datagram(&mut self) {
         self.outbox.finish_datagram();
         self.stats.datagrams_sent = self.outbox.finished();
-        self.release_withheld();
+        self.release_blocked();
     }
 
     fn forget_final_flight(&mut self) {

@@ -1,13 +1,13 @@
-//! A gate in front of [`Connection`](crate::Connection) for servers on bare UDP: who wants to connect first shows that
-//! it receives what is sent to its address (RFC 6347 section 4.2.1, RFC 9147 section 5.1).
+//! A gate in front of [`Connection`](crate::Connection) for servers on bare UDP: a client first proves that it receives
+//! datagrams at its address (RFC 6347 section 4.2.1, RFC 9147 section 5.1).
 //!
 //! ```text
 //! 1. <- ClientHello             2. -> HelloVerifyRequest (DTLS 1.2) or HelloRetryRequest (DTLS 1.3), with a cookie
 //! 3. <- ClientHello + cookie    4.    an `Admission`: a connection begins here, and not before
 //! ```
 //!
-//! Nothing is kept between 2 and 3. What is kept of a ClientHello that comes in pieces is bounded. Nothing is answered
-//! with more bytes than it took to ask. Knows no sockets and no connections.
+//! Between 2 and 3 the gate keeps no state. The memory for fragmented ClientHellos is bounded, and a response is never
+//! longer than its request. Does not know sockets or connections.
 
 mod admission;
 mod answer;
@@ -25,7 +25,7 @@ use crate::crypto::backend::digest;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite13::Suite13;
 use crate::discard::Discard;
-use crate::dtls13::server::{Prospect, prospect};
+use crate::dtls13::server::{Preview, preview};
 use crate::error::{Error, Misconfigured};
 use crate::extension::{self, ExtensionType, key_share};
 use crate::failure::{Failure, Misbehaved};
@@ -44,18 +44,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long cookies and pieces of ClientHellos live, and how much is kept.
+/// The lifetimes of cookies and fragments, and the memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateConfig {
-    /// How long cookies are made with the same secret. The one before is still accepted. 60 s by default.
+    /// The period of a cookie secret. Cookies of the previous secret are still accepted. 60 s by default.
     pub secret_period: Duration,
-    /// How long a cookie is good for, at most as long as [`GateConfig::secret_period`]. 30 s by default: a client that
-    /// takes longer has given up.
+    /// The lifetime of a cookie, at most [`GateConfig::secret_period`]. 30 s by default, after which a client has given
+    /// up.
     pub cookie_lifetime: Duration,
-    /// Bytes of incomplete ClientHellos kept, the cost of keeping them included, and as much again for those that
-    /// have shown a good cookie. 256 kB by default: some 150 of the post-quantum ones. The oldest make room.
+    /// The maximum number of bytes for incomplete ClientHellos, bookkeeping included, and as much again for those with
+    /// a valid cookie. 256 kB by default: about 150 post-quantum ClientHellos. The oldest are evicted.
     pub reassembly: usize,
-    /// How long the rest of a ClientHello is waited for. 5 s by default, in which a client has sent it again.
+    /// The time to wait for the rest of a ClientHello. 5 s by default, in which a client has retransmitted it.
     pub reassembly_age: Duration,
 }
 
@@ -70,73 +70,73 @@ impl Default for GateConfig {
     }
 }
 
-/// What the gate says to a datagram.
+/// The gate's decision about a datagram.
 #[derive(Debug)]
 #[must_use]
 pub enum GateVerdict {
-    /// Send back the bytes that were appended: a request for another ClientHello, or an alert.
+    /// Send the appended bytes back: a request for another ClientHello, or an alert.
     Respond(Transmit),
-    /// Give this to [`crate::Connection::accept`].
+    /// Pass this to [`crate::Connection::accept`].
     Accept(Admission),
-    /// A piece of a ClientHello was kept; the rest will tell.
+    /// A fragment of a ClientHello was kept, and others are missing.
     Wait,
-    /// Nothing in it was of use.
+    /// Nothing in the datagram was used.
     Discard(Discard),
 }
 
-/// Counters of one [`CookieGate`] since it was made.
+/// The counters of one [`CookieGate`] since its creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateStats {
-    /// Requests for a cookie that were answered.
+    /// Sent requests for a cookie.
     pub requests: u64,
-    /// Alerts that were answered.
+    /// Sent alerts.
     pub refusals: u64,
-    /// ClientHellos that were admitted.
+    /// Admitted ClientHellos.
     pub admissions: u64,
-    /// Cookies that were forged, too old, made for another address or another ClientHello.
+    /// Cookies that were forged, expired, or made for another address or ClientHello.
     pub bad_cookies: u64,
-    /// Incomplete ClientHellos that made room for others.
+    /// Evicted incomplete ClientHellos.
     pub evicted: u64,
     discarded: Discarded,
 }
 
 impl GateStats {
-    /// How many datagrams were dropped for this reason.
+    /// Returns how many datagrams were discarded for this reason.
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
         self.discarded.of(reason)
     }
 
-    /// How many datagrams were dropped, for all reasons together.
+    /// Returns how many datagrams were discarded for any reason.
     #[must_use]
     pub fn discarded_total(&self) -> u64 {
         self.discarded.total()
     }
 }
 
-/// Answers ClientHellos of strangers with a cookie, and admits those that return it. See the
-/// [crate page](crate#servers-on-bare-udp).
+/// Responds to ClientHellos of unverified clients with a cookie, and admits those that return it. See the [crate
+/// page](crate#servers-on-bare-udp).
 ///
-/// It has no deadlines: what has grown old is forgotten at the next input.
+/// It has no deadlines: expired entries are dropped at the next input.
 pub struct CookieGate {
     config: Arc<Config>,
     now: Instant,
     cookies: Cookies,
     max_age: Duration,
-    /// Whoever they are.
-    strangers: Pool,
-    /// Those that have shown a good cookie.
-    acquainted: Pool,
-    /// Counts what came in pieces.
+    /// Fragments without a valid cookie.
+    unverified: Pool,
+    /// Fragments of clients with a valid cookie.
+    verified: Pool,
+    /// Numbers the fragmented arrivals.
     arrivals: u64,
     stats: GateStats,
 }
 
 impl CookieGate {
-    /// A gate that decides as a server with this configuration does, and hands it to the connections.
+    /// Returns a gate that decides like a server with this configuration, and passes it to the connections.
     ///
     /// # Errors
-    /// [`Error::Config`] where the configuration could never connect, [`Error::NoRandom`].
+    /// [`Error::Config`] if the configuration can never connect, [`Error::NoRandom`].
     pub fn new(now: Instant, config: impl Into<Arc<Config>>, gate: GateConfig) -> Result<Self, Error> {
         let config = config.into();
         config.check()?;
@@ -148,18 +148,18 @@ impl CookieGate {
             now,
             cookies: Cookies::new(now, &gate)?,
             max_age: gate.reassembly_age,
-            strangers: Pool::new(gate.reassembly),
-            acquainted: Pool::new(gate.reassembly),
+            unverified: Pool::new(gate.reassembly),
+            verified: Pool::new(gate.reassembly),
             arrivals: 0,
             stats: GateStats::default(),
         })
     }
 
-    /// Takes a datagram that no connection takes.
+    /// Handles a datagram that belongs to no connection.
     ///
-    /// `address_token` stands for where it came from: a cookie is good for one token alone. The remote IP address and
-    /// port, in any unambiguous form, are what it is made of; the local address too, where there are several. An answer
-    /// is appended to `out`; it is never longer than the ClientHello that it answers.
+    /// `address_token` identifies the source of the datagram, and a cookie is valid for one token only. Build it from
+    /// the remote IP address and port in any unambiguous form, and from the local address if there are several. A
+    /// response is appended to `out`; it is never longer than the ClientHello.
     pub fn handle_input(
         &mut self,
         now: Instant,
@@ -169,14 +169,14 @@ impl CookieGate {
     ) -> GateVerdict {
         self.now = self.now.max(now);
         self.cookies.catch_up(self.now);
-        self.strangers.forget_older(self.now, self.max_age);
-        self.acquainted.forget_older(self.now, self.max_age);
+        self.unverified.forget_older(self.now, self.max_age);
+        self.verified.forget_older(self.now, self.max_age);
         let verdict = match datagram::find(datagram) {
             Ok(Found::Whole(record, message)) => {
                 let hello = Hello { record, message, came: Came::AtOnce };
                 self.judge(address_token, &hello, out)
             }
-            Ok(Found::Pieces(record, pieces)) => self.put_together(address_token, record, pieces, out),
+            Ok(Found::RangeSet(record, pieces)) => self.put_together(address_token, record, pieces, out),
             Err(reason) => Err(reason),
         };
         verdict.unwrap_or_else(|reason| {
@@ -186,19 +186,19 @@ impl CookieGate {
         })
     }
 
-    /// What was counted so far.
+    /// Returns the counters.
     #[must_use]
     pub const fn stats(&self) -> &GateStats {
         &self.stats
     }
 
-    /// Bytes that incomplete ClientHellos take up, roughly.
+    /// Returns the approximate number of bytes for incomplete ClientHellos.
     #[must_use]
     pub const fn held(&self) -> usize {
-        self.strangers.held() + self.acquainted.held()
+        self.unverified.held() + self.verified.held()
     }
 
-    /// Pieces of a ClientHello: is it complete with what is known?
+    /// Checks whether the fragments and the stored ones form a complete ClientHello.
     fn put_together(
         &mut self,
         address_token: &[u8],
@@ -221,13 +221,13 @@ impl CookieGate {
         let standing =
             if self.shows_good_cookie(address_token, &beginning) { Standing::Acquainted } else { standing };
         let kept = self.pool(standing).put(address_token, entry);
-        self.stats.evicted = self.strangers.evicted().saturating_add(self.acquainted.evicted());
+        self.stats.evicted = self.unverified.evicted().saturating_add(self.verified.evicted());
         outcome.and(kept)?;
         Ok(GateVerdict::Wait)
     }
 
-    /// Joins pieces with those that came before them. Where they contradict, the later ones stay, so that a forged one
-    /// cannot block a ClientHello for ever; but nobody without a cookie displaces what came with one.
+    /// Joins fragments with stored ones. Of contradicting fragments the later ones stay, so that a forged one cannot
+    /// block a ClientHello; but fragments without a valid cookie never displace those with one.
     fn join(&mut self, address_token: &[u8], pieces: Assembly) -> (Entry, Standing, Result<(), Discard>) {
         self.arrivals += 1;
         let arrival = Arrival { number: self.arrivals, at: self.now };
@@ -250,8 +250,8 @@ impl CookieGate {
 
     const fn pool(&mut self, standing: Standing) -> &mut Pool {
         match standing {
-            Standing::Stranger => &mut self.strangers,
-            Standing::Acquainted => &mut self.acquainted,
+            Standing::Stranger => &mut self.unverified,
+            Standing::Acquainted => &mut self.verified,
         }
     }
 
@@ -262,9 +262,9 @@ impl CookieGate {
         out: &mut Vec<u8>,
     ) -> Result<GateVerdict, Discard> {
         let decoded = ClientHello::decode(hello.message.body).map_err(|_| Discard::Malformed)?;
-        match prospect(&decoded, &self.config) {
-            Ok(Prospect::Dtls12) => self.judge_dtls12(address_token, hello, &decoded, out),
-            Ok(Prospect::Dtls13 { suite, group, lacks_share }) => {
+        match preview(&decoded, &self.config) {
+            Ok(Preview::Dtls12) => self.decide_dtls12(address_token, hello, &decoded, out),
+            Ok(Preview::Dtls13 { suite, group, lacks_share }) => {
                 let wish = Wish { suite, group, lacks_share };
                 self.judge_dtls13(address_token, hello, &decoded, wish, out)
             }
@@ -272,8 +272,8 @@ impl CookieGate {
         }
     }
 
-    /// A bad cookie is like none (RFC 6347 section 4.2.1): it may have grown old under way.
-    fn judge_dtls12(
+    /// An invalid cookie counts as none (RFC 6347 section 4.2.1): it may have expired in flight.
+    fn decide_dtls12(
         &mut self,
         address_token: &[u8],
         hello: &Hello<'_>,
@@ -316,7 +316,7 @@ impl CookieGate {
             self.stats.bad_cookies = self.stats.bad_cookies.saturating_add(1);
             return self.refuse(Misbehaved::SelectedUnoffered.into(), hello, out);
         };
-        // What was asked for, and nothing else (RFC 8446 section 4.1.2).
+        // The second ClientHello has the requested changes and no others (RFC 8446 section 4.1.2).
         if wish.lacks_share || (retry == Retry::Share && !has_one_share(decoded)) {
             return self.refuse(Misbehaved::SelectedUnoffered.into(), hello, out);
         }
@@ -337,9 +337,9 @@ impl CookieGate {
         round_trip: Duration,
         retried: Option<Retried>,
     ) -> GateVerdict {
-        // What else there is of this ClientHello would admit it once more, with a piece that comes late.
-        self.strangers.forget(address_token);
-        self.acquainted.forget(address_token);
+        // Drops the other fragments of this ClientHello, which a late fragment could complete and admit again.
+        self.unverified.forget(address_token);
+        self.verified.forget(address_token);
         self.stats.admissions = self.stats.admissions.saturating_add(1);
         GateVerdict::Accept(Admission {
             config: Arc::clone(&self.config),
@@ -368,7 +368,7 @@ impl CookieGate {
         hello: &Hello<'_>,
         out: &mut Vec<u8>,
     ) -> Result<GateVerdict, Discard> {
-        // Where its cookie is good, a stranger's piece may be what is bad.
+        // If the cookie is valid, a fragment of another sender may be the invalid part.
         if matches!(hello.came, Came::InPieces) && hello.has_cookie() {
             return Err(Discard::CookieMismatch);
         }
@@ -385,14 +385,14 @@ impl fmt::Debug for CookieGate {
     }
 }
 
-/// Whether somebody has shown a good cookie.
+/// Whether the cookie is valid.
 #[derive(Clone, Copy)]
 enum Standing {
     Stranger,
     Acquainted,
 }
 
-/// A whole ClientHello.
+/// A complete ClientHello.
 struct Hello<'a> {
     record: RecordNumber,
     message: Message<'a>,
@@ -402,7 +402,7 @@ struct Hello<'a> {
 #[derive(Clone, Copy)]
 enum Came {
     AtOnce,
-    /// Anybody may have sent one of them.
+    /// Any of the fragments may be forged.
     InPieces,
 }
 
@@ -411,7 +411,7 @@ impl Hello<'_> {
         ClientHello::cookies(self.message.body).iter().any(Option::is_some)
     }
 
-    /// Appends an answer, which must not be longer than the ClientHello in one datagram.
+    /// Appends a response, which must not be longer than the ClientHello in one datagram.
     fn answer(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<Transmit, Discard> {
         let start = out.len();
         write(out);
@@ -424,7 +424,7 @@ impl Hello<'_> {
     }
 }
 
-/// What a server of DTLS 1.3 chooses.
+/// The selection of a server of DTLS 1.3.
 #[derive(Clone, Copy)]
 struct Wish {
     suite: &'static Suite13,
@@ -433,7 +433,7 @@ struct Wish {
 }
 
 impl Wish {
-    /// The body of a HelloRetryRequest.
+    /// Returns the body of a HelloRetryRequest.
     fn request(self, retry: Retry, cookie: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         let group = (retry == Retry::Share).then_some(self.group);
@@ -447,7 +447,7 @@ fn has_one_share(hello: &ClientHello<'_>) -> bool {
     hello.extensions.get(ExtensionType::KEY_SHARE).is_some_and(key_share::is_single)
 }
 
-/// The hash of a first ClientHello, as the transcript has it (RFC 8446 section 4.4.1).
+/// Returns the hash of a first ClientHello for the transcript (RFC 8446 section 4.4.1).
 fn hash(suite: &Suite13, message: &Message<'_>) -> digest::Digest {
     let mut transcript = Transcript::default();
     transcript.become_dtls13();

@@ -1,15 +1,15 @@
-//! Why an input was dropped. Dropping is never an error: the reason is counted and the connection goes on.
+//! The reasons for discarding an input. A discard is not an error: it is counted, and the connection continues.
 
-/// Why a datagram, a record or a message was dropped; counted by [`crate::Stats::discarded`].
+/// The reason for discarding a datagram, a record or a message; counted by [`crate::Stats::discarded`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Discard {
-    /// The first byte is no DTLS content type, or the version is none of DTLS.
+    /// The first byte is not a DTLS content type, or the version is not one of DTLS.
     NotDtls,
     /// The datagram ends inside a record, or a record inside a handshake header.
     Truncated,
-    /// A record of an epoch that does not exist here, now or ever.
+    /// A record of an epoch that cannot exist on this connection.
     UnknownEpoch,
-    /// A record that failed authentication, or whose content cannot be what its type says.
+    /// A record that failed authentication, or whose content does not fit its type.
     BadRecord,
     /// The record's sequence number was seen before.
     Replayed,
@@ -17,41 +17,41 @@ pub enum Discard {
     TooOld,
     /// A handshake message that cannot be decoded.
     Malformed,
-    /// A well-formed message that nothing waits for in this state.
+    /// A well-formed message that this state does not expect.
     UnexpectedMessage,
-    /// A handshake message of a flight that was handled already; it may trigger our own flight again.
-    RepeatedMessage,
-    /// A handshake message above [`crate::Limits::handshake_message`], or more of them than
-    /// [`crate::Limits::reassembly`] holds.
+    /// A handshake message of a flight that was handled already; it may cause a retransmission of our flight.
+    RetransmittedMessage,
+    /// A handshake message above [`crate::Limits::handshake_message`], or more messages than
+    /// [`crate::Limits::reassembly`] allows.
     ReassemblyFull,
-    /// A fragment that disagrees with an earlier one of the same message. The later one is kept, so that a
-    /// forged fragment cannot block the message for ever.
+    /// A fragment that contradicts an earlier one of the same message. The later one is kept, so that a forged fragment
+    /// cannot block the message.
     ContradictingFragment,
-    /// Protected records that came before their keys exceed [`crate::Limits::early_records`].
+    /// The protected records that arrived before their keys exceed [`crate::Limits::early_records`].
     EarlyRecordsFull,
     /// Application data beyond [`crate::Limits::received_data`].
     ReceivedDataFull,
-    /// An alert that nobody authenticated. A fatal one is remembered as a hint while the handshake runs.
+    /// An unauthenticated alert. During the handshake a fatal one is kept as the pending alert.
     PlaintextAlert,
-    /// An acknowledgement that nobody authenticated. It may have our flight sent again, never held back.
+    /// An unauthenticated acknowledgement. It may cause a retransmission of our flight, but never suppresses one.
     PlaintextAck,
-    /// Application data that nobody authenticated.
+    /// Unauthenticated application data.
     PlaintextData,
-    /// A ClientHello with a random of its own, once the client is authenticated; or one that would replace an
-    /// attempt which replaced another less than one retransmission timeout ago.
+    /// A ClientHello with another random, after the client was authenticated; or one that would replace an attempt that
+    /// replaced another less than one RTO ago.
     FreshClientHello,
-    /// The peer repeats its last flight after ours was released.
+    /// The peer retransmits its last flight after ours was released.
     FlightReleased,
-    /// Everything that arrives after the connection failed.
+    /// Input after the connection failed.
     Closed,
-    /// Everything that arrives after a close_notify of either side.
+    /// Input after a close_notify of either side.
     AfterClose,
-    /// Nothing is handled before [`crate::Connection::start`] in the client's role.
+    /// In the client's role, input before [`crate::Connection::start`].
     NotStarted,
-    /// At the gate: a ClientHello in pieces, with a cookie, that is not acceptable. Somebody else's piece may be in it,
-    /// so nobody is told.
+    /// At the gate: a fragmented ClientHello with an unacceptable cookie. A fragment of another sender may be in it, so
+    /// the client gets no response.
     CookieMismatch,
-    /// At the gate: the answer would have been longer than what asked for it.
+    /// At the gate: the response would have been longer than the ClientHello.
     Amplification,
 }
 
@@ -66,7 +66,7 @@ impl Discard {
         Self::TooOld,
         Self::Malformed,
         Self::UnexpectedMessage,
-        Self::RepeatedMessage,
+        Self::RetransmittedMessage,
         Self::ReassemblyFull,
         Self::ContradictingFragment,
         Self::EarlyRecordsFull,

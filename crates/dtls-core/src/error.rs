@@ -1,9 +1,9 @@
-//! Why a command was refused. A refused command leaves no trace.
+//! The reasons for refusing a command. A refused command changes nothing.
 
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::CipherSuite;
 
-/// Why a command was refused.
+/// The reason for refusing a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Wait for [`crate::Event::Connected`].
@@ -12,39 +12,39 @@ pub enum Error {
     /// [`crate::Connection::start`] works once.
     #[error("the handshake was started before")]
     AlreadyStarted,
-    /// More than fits one record within the MTU.
+    /// The data does not fit one record within the MTU.
     #[error("the data does not fit one record: at most {max} bytes, see Connection::max_data_len")]
     TooLarge {
-        /// The most that fits, in bytes.
+        /// The maximum, in bytes.
         max: usize,
     },
-    /// The outgoing queue is full: fetch it with [`crate::Connection::poll_transmit`].
+    /// The outgoing queue is full: fetch datagrams with [`crate::Connection::poll_transmit`].
     #[error("the outgoing queue is full: fetch datagrams with poll_transmit first")]
     WouldBlock,
     /// The connection has failed or was closed by either side.
     #[error("the connection is closed")]
     Closed,
-    /// No certificate waits for a verdict, or no pre-shared key was requested.
-    #[error("nothing was asked: no certificate waits for a verdict, no pre-shared key was requested")]
+    /// There is no pending certificate and no requested pre-shared key.
+    #[error("nothing to answer: no certificate is pending, and no pre-shared key was requested")]
     NotAsked,
-    /// The keys have protected as many records as they may: make a new connection.
-    #[error("the keys are worn out: make a new connection")]
+    /// The keys have protected their maximum number of records: replace the connection.
+    #[error("the keys are at their usage limit: replace the connection")]
     KeyExhausted,
     /// The protocol itself uses this exporter label (RFC 5705 section 4).
     #[error("the exporter label is reserved for the protocol itself")]
     ReservedLabel,
-    /// The configuration could never connect.
+    /// The configuration can never connect.
     #[error("the configuration cannot connect: {0}")]
     Config(#[from] Misconfigured),
     /// DTLS 1.2 has no KeyUpdate.
-    #[error("DTLS 1.2 has no KeyUpdate: make a new connection")]
+    #[error("DTLS 1.2 has no KeyUpdate: replace the connection")]
     NoKeyUpdate,
-    /// The operating system gave no random numbers.
+    /// The operating system returned no random numbers.
     #[error("no random numbers from the operating system")]
     NoRandom,
 }
 
-/// Why a [`crate::Config`] could never connect.
+/// The reason why a [`crate::Config`] can never connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misconfigured {
     /// `Authentication::Certificates::own` is empty.
@@ -53,7 +53,7 @@ pub enum Misconfigured {
     /// `PeerPolicy::Fingerprints` is empty.
     #[error("no fingerprint of the peer is given, so every certificate would be refused")]
     NoFingerprint,
-    /// `PeerPolicy::Pki::roots` is empty, or one of them is no certificate.
+    /// `PeerPolicy::Pki::roots` is empty, or contains an invalid certificate.
     #[error("the roots are not a list of certificates in DER")]
     UnreadableRoot,
     /// `PeerPolicy::Pki::name` is neither a DNS name nor an IP address.
@@ -62,13 +62,13 @@ pub enum Misconfigured {
     /// `Authentication::Psk::hint` is longer than 2^16-1 bytes.
     #[error("the identity hint is longer than 65535 bytes")]
     HintTooLong,
-    /// [`Config::suites`](field@crate::Config::suites) holds none that suits the authentication, for a version
-    /// that is allowed.
-    #[error("no cipher suite is given that suits the authentication and an allowed version")]
+    /// [`Config::suites`](field@crate::Config::suites) contains no suite that fits the authentication and an allowed
+    /// version.
+    #[error("no cipher suite fits the authentication and an allowed version")]
     NoSuite,
-    /// [`crate::Config::groups`] holds none for a version that is allowed: DTLS 1.2 does not know
+    /// [`crate::Config::groups`] contains no group of an allowed version: DTLS 1.2 has no
     /// [`NamedGroup::X25519MLKEM768`].
-    #[error("no key exchange group is given for an allowed version")]
+    #[error("no key exchange group fits an allowed version")]
     NoGroup,
     /// `UseSrtp::Required` is empty.
     #[error("SRTP is required but no profile is given")]
@@ -82,11 +82,11 @@ pub enum Misconfigured {
     /// Not in [`NamedGroup::SUPPORTED`].
     #[error("{0:?} is not implemented")]
     UnsupportedGroup(NamedGroup),
-    /// [`crate::Schedule::initial`] is zero: a flight would be repeated without end in the same instant.
+    /// [`crate::RetransmitConfig::initial_rto`] is zero: a flight would be retransmitted without end in the same instant.
     #[error("the first timeout of a flight is zero")]
     NoTimeout,
-    /// [`crate::GateConfig::cookie_lifetime`] or [`crate::GateConfig::secret_period`] is less than a millisecond: no
-    /// cookie would be good when it comes back.
+    /// [`crate::GateConfig::cookie_lifetime`] or [`crate::GateConfig::secret_period`] is less than a millisecond: each
+    /// cookie would expire before it returns.
     #[error("the cookies of the gate have no lifetime")]
     NoCookieLifetime,
     /// [`crate::Config::mtu`] is below [`crate::Config::MIN_MTU`].

@@ -1,99 +1,100 @@
-//! What a connection tells the layer above, and the small words that its methods answer with.
+//! The events of a connection, and the values that its methods return.
 
-use crate::carried::ApplicationProtocol;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::CipherSuite;
 use crate::discard::Discard;
 use crate::failure::Failure;
 use crate::key_log::KeyLogLine;
 use crate::message::version::ProtocolVersion;
+use crate::negotiated_extensions::ApplicationProtocol;
 use bytes::Bytes;
 
-/// Something that happened, fetched by [`crate::Connection::poll_event`] in the order in which it happened.
+/// An event, returned by [`crate::Connection::poll_event`] in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The peer's certificate, its signature and its Finished were verified. Data may be sent, and
+    /// The peer's certificate, signature and Finished were verified. Application data can be sent, and
     /// [`crate::Connection::export`] works.
     Connected(Negotiated),
-    /// Under [`crate::PeerPolicy::Application`]: answer with [`crate::Connection::judge_certificate`].
+    /// With [`crate::PeerPolicy::Application`]: answer with [`crate::Connection::provide_certificate_verdict`].
     CertificateReceived {
-        /// The certificates as DER, the peer's own first. Never empty.
+        /// The certificates as DER, the end-entity certificate first. Never empty.
         chain: Vec<Bytes>,
     },
-    /// Under [`crate::Authentication::Psk`]: answer with [`crate::Connection::provide_psk`].
+    /// With [`crate::Authentication::Psk`]: answer with [`crate::Connection::provide_psk`].
     PskRequested(PskRequest),
-    /// Application data that authenticated.
+    /// Authenticated application data.
     Data(Bytes),
-    /// The last flight of the handshake is no longer kept. In DTLS 1.2 the server's: the peer proved that it is
-    /// connected, or was given time enough. In DTLS 1.3 the client's: the server has acknowledged it and is connected.
+    /// The final flight of the handshake is no longer kept. In DTLS 1.2 it is the server's: the peer proved that it is
+    /// connected, or the time was up. In DTLS 1.3 it is the client's: the server has acknowledged it and is connected.
     FinalFlightReleased,
-    /// The keys come close to what they may protect: make a new connection soon.
+    /// The keys are near their usage limit: replace the connection soon.
     RekeyNeeded,
-    /// A connected peer seems to begin anew: somebody sent a ClientHello of another handshake. Nobody
-    /// authenticated it. At most once per second. A server on bare UDP gives the datagram to its
-    /// [`crate::CookieGate`], which proves the address before this connection makes way.
+    /// A ClientHello of another handshake arrived on an established connection, so the peer may have restarted. It is
+    /// not authenticated. At most one event per second. A server on bare UDP passes the datagram to its
+    /// [`crate::CookieGate`], which validates the address before the new client replaces this connection.
     FreshClientHello,
-    /// A line for Wireshark, where [`crate::Config::key_log`] asks for it.
+    /// A line of the key log for Wireshark, if [`crate::Config::key_log`] is set.
     KeyLog(KeyLogLine),
-    /// The peer sends no more data (RFC 8446 section 6.1); what it sent before may still arrive late. In DTLS 1.3 our
-    /// direction stays open, and nothing ends by itself: say what is to be said, and then [`crate::Connection::close`].
-    /// In DTLS 1.2 both directions close at once, by [`Event::Closed`].
+    /// The peer sends no more data (RFC 8446 section 6.1); earlier data may still arrive late. In DTLS 1.3 our
+    /// direction stays open, and the connection does not end automatically: send the remaining data, then call
+    /// [`crate::Connection::close`]. In DTLS 1.2 both directions close at once, with [`Event::Closed`].
     PeerClosing,
-    /// The connection ended in order. Nothing is received any more.
+    /// The connection was closed. Nothing is received any more.
     Closed(ClosedBy),
-    /// The connection died. Nothing is sent or received any more, save one alert.
+    /// The connection failed. Nothing is sent or received any more, except one alert.
     Failed(Failure),
 }
 
-/// What the handshake agreed upon.
+/// The parameters that the handshake negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The protocol version.
     pub version: ProtocolVersion,
     /// The cipher suite.
     pub suite: CipherSuite,
-    /// The key exchange group; `None` where a pre-shared key made one unnecessary.
+    /// The key exchange group; `None` with a pre-shared key without a key exchange.
     pub group: Option<NamedGroup>,
     /// The SRTP protection profile (RFC 5764), see [`crate::srtp_profile`].
     pub srtp_profile: Option<u16>,
-    /// The application protocol (RFC 7301), where both sides name some.
+    /// The application protocol (RFC 7301), if both sides configure one.
     pub application_protocol: Option<ApplicationProtocol>,
 }
 
-/// Who closed the connection.
+/// The side that closed the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClosedBy {
-    /// [`crate::Connection::close`] or [`crate::Connection::close_sending`] was called, or the last key was used up.
+    /// This side called [`crate::Connection::close`] or [`crate::Connection::close_sending`], or the last key was used
+    /// up.
     Us,
-    /// A close_notify arrived before that.
+    /// A close_notify of the peer arrived first.
     Peer,
 }
 
-/// Which pre-shared key is asked for.
+/// The pre-shared key that is requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PskRequest {
-    /// The client's: the one that suits the server's hint, where there is one.
+    /// On a client: the key for the server's hint, if there is one.
     ForHint(Option<Bytes>),
-    /// The server's: the one of this identity.
+    /// On a server: the key of this identity.
     ForIdentity(Bytes),
 }
 
 /// The application's answer to [`Event::CertificateReceived`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateVerdict {
-    /// Go on.
+    /// Accept the certificate.
     Accept,
     /// Fail with [`crate::Refusal::ByApplication`].
     Refuse,
 }
 
-/// What became of a datagram. Where it holds several records, the best that happened to one of them.
+/// The outcome of a datagram: the best outcome of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// A record authenticated under this connection's keys.
+    /// A record authenticated with the keys of this connection.
     Authenticated,
-    /// It was of use, but anybody could have sent it: an early part of a handshake.
+    /// It was used, but is not authenticated: an early part of a handshake.
     Unauthenticated,
-    /// Nothing in it was of use; the first reason.
+    /// Nothing in it was used; the first reason.
     Discarded(Discard),
 }

@@ -1,4 +1,4 @@
-//! Events that wait for `poll_event`. Data is bounded; what else there is, is bounded by its nature.
+//! The queue of events for `poll_event`. Received data is bounded; other events are few by nature.
 
 use crate::config::Config;
 use crate::event::Event;
@@ -6,18 +6,18 @@ use crate::key_log::KeyLogLine;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
-/// What an event costs beside its data, so that empty data is bounded too.
+/// The cost of an event in addition to its data, so that empty data is bounded too.
 const EVENT_COST: usize = 64;
-/// How much room for received data is taken at once.
+/// The size of the buffer for received data that is allocated at once.
 const ARENA: usize = 4096;
 
-/// A queue in the order in which things happened.
+/// A queue in order.
 #[derive(Default)]
 pub(crate) struct Events {
     queue: VecDeque<Event>,
-    /// What the data in the queue costs.
+    /// The cost of the data in the queue.
     data: usize,
-    /// Room that is used again when the application has dropped what was in it.
+    /// A buffer that is reused after the application has dropped its content.
     arena: BytesMut,
 }
 
@@ -26,14 +26,14 @@ impl Events {
         self.queue.push_back(event);
     }
 
-    /// For what anybody can bring about: it is there once, however long nobody fetches it.
+    /// Adds an event that any sender can cause: it is in the queue at most once.
     pub(crate) fn push_once(&mut self, event: Event) {
         if !self.queue.contains(&event) {
             self.push(event);
         }
     }
 
-    /// `false` where the limit forbids it.
+    /// Returns `false` if the limit forbids it.
     pub(crate) fn push_data(&mut self, data: &[u8], limit: usize) -> bool {
         let cost = self.data.saturating_add(data.len() + EVENT_COST);
         if cost > limit {
@@ -45,7 +45,7 @@ impl Events {
         true
     }
 
-    /// The secret is copied only where the configuration asks for it.
+    /// The secret is copied only if the configuration asks for it.
     pub(crate) fn push_key_log(&mut self, config: &Config, line: impl FnOnce() -> KeyLogLine) {
         if config.key_log {
             self.push(Event::KeyLog(line()));
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_beyond_the_limit_is_refused_until_some_is_fetched() {
+    fn data_above_the_limit_is_refused() {
         let mut events = Events::default();
         let limit = 2 * EVENT_COST + 4;
         assert!(events.push_data(b"abc", limit));

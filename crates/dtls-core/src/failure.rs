@@ -1,67 +1,67 @@
-//! Why a connection died, grouped by whose fault it is, and the alert that tells the peer.
+//! The reasons why a connection failed, grouped by origin, and the alert for each.
 
 use crate::alert::AlertDescription;
 use crate::timer::Timer;
 
-/// Why a connection died; carried once by [`crate::Event::Failed`].
+/// The reason why a connection failed; [`crate::Event::Failed`] reports it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The peer broke the protocol.
-    #[error("the peer broke the protocol: {0}")]
+    /// The peer violated the protocol.
+    #[error("the peer violated the protocol: {0}")]
     Peer(#[from] Misbehaved),
-    /// Both sides follow the protocol and have nothing in common.
-    #[error("no common ground: {0}")]
+    /// Both sides follow the protocol but have no common parameters.
+    #[error("no common parameters: {0}")]
     NoOverlap(#[from] Incompatible),
-    /// The peer is not whom we want.
+    /// The peer was not accepted.
     #[error("the peer was refused: {0}")]
     Refused(#[from] Refusal),
-    /// Time ran out.
+    /// A timer expired.
     #[error("timed out: {0:?}")]
     Timeout(Timer),
     /// The peer sent a fatal alert.
     #[error("the peer sent the alert {0}")]
     AlertReceived(AlertDescription),
-    /// Something of our own failed.
+    /// A local operation failed.
     #[error("a local operation failed: {0:?}")]
     Crypto(Operation),
 }
 
-/// How the peer broke the protocol.
+/// The peer's violation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misbehaved {
-    /// A message that the protocol does not allow here.
-    #[error("a message out of order")]
+    /// A message that is not allowed in this state.
+    #[error("an unexpected message")]
     UnexpectedMessage,
     /// An authenticated message that cannot be decoded.
     #[error("a message that cannot be decoded")]
     Malformed,
-    /// The server selected a version, suite, group, profile or protocol that we did not offer, or a field of a hello has a
-    /// value that it may not have: compression, an echoed session id, a cookie of DTLS 1.2 in an offer of 1.3.
+    /// The server selected a version, suite, group, profile or protocol that was not offered, or a field of a hello has
+    /// a forbidden value: compression, an echoed session id, a cookie of DTLS 1.2 in an offer of 1.3.
     #[error("a selection that was not offered, or a field of a hello with an illegal value")]
     SelectedUnoffered,
-    /// The peer answered an extension that we did not send.
+    /// The peer responded to an extension that was not sent.
     #[error("an extension that was not offered")]
     UnsolicitedExtension,
-    /// An extension in a message where it has no place (RFC 8446 section 4.2).
+    /// An extension in a message where it is not allowed (RFC 8446 section 4.2).
     #[error("an extension in the wrong message")]
     MisplacedExtension,
-    /// The key share is no point of its group.
+    /// The key share is not a valid point of its group.
     #[error("an invalid key share")]
     InvalidKeyShare,
-    /// A signature algorithm that we did not offer, or that does not suit the key.
+    /// A signature scheme that was not offered, or does not fit the key.
     #[error("a signature algorithm that was not offered")]
     SignatureSchemeUnoffered,
     /// The signature over the handshake does not verify: the peer does not hold the certificate's key.
     #[error("a signature that does not verify")]
     BadSignature,
-    /// The Finished message does not verify: somebody changed the handshake.
+    /// The Finished does not verify: the handshake was changed in transit.
     #[error("a Finished that does not verify")]
     BadFinished,
-    /// `renegotiation_info` is not what a first handshake carries (RFC 5746 section 3.4).
-    #[error("a renegotiation_info that belongs to no first handshake")]
+    /// `renegotiation_info` does not fit a first handshake (RFC 5746 section 3.4).
+    #[error("a renegotiation_info that does not fit a first handshake")]
     BadRenegotiationInfo,
-    /// A KeyUpdate that neither asks for another nor says that it does not (RFC 8446 section 4.6.3).
-    #[error("a KeyUpdate with a value that does not exist")]
+    /// A KeyUpdate with an invalid value (RFC 8446 section 4.6.3).
+    #[error("a KeyUpdate with an invalid value")]
     IllegalKeyUpdate,
     /// The server sent an MKI that we did not offer (RFC 5764 section 4.1.3).
     #[error("an SRTP MKI that was not offered")]
@@ -69,71 +69,71 @@ pub enum Misbehaved {
     /// A required extension is missing.
     #[error("a required extension is missing")]
     MissingExtension,
-    /// The server has DTLS 1.3 and was made to believe that we have not (RFC 8446 section 4.1.3).
-    #[error("somebody removed DTLS 1.3 from our offer")]
+    /// Downgrade detected: DTLS 1.3 was removed from the offer (RFC 8446 section 4.1.3).
+    #[error("downgrade detected: DTLS 1.3 was removed from the offer")]
     Downgraded,
-    /// The peer acknowledged records of an epoch that it cannot have seen (RFC 9147 section 7.2).
-    #[error("an acknowledgement of records that it cannot have seen")]
+    /// The peer acknowledged records of an epoch that it cannot have received (RFC 9147 section 7.2).
+    #[error("an acknowledgement of records that it cannot have received")]
     ImpossibleAck,
-    /// The certificate cannot be read.
+    /// The certificate cannot be parsed.
     #[error("an unreadable certificate")]
     UnreadableCertificate,
 }
 
-/// What both sides have not in common.
+/// The kind of parameter without a common value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
     /// No protocol version.
     #[error("no protocol version in common")]
     Version,
-    /// No cipher suite that also suits the certificates.
+    /// No cipher suite that fits the certificates.
     #[error("no cipher suite in common")]
     Suite,
     /// No key exchange group.
     #[error("no key exchange group in common")]
     Group,
-    /// No signature algorithm that suits a certificate of ours.
+    /// No signature scheme that fits one of our certificates.
     #[error("no signature algorithm in common")]
     SignatureScheme,
-    /// No SRTP profile, where one is required.
+    /// No SRTP profile, although one is required.
     #[error("no SRTP profile in common")]
     SrtpProfile,
-    /// No application protocol (RFC 7301), where both sides name some.
+    /// No application protocol (RFC 7301), although both sides configure some.
     #[error("no application protocol in common")]
     ApplicationProtocol,
-    /// The peer has no extended master secret (RFC 7627), which we require.
+    /// The peer does not support the extended master secret (RFC 7627), which is required.
     #[error("the peer has no extended master secret")]
     ExtendedMasterSecret,
-    /// The peer does not take uncompressed elliptic curve points (RFC 8422 section 5.1.2).
-    #[error("the peer takes no uncompressed points")]
+    /// The peer does not accept uncompressed elliptic curve points (RFC 8422 section 5.1.2).
+    #[error("the peer does not accept uncompressed points")]
     PointFormat,
-    /// The certificate's key is of a kind that is not implemented, P-521 and RSA below 2048 bits among them, or it does
-    /// not suit the cipher suite.
-    #[error("the certificate's key is of an unsupported kind or size, or does not suit the cipher suite")]
+    /// The certificate's key is of an unsupported kind, such as P-521 or RSA below 2048 bits, or does not fit the
+    /// cipher suite.
+    #[error("the certificate's key has an unsupported kind or size, or does not fit the cipher suite")]
     CertificateKey,
 }
 
-/// Why the peer is not whom we want.
+/// The reason why the peer was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The certificate is none of those announced.
+    /// The certificate matches no announced fingerprint.
     #[error("its certificate matches no announced fingerprint")]
     FingerprintMismatch,
     /// The peer presented no certificate.
     #[error("it presented no certificate")]
     NoCertificate,
-    /// The public key infrastructure does not vouch for it.
+    /// The certificate is not valid in the public key infrastructure.
     #[error("its certificate is not trusted: {0}")]
     Pki(Untrusted),
     /// The application has no pre-shared key for this server.
     #[error("there is no pre-shared key for it")]
     UnknownPsk,
-    /// The application said no.
+    /// The application refused the certificate.
     #[error("the application refused its certificate")]
     ByApplication,
 }
 
-/// Why the public key infrastructure does not vouch for a certificate.
+/// The reason why a certificate is not valid in the public key infrastructure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// A certificate of the chain has expired at the given time.
@@ -148,26 +148,26 @@ pub enum Untrusted {
     /// The certificate is valid for other names.
     #[error("not valid for the expected name")]
     NotValidForName,
-    /// Everything else that RFC 5280 asks for: usage, constraints, signatures, versions.
+    /// Other requirements of RFC 5280: usage, constraints, signatures, versions.
     #[error("not acceptable")]
     Unacceptable,
 }
 
-/// Which operation of our own failed.
+/// The failed local operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// The operating system gave no random numbers.
+    /// The operating system returned no random numbers.
     Random,
-    /// Making or using our share of the key exchange.
+    /// Generating or using our key share.
     KeyExchange,
     /// Signing the handshake.
     Sign,
-    /// Sealing a record: a key's sequence numbers are used up.
+    /// Protecting a record: the sequence numbers of a key are used up.
     Seal,
 }
 
 impl Failure {
-    /// The alert that the RFCs name for this failure; `None` where nobody is left to be told.
+    /// Returns the alert for this failure; `None` if the peer has ended already.
     pub(crate) const fn alert(self) -> Option<AlertDescription> {
         Some(match self {
             Self::Peer(fault) => fault.alert(),

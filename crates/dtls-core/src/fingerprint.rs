@@ -4,7 +4,7 @@ use crate::crypto::backend::digest;
 use std::fmt;
 use std::str::FromStr;
 
-/// The hash algorithms of a fingerprint. SHA-1 and MD5 are refused (RFC 8122 section 5).
+/// The hash algorithms of a fingerprint. SHA-1 and MD5 are not supported (RFC 8122 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HashAlgorithm {
     /// `sha-256`
@@ -33,7 +33,7 @@ impl HashAlgorithm {
         digest::digest(algorithm, data)
     }
 
-    /// Length of the digest in bytes.
+    /// Returns the length of the digest in bytes.
     #[must_use]
     pub const fn digest_len(self) -> usize {
         match self {
@@ -44,8 +44,7 @@ impl HashAlgorithm {
     }
 }
 
-/// The hash of a certificate's DER. `Display` and `FromStr` are the value of `a=fingerprint`:
-/// `sha-256 AB:CD:..`.
+/// The hash of a certificate's DER. `Display` and `FromStr` use the value of `a=fingerprint`: `sha-256 AB:CD:..`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     algorithm: HashAlgorithm,
@@ -54,26 +53,26 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a certificate given as DER.
+    /// Returns the fingerprint of a certificate in DER.
     #[must_use]
     pub fn of(algorithm: HashAlgorithm, certificate: &[u8]) -> Self {
         Self::padded(algorithm, algorithm.digest(certificate).as_ref().iter().copied())
     }
 
-    /// Which hash it is.
+    /// Returns the hash algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> HashAlgorithm {
         self.algorithm
     }
 
-    /// The digest: as many bytes as the algorithm yields.
+    /// Returns the digest, with the length of the algorithm.
     #[must_use]
     pub fn digest(&self) -> &[u8] {
         self.digest.get(..self.algorithm.digest_len()).unwrap_or_default()
     }
 
-    /// RFC 8122 section 5: the certificate must match one of the fingerprints that use the preferred hash
-    /// function, which for us is the strongest that was announced.
+    /// RFC 8122 section 5: the certificate must match one of the fingerprints with the preferred hash function, which
+    /// is the strongest of the announced ones.
     pub(crate) fn matches(announced: &[Self], certificate: &[u8]) -> bool {
         let Some(strongest) = announced.iter().map(Self::algorithm).max() else { return false };
         announced.contains(&Self::of(strongest, certificate))
@@ -104,17 +103,17 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Why a text is no fingerprint that we can check.
+/// The reason why a text is not a supported fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFingerprint {
-    /// Not `hash-name`, one space, pairs of hexadecimal digits with colons between.
+    /// Not `hash-name`, one space, pairs of hexadecimal digits separated by colons.
     #[error("not of the form `sha-256 AB:CD:..`")]
     Syntax,
-    /// A hash that is unknown or too weak.
+    /// The hash is unknown or too weak.
     #[error("the hash is none of sha-256, sha-384, sha-512")]
     UnknownHash,
-    /// More or fewer bytes than the hash yields.
-    #[error("not as many bytes as the hash yields")]
+    /// The number of bytes is not that of the hash.
+    #[error("the number of bytes is not that of the hash")]
     Length,
 }
 
@@ -147,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_form_is_that_of_sdp() {
+    fn text_form_is_that_of_sdp() {
         // The SHA-256 of the empty string, from FIPS 180-4 test data.
         let text = "sha-256 E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:\
                     78:52:B8:55";
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hash_survives_its_text_form() {
+    fn every_hash_parses_from_its_text_form() {
         for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Sha384, HashAlgorithm::Sha512] {
             let fingerprint = Fingerprint::of(algorithm, b"certificate");
             assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_checked_is_refused_by_name() {
+    fn unsupported_fingerprint_is_refused_with_its_reason() {
         let parse = str::parse::<Fingerprint>;
         assert_eq!(parse("sha-1 AB:CD"), Err(InvalidFingerprint::UnknownHash));
         assert_eq!(parse("sha-256"), Err(InvalidFingerprint::Syntax));
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weaker_hash_does_not_decide_beside_a_stronger_one() {
+    fn weaker_hash_is_ignored_beside_a_stronger_one() {
         let weak = Fingerprint::of(HashAlgorithm::Sha256, b"a");
         let strong = Fingerprint::of(HashAlgorithm::Sha512, b"b");
         assert!(Fingerprint::matches(&[weak], b"a"));

@@ -3,11 +3,11 @@
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// One line of a key log: printed in full by `Display`, without its secret by `Debug`.
+/// A line of the key log: `Display` shows it in full, `Debug` without its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyLogLine(Box<Line>);
 
-/// Boxed, because it would make every event as large as itself, and hardly anybody asks for it.
+/// Boxed, because it would enlarge every event, and few applications use it.
 #[derive(Clone, PartialEq, Eq)]
 struct Line {
     label: &'static str,
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_secret_shows_in_display_alone() {
+    fn secret_is_shown_by_display_only() {
         let line = KeyLogLine::new("CLIENT_RANDOM", [0x11; 32], &[0xab; 48]);
         assert_eq!(line.to_string(), format!("CLIENT_RANDOM {} {}", "11".repeat(32), "ab".repeat(48)));
         assert!(!format!("{line:?}").contains("ab"));

@@ -2,9 +2,9 @@
 //! authentication by fingerprint (RFC 8122), `use_srtp` (RFC 5764) and the exporter (RFC 5705).
 //!
 //! A [`Connection`] owns no socket, no clock and no thread. Datagrams and time go in through
-//! [`Connection::handle_input`] and [`Connection::handle_timeout`]; datagrams, events and the next deadline
-//! come out of [`Connection::poll_transmit`], [`Connection::poll_event`] and [`Connection::poll_timeout`].
-//! Inputs move the state, polls only hand out: any order and number of polls gives the same result.
+//! [`Connection::handle_input`] and [`Connection::handle_timeout`]; datagrams, events and the next deadline come out of
+//! [`Connection::poll_transmit`], [`Connection::poll_event`] and [`Connection::poll_timeout`]. Inputs change the state
+//! and polls only return results: any order and number of polls gives the same result.
 //!
 //! ```
 //! use dtls_core::{Authentication, Certificate, Config, Connection, Event, HashAlgorithm, PeerPolicy};
@@ -48,9 +48,8 @@
 //! # }
 //! ```
 //!
-//! # Embedding it
-//! The caller owns the loop. After every input, command and timeout it asks for three things: what happened, what
-//! is to be sent, and when to come back.
+//! # Embedding
+//! The caller owns the loop. After every input, command and timeout it polls events, datagrams and the next deadline.
 //!
 //! ```no_run
 //! use dtls_core::{Connection, Event, srtp_profile};
@@ -108,10 +107,9 @@
 //!
 //! The example `udp_peer` is such a program, with both roles and every option.
 //!
-//! # Who the peer is
-//! [`PeerPolicy`] says how its certificate is judged: by announced fingerprints, by a public key infrastructure,
-//! or by the application, which is asked by [`Event::CertificateReceived`]. Devices without certificates share a
-//! key instead:
+//! # Authentication of the peer
+//! [`PeerPolicy`] selects how its certificate is verified: by announced fingerprints, by a public key infrastructure,
+//! or by the application, after [`Event::CertificateReceived`]. Devices without certificates share a key instead:
 //!
 //! ```
 //! use dtls_core::{Authentication, Config, Connection, Event, Psk};
@@ -146,10 +144,10 @@
 //! ```
 //!
 //! # Servers on bare UDP
-//! ICE proves that a peer receives what is sent to its address. Without ICE anybody can write any address on a
-//! ClientHello, and have us answer its owner and keep state for nobody. A [`CookieGate`] stands in front of such a
-//! server: it answers each ClientHello with a cookie (a HelloVerifyRequest in DTLS 1.2, a HelloRetryRequest in DTLS
-//! 1.3), keeps nothing, and admits who returns it.
+//! ICE proves that a peer receives datagrams at its address. Without ICE an attacker can forge the source address of a
+//! ClientHello, which makes the server reply to a spoofed address and keep state for it. A [`CookieGate`] protects such
+//! a server: it responds to each ClientHello with a cookie (a HelloVerifyRequest in DTLS 1.2, a HelloRetryRequest in
+//! DTLS 1.3), keeps no state, and admits clients that return the cookie.
 //!
 //! ```
 //! use dtls_core::{Admitted, Connection, CookieGate, Discard, GateConfig, GateVerdict};
@@ -206,35 +204,35 @@
 //! # }
 //! ```
 //!
-//! Without a gate [`PathValidation::ByHandshake`] keeps a server from sending more than three times what it received
-//! before its client has shown by a protected record that it hears. A connection that the gate made is beyond that.
+//! Without a gate, [`PathValidation::ByHandshake`] applies the anti-amplification limit: until a protected record of
+//! the client has arrived, a server sends at most three times the bytes that it received. A connection from the gate
+//! has no such limit.
 //!
 //! # Post-quantum key exchange
 //! DTLS 1.3 prefers [`NamedGroup::X25519MLKEM768`], as browsers do. Its shares make the ClientHello and the server's
-//! first flight two datagrams each; [`Config::groups`] says what that costs and how to do without it.
+//! first flight two datagrams each; [`Config::groups`] explains the cost, and how to do without it.
 //!
 //! # Cryptography
-//! Signatures, key exchange, hashes and AEAD are ring's. The feature `aws-lc-rs` takes them from aws-lc-rs instead, which is
-//! faster and whose C takes minutes to build.
+//! Signatures, key exchange, hashes and AEAD come from ring. With the feature `aws-lc-rs` they come from aws-lc-rs,
+//! which is faster and takes minutes to build.
 //!
-//! # What it refuses
-//! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids.
-//! A peer without the extended master secret (RFC 7627) is refused.
+//! # Not supported
+//! DTLS 1.0, CBC and DHE suites, session resumption, renegotiation, compression and connection ids. A peer without the
+//! extended master secret (RFC 7627) is refused.
 //!
-//! # Bad input
-//! Bytes that fit nowhere are dropped for a named [`Discard`] reason and counted in [`Stats`]; they never end
-//! a connection. A connection ends by one [`Event::Failed`] or one [`Event::Closed`], never by an `Err`:
-//! only commands return [`Error`], and a refused command leaves no trace.
+//! # Invalid input
+//! Unusable bytes are discarded for a named [`Discard`] reason and counted in [`Stats`]; they never end a connection. A
+//! connection ends with one [`Event::Failed`] or one [`Event::Closed`], never with an `Err`: only commands return
+//! [`Error`], and a refused command changes nothing.
 //!
 //! # Closing
-//! [`Connection::close`] ends both directions at once, [`Connection::close_sending`] only ours, so that nothing which the
-//! peer has under way is lost. A peer of DTLS 1.3 that closes its own direction is told by [`Event::PeerClosing`]; the
-//! connection then lasts until we close it too. Nobody repeats a close_notify, so that a peer may also be gone without one:
-//! that is for ICE's consent, or a timeout of the application, to find out.
+//! [`Connection::close`] ends both directions at once, [`Connection::close_sending`] only ours, so that data of the
+//! peer in flight is not lost. [`Event::PeerClosing`] reports that a peer of DTLS 1.3 has closed its direction; the
+//! connection then stays until this side closes it too. A close_notify is not retransmitted, so a peer may end without
+//! one: ICE consent, or a timeout of the application, detects that.
 
 mod alert;
 mod authentication;
-mod carried;
 mod certificate;
 mod codec;
 mod config;
@@ -254,6 +252,7 @@ mod fingerprint;
 mod handshake;
 mod key_log;
 mod message;
+mod negotiated_extensions;
 mod outbox;
 mod peek;
 mod psk;
@@ -263,10 +262,9 @@ mod timer;
 mod transmit;
 
 pub use alert::AlertDescription;
-pub use carried::ApplicationProtocol;
 pub use certificate::{Certificate, InvalidCertificate};
 pub use config::{
-    Authentication, Config, DtlsRole, Limits, PathValidation, PeerPolicy, Schedule, UseSrtp, Versions,
+    Authentication, Config, DtlsRole, Limits, PathValidation, PeerPolicy, RetransmitConfig, UseSrtp, Versions,
 };
 pub use connection::Connection;
 pub use cookie_gate::{Admission, CookieGate, GateConfig, GateStats, GateVerdict};
@@ -281,6 +279,7 @@ pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal, Untrust
 pub use fingerprint::{Fingerprint, HashAlgorithm, InvalidFingerprint};
 pub use key_log::KeyLogLine;
 pub use message::version::ProtocolVersion;
+pub use negotiated_extensions::ApplicationProtocol;
 pub use peek::{Hello, Peek, peek};
 pub use psk::{InvalidPsk, Psk};
 pub use stats::Stats;

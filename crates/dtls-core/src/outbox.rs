@@ -1,7 +1,7 @@
-//! Datagrams that wait for `poll_transmit`, in one buffer that is used again and again.
+//! Datagrams for `poll_transmit`, in one reused buffer.
 //!
-//! As long as nobody knows that the peer receives what is sent to its address, at most three times as many bytes leave
-//! as have arrived (RFC 9147 section 5.1). The rest waits for more to arrive.
+//! Applies the anti-amplification limit: until the peer's address is validated, at most three times as many bytes are
+//! sent as were received (RFC 9147 section 5.1). Further datagrams are blocked until more bytes arrive.
 
 use crate::transmit::Transmit;
 use std::collections::VecDeque;
@@ -11,79 +11,79 @@ use std::collections::VecDeque;
 #[derive(Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
-    /// Where the first waiting datagram begins.
+    /// The offset of the first queued datagram.
     head: usize,
-    /// Where the datagram being written begins.
+    /// The offset of the datagram that is being written.
     open: usize,
     lengths: VecDeque<usize>,
-    /// How many of them may leave, the oldest first.
+    /// The number of datagrams that may be sent, the oldest first.
     ready: usize,
     allowance: Allowance,
     finished: u64,
 }
 
-/// How much may leave.
+/// The number of bytes that may be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Allowance {
     #[default]
     Everything,
-    /// So many bytes more.
+    /// This many more bytes.
     Bytes(usize),
 }
 
-/// A record that acknowledges two others.
+/// The size of an ACK record for two records.
 const ROOM_FOR_ACK: usize = 64;
-/// RFC 9147 section 5.1.
+/// The factor of the anti-amplification limit (RFC 9147 section 5.1).
 const AMPLIFICATION: usize = 3;
 
 impl Outbox {
-    /// Room for a datagram, taken at once.
+    /// Returns a queue with room for a datagram, in one allocation.
     pub(crate) fn with_room(len: usize) -> Self {
         Self { bytes: Vec::with_capacity(len), ..Self::default() }
     }
 
-    /// Gives back what the flights of a handshake needed, but for room for an acknowledgement.
+    /// Frees the room that a handshake needed, except for an ACK.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to(ROOM_FOR_ACK);
     }
 
-    /// Nothing leaves before something has arrived.
-    pub(crate) const fn limit(&mut self) {
+    /// Starts the anti-amplification limit: nothing is sent before a byte arrives.
+    pub(crate) const fn start_limit(&mut self) {
         self.allowance = Allowance::Bytes(0);
     }
 
-    /// So many bytes have arrived.
-    pub(crate) const fn credit(&mut self, received: usize) {
+    /// Raises the limit by the bytes that arrived.
+    pub(crate) const fn on_bytes_received(&mut self, received: usize) {
         if let Allowance::Bytes(left) = &mut self.allowance {
             *left = left.saturating_add(received.saturating_mul(AMPLIFICATION));
         }
     }
 
-    /// Everything may leave. Whether something waited for that.
-    pub(crate) fn lift(&mut self) -> bool {
+    /// Ends the limit. Returns whether datagrams were blocked.
+    pub(crate) fn set_address_validated(&mut self) -> bool {
         self.allowance = Allowance::Everything;
-        self.release()
+        self.unblock()
     }
 
-    /// Whether something waits for more to arrive.
-    pub(crate) fn is_withholding(&self) -> bool {
+    /// Returns whether datagrams are blocked.
+    pub(crate) fn is_blocked(&self) -> bool {
         self.ready < self.lengths.len()
     }
 
-    /// Forgets what waits for more to arrive.
-    pub(crate) fn forget_withheld(&mut self) {
+    /// Drops the blocked datagrams.
+    pub(crate) fn drop_blocked(&mut self) {
         let kept = self.lengths.iter().take(self.ready).sum::<usize>() + self.head;
         self.bytes.drain(kept..self.open);
         self.open = kept;
         self.lengths.truncate(self.ready);
     }
 
-    /// Lets go what waits if all of it may leave. Whether there was something.
+    /// Unblocks the blocked datagrams if the limit allows all of them. Returns whether there were any.
     ///
-    /// A peer that has nothing of a flight repeats its own and so makes room; one that has the first half waits for the
-    /// second (RFC 9147 section 7.1), and both sides would wait for ever.
-    pub(crate) fn release(&mut self) -> bool {
-        if !self.is_withholding() {
+    /// All or none: a peer without any part of a flight retransmits its own, which raises the limit. A peer with the
+    /// first half waits for the second (RFC 9147 section 7.1), and both sides would wait without end.
+    pub(crate) fn unblock(&mut self) -> bool {
+        if !self.is_blocked() {
             return false;
         }
         if let Allowance::Bytes(left) = &mut self.allowance {
@@ -95,17 +95,17 @@ impl Outbox {
         true
     }
 
-    /// The datagram being written; only to be appended to.
+    /// Returns the datagram that is being written; only append to it.
     pub(crate) const fn datagram(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Bytes in the datagram being written.
+    /// Returns the length of the datagram that is being written.
     pub(crate) const fn open_len(&self) -> usize {
         self.bytes.len().saturating_sub(self.open)
     }
 
-    /// Queues the datagram being written, where there is one.
+    /// Queues the datagram that is being written, if there is one.
     pub(crate) fn finish_datagram(&mut self) {
         if self.open_len() > 0 {
             self.lengths.push_back(self.open_len());
@@ -117,7 +117,7 @@ impl Outbox {
         }
     }
 
-    /// Drops what was written since the last datagram was finished.
+    /// Drops everything after the last finished datagram.
     pub(crate) fn abandon_datagram(&mut self) {
         self.bytes.truncate(self.open);
     }
@@ -127,7 +127,7 @@ impl Outbox {
         let len = self.lengths.pop_front()?;
         buf.extend_from_slice(self.bytes.get(self.head..)?.get(..len)?);
         self.head += len;
-        // Moving at most as much as was fetched keeps the cost per datagram constant.
+        // Each move is at most as long as the fetched data, which keeps the cost per datagram constant.
         if self.head >= self.bytes.len() / 2 {
             self.bytes.drain(..self.head);
             self.open -= self.head;
@@ -136,12 +136,12 @@ impl Outbox {
         Some(Transmit { len })
     }
 
-    /// Bytes that wait to be fetched.
+    /// Returns the number of queued bytes.
     pub(crate) const fn held(&self) -> usize {
         self.bytes.len().saturating_sub(self.head)
     }
 
-    /// Datagrams finished so far.
+    /// Returns the number of datagrams finished so far.
     pub(crate) const fn finished(&self) -> u64 {
         self.finished
     }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_that_is_never_empty_does_not_grow() {
+    fn busy_queue_does_not_grow() {
         let mut outbox = Outbox::default();
         let mut buf = Vec::new();
         for round in 0..1000_u16 {
@@ -178,52 +178,52 @@ mod tests {
     }
 
     #[test]
-    fn three_times_what_arrived_leaves_and_not_a_byte_more() {
+    fn anti_amplification_limit_is_exact() {
         let mut outbox = Outbox::default();
-        outbox.limit();
+        outbox.start_limit();
         write(&mut outbox, 1);
-        assert_eq!((outbox.release(), lengths(&mut outbox)), (false, vec![]));
-        outbox.credit(33);
+        assert_eq!((outbox.unblock(), lengths(&mut outbox)), (false, vec![]));
+        outbox.on_bytes_received(33);
         write(&mut outbox, 98);
-        assert_eq!((outbox.release(), lengths(&mut outbox)), (true, vec![1, 98]));
-        outbox.credit(1);
+        assert_eq!((outbox.unblock(), lengths(&mut outbox)), (true, vec![1, 98]));
+        outbox.on_bytes_received(1);
         write(&mut outbox, 1);
         write(&mut outbox, 3);
-        // All or nothing.
-        assert_eq!((outbox.release(), lengths(&mut outbox)), (false, vec![]));
-        assert!(outbox.is_withholding());
-        outbox.credit(1);
-        assert_eq!((outbox.release(), lengths(&mut outbox)), (true, vec![1, 3]));
+        // All or none.
+        assert_eq!((outbox.unblock(), lengths(&mut outbox)), (false, vec![]));
+        assert!(outbox.is_blocked());
+        outbox.on_bytes_received(1);
+        assert_eq!((outbox.unblock(), lengths(&mut outbox)), (true, vec![1, 3]));
         write(&mut outbox, 5000);
-        outbox.lift();
+        outbox.set_address_validated();
         write(&mut outbox, 5000);
         assert_eq!(lengths(&mut outbox), [5000, 5000]);
-        assert_eq!((outbox.is_withholding(), outbox.release()), (false, false));
+        assert_eq!((outbox.is_blocked(), outbox.unblock()), (false, false));
     }
 
     #[test]
-    fn what_waits_can_be_forgotten_and_the_rest_comes_out_unharmed() {
+    fn blocked_datagrams_can_be_dropped() {
         let mut outbox = Outbox::default();
-        outbox.limit();
-        outbox.credit(4);
+        outbox.start_limit();
+        outbox.on_bytes_received(4);
         for (byte, len) in [(1, 5), (2, 5), (3, 90), (4, 7)] {
             outbox.datagram().extend(vec![byte; len]);
             outbox.finish_datagram();
-            assert_eq!(outbox.release(), byte < 3);
+            assert_eq!(outbox.unblock(), byte < 3);
         }
         outbox.datagram().extend([5; 3]);
-        outbox.forget_withheld();
+        outbox.drop_blocked();
         outbox.finish_datagram();
         let mut buf = Vec::new();
         while outbox.poll(&mut buf).is_some() {}
         assert_eq!(buf, [[1; 5], [2; 5]].concat());
-        outbox.lift();
+        outbox.set_address_validated();
         while outbox.poll(&mut buf).is_some() {}
         assert_eq!(buf, [&[1; 5][..], &[2; 5], &[5; 3]].concat());
     }
 
     #[test]
-    fn datagrams_come_out_one_by_one_behind_what_the_caller_has() {
+    fn datagrams_are_appended_one_by_one() {
         let mut outbox = Outbox::default();
         outbox.finish_datagram();
         for text in [&b"one"[..], b"three"] {

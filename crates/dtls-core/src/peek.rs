@@ -1,35 +1,35 @@
-//! Looking at a datagram without a connection: what a layer that holds several of them needs for routing.
+//! Inspection of a datagram without a connection, for a layer that routes to several connections.
 
 use crate::codec::Reader;
 use crate::discard::Discard;
 use crate::handshake::{Fragment, HandshakeType};
-use crate::record::epochs::HANDSHAKE_EPOCH;
+use crate::record::dtls13::HANDSHAKE_EPOCH;
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, first_record};
 
-/// What the first record of a datagram shows without any key.
+/// The unencrypted content of the first record of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peek {
-    /// The epoch of the first record: 0 is plaintext, all others are protected. A protected record of DTLS 1.3 shows
-    /// the two lowest bits alone; this is then the first epoch that has them, 2 to 5.
+    /// The epoch of the first record: 0 is plaintext, all others are protected. A protected record of DTLS 1.3 has only
+    /// the two low bits; then this is the first epoch with these bits, 2 to 5.
     pub epoch: u16,
-    /// Where the first record holds what begins a handshake in plaintext, or a fragment of it.
+    /// The hello in the first record, if it is plaintext and contains one or a fragment of one.
     pub hello: Option<Hello>,
 }
 
-/// A hello message and the random that names its handshake.
+/// A hello message, with the random that identifies its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hello {
-    /// A ClientHello; the random is `None` in a fragment that does not show it.
+    /// A ClientHello; the random is `None` in a fragment without it.
     Client(Option<[u8; 32]>),
-    /// A ServerHello, likewise; or a HelloVerifyRequest, which shows no random.
+    /// A ServerHello, with the same rule; or a HelloVerifyRequest, which has no random.
     Server(Option<[u8; 32]>),
 }
 
-/// Looks at the first record of a datagram. Nothing is authenticated by this.
+/// Inspects the first record of a datagram. Nothing is authenticated.
 ///
 /// # Errors
-/// Why no connection would take it.
+/// The reason why every connection would discard it.
 pub fn peek(datagram: &[u8]) -> Result<Peek, Discard> {
     if datagram.first().is_some_and(|first| unified::is_unified(*first)) {
         let bits = u16::from(UnifiedHeader::read(datagram)?.epoch_bits);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn hellos_show_the_random_that_names_the_handshake() {
+    fn hellos_show_their_random() {
         let mut body = vec![0xfe, 0xfd];
         body.extend([7; 32]);
         body.push(0);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn protected_records_of_dtls_1_3_are_never_taken_for_plaintext() {
+    fn protected_dtls13_records_are_not_plaintext() {
         for (first, epoch) in [(0x2c, 4), (0x2d, 5), (0x2e, 2), (0x2f, 3)] {
             assert_eq!(peek(&[first, 0, 0, 0, 1, 9]), Ok(Peek { epoch, hello: None }));
         }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn protected_records_show_their_epoch_and_nothing_more() {
+    fn protected_records_show_their_epoch_only() {
         let mut datagram = hello(1, 0, &[0; 40]);
         datagram[4] = 1;
         assert_eq!(peek(&datagram), Ok(Peek { epoch: 1, hello: None }));

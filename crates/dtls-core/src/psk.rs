@@ -1,4 +1,4 @@
-//! Pre-shared keys (RFC 4279): a key, and the identity that tells which one it is.
+//! Pre-shared keys (RFC 4279): a key and its identity.
 
 use std::fmt;
 use zeroize::Zeroizing;
@@ -11,8 +11,8 @@ pub struct Psk {
 }
 
 impl Psk {
-    /// The client sends the identity (in plaintext); a server answers a request for one, and its identity is
-    /// not looked at.
+    /// A client sends the identity in plaintext. A server returns the key for a requested identity, and the identity in
+    /// this value is ignored.
     ///
     /// # Errors
     /// [`InvalidPsk`]; both lengths go up to 2^16-1 bytes (RFC 4279 section 2).
@@ -26,7 +26,7 @@ impl Psk {
         Ok(Self { identity: identity.to_vec(), key: Zeroizing::new(key.to_vec()) })
     }
 
-    /// The identity, which is no secret.
+    /// Returns the identity, which is not secret.
     #[must_use]
     pub fn identity(&self) -> &[u8] {
         &self.identity
@@ -45,13 +45,13 @@ impl fmt::Debug for Psk {
     }
 }
 
-/// Why a pre-shared key cannot be used.
+/// The reason why a pre-shared key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPsk {
-    /// A key of no bytes protects nothing.
+    /// An empty key protects nothing.
     #[error("the key is empty")]
     EmptyKey,
-    /// Identity or key exceed 2^16-1 bytes.
+    /// The identity or the key is longer than 2^16-1 bytes.
     #[error("the identity or the key is longer than 65535 bytes")]
     TooLong,
 }
@@ -61,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_the_identity_alone() {
+    fn debug_shows_the_identity_only() {
         let shown = format!("{:?}", Psk::new(b"sensor-7", b"secret").unwrap());
         assert!(shown.contains("sensor-7") && !shown.contains("secret"));
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused() {
+    fn psk_that_cannot_be_sent_is_refused() {
         assert_eq!(Psk::new(b"me", b"").err(), Some(InvalidPsk::EmptyKey));
         assert_eq!(Psk::new(&vec![0; 65_536], b"key").err(), Some(InvalidPsk::TooLong));
         assert!(Psk::new(b"", b"key").is_ok());

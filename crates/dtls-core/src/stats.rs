@@ -1,31 +1,31 @@
-//! What a connection counted. Numbers only: nothing here names a key, an address or a payload.
+//! The counters of a connection. They contain no key, address or payload.
 
 use crate::discard::Discard;
 
-/// Counters of one [`crate::Connection`] since it was made.
+/// The counters of one [`crate::Connection`] since its creation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Datagrams given to `handle_input` and `try_input`.
+    /// Datagrams passed to `handle_input` and `try_input`.
     pub datagrams_received: u64,
     /// Datagrams queued for `poll_transmit`.
     pub datagrams_sent: u64,
-    /// Handshake flights that had to wait under [`crate::PathValidation::ByHandshake`], repetitions included.
-    pub flights_withheld: u64,
-    /// Handshake flights sent again, by timeout or because the peer repeated its own.
-    pub flights_repeated: u64,
-    /// Protected records that failed authentication, those named by `note_forgery` included.
-    pub forgeries: u64,
+    /// Handshake flights that [`crate::PathValidation::ByHandshake`] blocked, retransmissions included.
+    pub flights_blocked: u64,
+    /// Retransmitted handshake flights, by timeout or because the peer retransmitted its own.
+    pub flights_retransmitted: u64,
+    /// Protected records that failed authentication, including those reported by `on_authentication_failure`.
+    pub authentication_failures: u64,
     discarded: Discarded,
 }
 
 impl Stats {
-    /// How many inputs were dropped for this reason.
+    /// Returns how many inputs were discarded for this reason.
     #[must_use]
     pub fn discarded(&self, reason: Discard) -> u64 {
         self.discarded.of(reason)
     }
 
-    /// How many inputs were dropped, for all reasons together.
+    /// Returns how many inputs were discarded for any reason.
     #[must_use]
     pub fn discarded_total(&self) -> u64 {
         self.discarded.total()
@@ -36,7 +36,7 @@ impl Stats {
     }
 }
 
-/// A counter for each reason.
+/// One counter for each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Discarded([u64; Discard::ALL.len()]);
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_counter_of_its_own() {
+    fn each_reason_has_its_own_counter() {
         let mut stats = Stats::default();
         for (index, reason) in Discard::ALL.into_iter().enumerate() {
             (0..=index).for_each(|_| stats.count(reason));

@@ -1,9 +1,9 @@
-//! One datagram to send, described beside the caller's buffer.
+//! The description of one datagram to send.
 
-/// A datagram was appended to the buffer given to [`crate::Connection::poll_transmit`]: its last `len` bytes.
+/// A datagram that [`crate::Connection::poll_transmit`] appended to the buffer: the last `len` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Transmit {
-    /// Length of the datagram in bytes; never above [`crate::Config::mtu`].
+    /// The length of the datagram in bytes; at most [`crate::Config::mtu`].
     pub len: usize,
 }

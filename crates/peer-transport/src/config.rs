@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dtls_core::{Certificate, Schedule, Versions};
+use dtls_core::{Certificate, RetransmitConfig, Versions};
 use ice_agent::IceRole;
 use srtp_keys::Profile;
 
@@ -33,7 +33,7 @@ pub struct Config {
     /// 1200 bytes pass (RFC 9000 section 14).
     pub mtu: usize,
     /// When DTLS flights are retransmitted, and when a handshake times out.
-    pub handshake: Schedule,
+    pub handshake: RetransmitConfig,
     /// The calendar date. It dates a generated certificate and enables
     /// [`Event::CertificateExpiring`](crate::Event::CertificateExpiring). No layer reads a clock.
     pub wall_clock: Option<WallClock>,
@@ -65,7 +65,7 @@ impl Default for Config {
             srtp_profiles: vec![Profile::AeadAes128Gcm, Profile::AeadAes256Gcm, Profile::Aes128CmSha1_80],
             srtp: srtp::Options::default(),
             mtu: 1200,
-            handshake: Schedule::default(),
+            handshake: RetransmitConfig::default(),
             wall_clock: None,
             expiry_notice: Duration::from_secs(24 * 3600),
             key_log: false,

@@ -123,7 +123,7 @@ pub use wall_clock::WallClock;
 // Types that appear in the signatures above, so that applications need only this dependency.
 pub use dtls_core::{
     Certificate, CipherSuite, Fingerprint, HashAlgorithm, KeyLogLine, NamedGroup, Negotiated,
-    ProtocolVersion, Schedule, Versions,
+    ProtocolVersion, RetransmitConfig, Versions,
 };
 pub use ice_agent::{
     Applied, AttributeType, BindingDecision, BindingPolicy, BindingRequest, Candidate, CandidateLine,

@@ -172,7 +172,7 @@ fn grammar_error_names_line_and_problem() {
         ("a=setup", "line 5, a=setup: not actpass, active or passive"),
         ("a=tls-id:short", "line 5, a=tls-id: shorter than 20 characters"),
         ("a=tls-id:twenty%or%more%characters", "line 5, a=tls-id: invalid character"),
-        ("a=fingerprint:sha-256 AB:CD", "line 5, a=fingerprint: not as many bytes as the hash yields"),
+        ("a=fingerprint:sha-256 AB:CD", "line 5, a=fingerprint: the number of bytes is not that of the hash"),
         ("a=fingerprint:sha-256", "line 5, a=fingerprint: not of the form `sha-256 AB:CD:..`"),
         ("a=candidate:1 1 udp", "line 5, a=candidate: the candidate line ends too early"),
     ];

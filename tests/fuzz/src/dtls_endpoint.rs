@@ -188,7 +188,7 @@ impl Endpoint {
                 Who::Refused(_) => CertificateVerdict::Refuse,
                 _ => CertificateVerdict::Accept,
             };
-            self.connection.judge_certificate(self.now, verdict)
+            self.connection.provide_certificate_verdict(self.now, verdict)
         } else {
             let is_other = self.stage.who == Who::OtherPsk && self.side == SERVER;
             let psk = Psk::new(b"sensor-7", if is_other { b"another key" } else { b"the key" });
@@ -322,7 +322,7 @@ impl Side for Endpoint {
             160..=179 => {
                 self.try_input(now, &[which; 40]);
             }
-            180..=199 => self.connection.note_forgery(now),
+            180..=199 => self.connection.on_authentication_failure(now),
             200..=229 => self.answer(),
             230..=241 if self.plot != Plot::Siege => self.close_sending(now),
             _ if self.plot != Plot::Siege => {

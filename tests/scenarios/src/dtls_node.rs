@@ -135,7 +135,9 @@ impl Subject for DtlsPair {
             DtlsCommand::Send(len) => connection.send(now, &vec![7; *len]),
             DtlsCommand::SendTooMuch => connection.send(now, &vec![7; 20_000]),
             DtlsCommand::StartAgain => connection.start(now, None),
-            DtlsCommand::JudgeUnasked => connection.judge_certificate(now, CertificateVerdict::Accept),
+            DtlsCommand::JudgeUnasked => {
+                connection.provide_certificate_verdict(now, CertificateVerdict::Accept)
+            }
             DtlsCommand::ReleaseFinalFlight => {
                 connection.release_final_flight(now);
                 Ok(())

@@ -1,14 +1,14 @@
-//! Judging a certificate by a public key infrastructure (RFC 5280), through webpki.
+//! Verification of a certificate by a public key infrastructure (RFC 5280), with webpki.
 //!
-//! Knows roots, a name and a time that the application gave. Knows no clock and no revocation.
+//! Knows the roots, the name and the time from the application. Does not know a clock or revocation.
 
 use crate::config::DtlsRole;
 use crate::failure::Untrusted;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::time::SystemTime;
 
-/// Whether `leaf` leads to one of `roots` through `issuers`, is valid at `now` for the role of its owner, and
-/// bears `name` where one is asked for.
+/// Checks that `leaf` leads to one of `roots` through `issuers`, is valid at `now` for the role of its owner, and has
+/// the name `name`, if one is required.
 pub(super) fn verify(
     leaf: &[u8],
     issuers: &[CertificateDer<'_>],
@@ -36,12 +36,12 @@ pub(super) fn verify(
     leaf.verify_is_valid_for_subject_name(&name).map_err(|error| untrusted(&error))
 }
 
-/// Whether these bytes can serve as a root.
+/// Returns whether these bytes can be a root.
 pub(crate) fn is_root(der: &[u8]) -> bool {
     webpki::anchor_from_trusted_cert(&CertificateDer::from(der)).is_ok()
 }
 
-/// Whether a certificate can bear this name.
+/// Returns whether a certificate can have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What a peer that holds the keys of DTLS 1.3 may not do with them, record by record.
+//! A misbehaving peer with the keys of DTLS 1.3, record by record.
 
 use super::Connection;
 use super::key_update::tests::{Pair, pair};
@@ -10,15 +10,15 @@ use crate::dtls13::ack;
 use crate::error::Error;
 use crate::event::{Admitted, ClosedBy, Event};
 use crate::failure::{Failure, Misbehaved};
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 use crate::record::unified::UnifiedHeader;
 use crate::record::{ContentType, RecordNumber};
 use std::time::Duration;
 
 const FIRST: Epoch = Epoch::Application(FIRST_APPLICATION_EPOCH);
 
-/// A record of this peer's own making.
+/// A record of this peer with any content.
 fn record(from: &mut Connection, epoch: Epoch, content_type: ContentType, content: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
     from.records.write(epoch, content_type, content, &mut record).unwrap();
@@ -37,7 +37,7 @@ fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// The sequence number of the next message that this side waits for.
+/// The sequence number of the next message that this side expects.
 fn next(connection: &Connection) -> u16 {
     connection.established().unwrap().post.as_ref().unwrap().reassembly.next()
 }
@@ -58,7 +58,7 @@ fn datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
     std::iter::from_fn(next).collect()
 }
 
-/// What a datagram of one record says to the other side.
+/// Deprotects a datagram of one record at the other side.
 fn opened(by: &mut Connection, datagram: &mut [u8]) -> (RecordNumber, ContentType, Vec<u8>) {
     let header = UnifiedHeader::read(datagram).unwrap();
     let opened = by.records.open_unified(header, datagram).unwrap();
@@ -72,19 +72,19 @@ fn failure(connection: &mut Connection) -> Option<Failure> {
     })
 }
 
-/// The server hears this from its client, and tells it what it did wrong.
+/// The server gets this record from its client, fails, and sends the alert.
 #[track_caller]
-fn assert_ends(pair: &mut Pair, mut datagram: Vec<u8>, fault: Misbehaved, told: AlertDescription) {
+fn assert_ends(pair: &mut Pair, mut datagram: Vec<u8>, fault: Misbehaved, alert: AlertDescription) {
     pair.server.handle_input(pair.now, &mut datagram);
     assert_eq!(failure(&mut pair.server), Some(Failure::Peer(fault)));
     pair.exchange();
-    assert_eq!(failure(&mut pair.client), Some(Failure::AlertReceived(told)));
+    assert_eq!(failure(&mut pair.client), Some(Failure::AlertReceived(alert)));
 }
 
 //= rfc9147-7.1-acked
 //= rfc9147-7.1-all-other-flights
 #[test]
-fn a_ticket_is_acknowledged_and_not_used() {
+fn ticket_is_acknowledged_and_not_used() {
     let mut pair = pair();
     let ticket = message(4, next(&pair.client), &[7; 40]);
     let mut datagram = Vec::new();
@@ -101,7 +101,7 @@ fn a_ticket_is_acknowledged_and_not_used() {
 //= rfc9147-7-not-processed
 //= rfc9147-7-not-next
 #[test]
-fn a_record_with_a_message_that_was_discarded_is_not_acknowledged() {
+fn record_with_a_discarded_message_is_not_acknowledged() {
     let mut pair = pair();
     let expected = next(&pair.client);
     let far = message(4, expected + 200, &[7; 40]);
@@ -133,7 +133,7 @@ fn data_and_alerts_are_not_acknowledged() {
 //= rfc9147-9-unnegotiated-messages
 //= rfc9147-9-violation
 #[test]
-fn messages_about_connection_ids_are_unexpected() {
+fn connection_id_messages_are_unexpected() {
     for (kind, body) in [(9, &[1][..]), (10, &[0, 0, 0])] {
         let mut pair = pair();
         let content = message(kind, next(&pair.server), body);
@@ -145,7 +145,7 @@ fn messages_about_connection_ids_are_unexpected() {
 
 //= rfc9147bis-4.5.2-content-is-the-peers
 #[test]
-fn an_authenticated_record_that_cannot_be_read_is_the_peers_fault() {
+fn undecodable_authenticated_record_fails() {
     for (content_type, content) in
         [(ContentType::Handshake, &[4, 0, 0][..]), (ContentType::Ack, &[0, 1]), (ContentType::Alert, &[2])]
     {
@@ -155,8 +155,8 @@ fn an_authenticated_record_that_cannot_be_read_is_the_peers_fault() {
     }
 }
 
-/// A client whose last flight the server has not seen.
-fn before_the_last_flight() -> Pair {
+/// A client whose final flight the server has not received.
+fn before_the_final_flight() -> Pair {
     let mut pair = pair();
     let fresh = |connection: &Connection| (connection.config.clone(), pair.now);
     let ((client, now), (server, _)) = (fresh(&pair.client), fresh(&pair.server));
@@ -179,9 +179,9 @@ fn acknowledgement(epoch: u64) -> Vec<u8> {
 
 //= rfc9147bis-7.2-higher-epoch
 #[test]
-fn an_ack_of_the_handshake_cannot_name_an_epoch_above_its_own() {
+fn handshake_ack_cannot_name_a_later_epoch() {
     for (epoch, is_possible) in [(0, true), (2, true), (3, false), (1 << 40, false)] {
-        let mut pair = before_the_last_flight();
+        let mut pair = before_the_final_flight();
         let content = acknowledgement(epoch);
         let mut datagram = record(&mut pair.client, Epoch::Handshake, ContentType::Ack, &content);
         pair.server.handle_input(pair.now, &mut datagram);
@@ -196,11 +196,11 @@ fn an_ack_of_the_handshake_cannot_name_an_epoch_above_its_own() {
 }
 
 #[test]
-fn after_the_handshake_each_side_counts_its_own_epochs() {
+fn epochs_are_numbered_per_direction() {
     let mut pair = pair();
     pair.client.update_keys(pair.now).unwrap();
     pair.exchange();
-    // The server follows by the client's wish, and could be behind it as well.
+    // The server follows on the client's request, and could also be behind it.
     let content = acknowledgement(5);
     let mut datagram = record(&mut pair.server, Epoch::Application(4), ContentType::Ack, &content);
     assert_eq!(pair.client.handle_input(pair.now, &mut datagram), Admitted::Authenticated);
@@ -209,15 +209,15 @@ fn after_the_handshake_each_side_counts_its_own_epochs() {
 
 //= rfc9147-7.2-implicit
 #[test]
-fn a_fragment_of_the_clients_last_flight_acknowledges_the_servers() {
-    let mut pair = before_the_last_flight();
+fn fragment_of_the_final_flight_acknowledges_the_servers() {
+    let mut pair = before_the_final_flight();
     let mut certificate = message(11, 1, &[0; 100]);
     // The first ten bytes of it.
     certificate[11] = 10;
     certificate.truncate(12 + 10);
     let mut datagram = record(&mut pair.client, Epoch::Handshake, ContentType::Handshake, &certificate);
     pair.server.handle_input(pair.now, &mut datagram);
-    let before = pair.server.stats.flights_repeated;
+    let before = pair.server.stats.flights_retransmitted;
     for _ in 0..20 {
         pair.now += pair.server.rto;
         pair.server.handle_timeout(pair.now);
@@ -226,14 +226,14 @@ fn a_fragment_of_the_clients_last_flight_acknowledges_the_servers() {
             assert_eq!(content_type, ContentType::Ack);
         }
     }
-    assert_eq!(pair.server.stats.flights_repeated, before);
+    assert_eq!(pair.server.stats.flights_retransmitted, before);
 }
 
-/// The handshake messages of a flight under the keys of the handshake.
+/// The handshake messages of a flight with the handshake keys.
 fn messages_of_flight(by: &mut Connection, flight: Vec<Vec<u8>>) -> Vec<u8> {
     let mut messages = Vec::new();
     for mut datagram in flight {
-        // A plaintext hello goes before them.
+        // A plaintext hello precedes them.
         let mut rest = &mut datagram[..];
         while rest.first() == Some(&ContentType::Handshake.number()) {
             rest = crate::record::Record::split_first(rest).unwrap().1;
@@ -246,9 +246,9 @@ fn messages_of_flight(by: &mut Connection, flight: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 #[test]
-fn a_repeated_flight_has_the_signature_that_it_had() {
-    // ECDSA draws a number for each signature, so another one would be other bytes.
-    let mut pair = before_the_last_flight();
+fn retransmitted_flight_has_the_same_signature() {
+    // ECDSA signatures are randomised, so a second one would differ.
+    let mut pair = before_the_final_flight();
     datagrams(&mut pair.client);
     let (mut of_server, mut of_client) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -265,9 +265,9 @@ fn a_repeated_flight_has_the_signature_that_it_had() {
 }
 
 #[test]
-fn an_ack_of_nothing_asks_for_the_flight_again() {
-    let mut pair = before_the_last_flight();
-    // The timeout of the ninth transmission has doubled, so that an ACK can be ahead of it.
+fn empty_ack_causes_a_retransmission() {
+    let mut pair = before_the_final_flight();
+    // The timeout of the ninth transmission has doubled, so an ACK can precede it.
     for _ in 0..8 {
         pair.now += pair.server.rto;
         pair.server.handle_timeout(pair.now);
@@ -281,18 +281,18 @@ fn an_ack_of_nothing_asks_for_the_flight_again() {
     };
     let moment = Duration::from_millis(1);
     let rto = Duration::from_millis(400);
-    assert_eq!(ask(rto.saturating_sub(moment)), 0, "it may still be on its way");
+    assert_eq!(ask(rto.saturating_sub(moment)), 0, "the flight may still arrive");
     assert!(ask(moment) > 0);
     assert_eq!(ask(moment), 0);
 }
 
 //= rfc9147bis-8-nothing-after-update
 #[test]
-fn after_a_key_update_of_ours_nothing_new_is_sent_in_its_epoch() {
+fn key_update_is_the_last_message_of_its_epoch() {
     let mut pair = pair();
     pair.client.update_keys(pair.now).unwrap();
     let [mut update] = <[Vec<u8>; 1]>::try_from(datagrams(&mut pair.client)).unwrap();
-    // Another KeyUpdate is owed for this one.
+    // This causes another KeyUpdate.
     pair.server.update_keys(pair.now).unwrap();
     for mut datagram in datagrams(&mut pair.server) {
         pair.client.handle_input(pair.now, &mut datagram);
@@ -301,7 +301,7 @@ fn after_a_key_update_of_ours_nothing_new_is_sent_in_its_epoch() {
     assert_eq!(answers.len(), 1);
     let (_, content_type, _) = opened(&mut pair.server, &mut answers[0].clone());
     assert_eq!(content_type, ContentType::Ack);
-    // Once the first one is acknowledged, the second one follows in the next epoch.
+    // After the first one is acknowledged, the second one follows in the next epoch.
     pair.server.handle_input(pair.now, &mut update);
     let mut acks = datagrams(&mut pair.server);
     pair.client.handle_input(pair.now, &mut acks[0]);
@@ -310,8 +310,8 @@ fn after_a_key_update_of_ours_nothing_new_is_sent_in_its_epoch() {
 
 //= rfc9147bis-8-last-of-its-epoch
 #[test]
-fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
-    // A ticket would do in any other place. Behind the KeyUpdate, and ahead of it.
+fn message_with_old_keys_after_a_key_update_is_refused() {
+    // A ticket would be allowed elsewhere. Behind the KeyUpdate, and before it.
     for is_behind in [true, false] {
         let mut pair = pair();
         let expected = next(&pair.client);
@@ -325,7 +325,7 @@ fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
         pair.client.handle_input(pair.now, &mut second.clone());
         let unexpected = Failure::Peer(Misbehaved::UnexpectedMessage);
         assert_eq!(failure(&mut pair.client), Some(unexpected), "behind: {is_behind}");
-        // Both were sealed by hand, so the server still reads what it read before.
+        // Both records were protected by hand, so the server's read keys are unchanged.
         let alert = datagrams(&mut pair.client).pop().unwrap();
         let (_, _, alert) = opened(&mut pair.server, &mut alert.clone());
         assert_eq!(alert, [2, AlertDescription::UNEXPECTED_MESSAGE.0]);
@@ -333,7 +333,7 @@ fn after_a_key_update_nothing_new_comes_under_the_former_keys() {
 }
 
 #[test]
-fn a_message_behind_a_key_update_has_a_record_of_its_own() {
+fn message_behind_a_key_update_in_its_record_is_refused() {
     let mut pair = pair();
     let expected = next(&pair.server);
     let content = [message(24, expected, &[0]), message(24, expected + 1, &[0])].concat();
@@ -344,8 +344,8 @@ fn a_message_behind_a_key_update_has_a_record_of_its_own() {
 
 //= rfc9147-9-violation
 #[test]
-fn handshake_messages_that_no_connection_knows_are_unexpected() {
-    // Hellos, a request for a certificate, and a ticket from a client.
+fn unknown_handshake_messages_are_unexpected() {
+    // Hellos, a CertificateRequest, and a ticket from a client.
     for kind in [0, 1, 2, 4, 13, 20] {
         let mut pair = pair();
         let content = message(kind, next(&pair.server), &[0; 40]);
@@ -356,8 +356,8 @@ fn handshake_messages_that_no_connection_knows_are_unexpected() {
 }
 
 #[test]
-fn a_key_update_with_a_value_that_does_not_exist_is_an_illegal_parameter() {
-    for (body, fault, told) in [
+fn invalid_key_update_is_illegal() {
+    for (body, fault, alert) in [
         (&[2][..], Misbehaved::IllegalKeyUpdate, AlertDescription::ILLEGAL_PARAMETER),
         (&[0, 0], Misbehaved::Malformed, AlertDescription::DECODE_ERROR),
         (&[], Misbehaved::Malformed, AlertDescription::DECODE_ERROR),
@@ -365,13 +365,13 @@ fn a_key_update_with_a_value_that_does_not_exist_is_an_illegal_parameter() {
         let mut pair = pair();
         let content = message(24, next(&pair.server), body);
         let datagram = record(&mut pair.client, FIRST, ContentType::Handshake, &content);
-        assert_ends(&mut pair, datagram, fault, told);
+        assert_ends(&mut pair, datagram, fault, alert);
     }
 }
 
 //= rfc9147-5.10-after-close
 #[test]
-fn what_was_sent_after_a_close_is_ignored() {
+fn records_after_a_close_are_ignored() {
     let mut pair = pair();
     let close = [1, AlertDescription::CLOSE_NOTIFY.0];
     let mut close = record(&mut pair.client, FIRST, ContentType::Alert, &close);
@@ -389,7 +389,7 @@ fn what_was_sent_after_a_close_is_ignored() {
 //= rfc9147-8-epoch-limit
 //= rfc9147bis-8-epoch-limit-checked
 #[test]
-fn epochs_end_with_the_association_and_never_wrap() {
+fn epochs_never_wrap() {
     let mut pair = pair();
     connected13(&mut pair.client).skip_to_writing(u16::MAX);
     assert_eq!(pair.client.update_keys(pair.now), Err(Error::KeyExhausted));

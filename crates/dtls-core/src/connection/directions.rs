@@ -1,5 +1,5 @@
-//! Which directions of an established connection are open. A close_notify closes that of its sender alone
-//! (RFC 8446 section 6.1); with both the connection has ended.
+//! The open directions of an established connection. A close_notify closes the direction of its sender (RFC 8446
+//! section 6.1). When both are closed, the connection has ended.
 
 use super::Connection;
 use super::state::{Established, State};
@@ -11,11 +11,11 @@ use crate::record::{ContentType, RecordNumber};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Directions {
     Both,
-    /// The peer has closed its own by this record.
+    /// The peer closed its direction with this record.
     OnlySending {
         closed_by: RecordNumber,
     },
-    /// We have closed ours.
+    /// This side closed its direction.
     OnlyReceiving,
 }
 
@@ -24,7 +24,7 @@ impl Directions {
         !matches!(self, Self::OnlyReceiving)
     }
 
-    /// Who began to close, where we end it now.
+    /// Returns which side closed first, if this side ends the connection now.
     pub(super) const fn closer(self) -> ClosedBy {
         match self {
             Self::OnlySending { .. } => ClosedBy::Peer,
@@ -58,21 +58,21 @@ impl Connection {
         }
     }
 
-    /// A close_notify of DTLS 1.3, which leaves our direction open.
+    /// Handles a close_notify of DTLS 1.3, which leaves our direction open.
     pub(super) fn peer_closes_its_direction(&mut self, number: RecordNumber) {
         match self.directions() {
             Directions::Both => {
                 self.set_directions(Directions::OnlySending { closed_by: number });
                 self.events.push(Event::PeerClosing);
             }
-            // It said so before.
+            // A retransmitted close_notify.
             Directions::OnlySending { .. } => {}
             Directions::OnlyReceiving => self.close_by_us(),
         }
     }
 
-    /// Whether a record is to be ignored, because its sender had closed before it (RFC 9147 section 5.10). An ACK is
-    /// no data of the peer's, but what our own direction, while it is open, needs for new keys.
+    /// Returns whether a record is ignored, because its sender had closed before it (RFC 9147 section 5.10). ACKs still
+    /// count: our own direction needs them for key updates while it is open.
     pub(super) fn is_after_close(&self, number: RecordNumber, content_type: ContentType) -> bool {
         match self.directions() {
             Directions::OnlySending { closed_by } => number > closed_by && content_type != ContentType::Ack,

@@ -1,4 +1,4 @@
-//! New keys by KeyUpdate (RFC 9147 section 8): one at a time, by wish, by wear and by the peer's wish.
+//! KeyUpdate (RFC 9147 section 8): one at a time, by command, at the key limits, and on request of the peer.
 
 use super::Connection;
 use super::post_handshake::Outstanding;
@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::failure::Misbehaved;
 use crate::handshake::HandshakeType;
 use crate::message::key_update::KeyUpdate;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 
 impl Connection {
-    /// New keys for what we send, and by our wish for what the peer sends.
+    /// Starts a key update for our direction, and requests one of the peer.
     pub(super) fn request_key_update(&mut self) -> Result<(), Error> {
         match &self.state {
             State::Connected(established) if !established.directions.may_send() => Err(Error::Closed),
@@ -35,7 +35,7 @@ impl Connection {
         matches!(self.state, State::Connected(Established { post: Some(_), .. }))
     }
 
-    /// Whether there is another epoch, and a message that may begin it (RFC 9147 section 8).
+    /// Returns whether there is another epoch, and a message sequence number to begin it (RFC 9147 section 8).
     pub(super) fn can_update_keys(&self) -> bool {
         let State::Connected(Established {
             connected: Connected::Dtls13(connected),
@@ -66,27 +66,28 @@ impl Connection {
             && post.outstanding == Outstanding::Nothing
         {
             post.update_wanted = false;
-            // Without another epoch the wish is ignored, as RFC 9147 section 8 asks for.
+            // Without another epoch the request is ignored, as RFC 9147 section 8 requires.
             if self.can_update_keys() {
                 self.begin_key_update(KeyUpdate::NotRequested);
             }
         }
     }
 
-    /// The peer sends under new keys from the moment that our ACK reaches it. The old ones read until something
-    /// under the new ones has arrived.
-    pub(super) fn obey_key_update(&mut self, request: KeyUpdate) {
+    /// The peer sends with new keys as soon as it receives our ACK. The old keys stay until a record with the new ones
+    /// has arrived.
+    pub(super) fn on_key_update(&mut self, request: KeyUpdate) {
         let State::Connected(Established {
             connected: Connected::Dtls13(connected), post: Some(post), ..
         }) = &mut self.state
         else {
             return;
         };
-        // One at a time, and the last message of its epoch: the next one comes under the keys that this one begins.
-        if !self.records.epochs().newest_is_heard() || post.reassembly.holds_protected() {
+        // One update at a time, and a KeyUpdate is the last message of its epoch: later messages come with the new
+        // keys.
+        if !self.records.epochs().newest_is_received() || post.reassembly.holds_protected() {
             return self.fail(Misbehaved::UnexpectedMessage.into());
         }
-        // Epochs are used up, which ends the association (RFC 9147 section 8).
+        // The epochs are used up, which ends the association (RFC 9147 section 8).
         let Some((epoch, key)) = connected.advance_reading() else { return self.close_by_us() };
         self.records.epochs().begin_reading(epoch, key);
         if request == KeyUpdate::Requested {
@@ -95,8 +96,8 @@ impl Connection {
         }
     }
 
-    /// A record of this epoch authenticated.
-    pub(super) fn note_epoch(&mut self, epoch: u16) {
+    /// Handles the first authenticated record of an epoch.
+    pub(super) fn on_epoch_authenticated(&mut self, epoch: u16) {
         if epoch > FIRST_APPLICATION_EPOCH {
             self.records.epochs().end_reading_below(epoch);
         }
@@ -112,11 +113,12 @@ pub(super) mod tests {
     use crate::event::{ClosedBy, Event};
     use crate::failure::Failure;
     use crate::record::ContentType;
-    use crate::record::epochs::Wear;
-    use crate::record::protect::Epoch;
+    use crate::record::dtls12::Epoch;
+    use crate::record::dtls13::KeyLimits;
     use std::time::{Duration, Instant, SystemTime};
 
-    const WEAR: Wear = Wear { update_after: 100, end_after: 200, forgeries: 50 };
+    const KEY_LIMITS: KeyLimits =
+        KeyLimits { update_after: 100, end_after: 200, authentication_failures: 50 };
 
     pub(in crate::connection) struct Pair {
         pub(in crate::connection) now: Instant,
@@ -124,7 +126,7 @@ pub(super) mod tests {
         pub(in crate::connection) server: Connection,
     }
 
-    /// Connected, and with keys that wear out soon.
+    /// A connected pair with low key limits.
     pub(in crate::connection) fn pair() -> Pair {
         let today = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
         let [client, server] =
@@ -150,7 +152,7 @@ pub(super) mod tests {
         for connection in [&mut pair.client, &mut pair.server] {
             assert!(connection.is_connected());
             while connection.poll_event().is_some() {}
-            connection.records.epochs().wear = WEAR;
+            connection.records.epochs().wear = KEY_LIMITS;
         }
         pair
     }
@@ -180,21 +182,25 @@ pub(super) mod tests {
     //= rfc9147-4.2.1-rekey-or-abandon
     //= rfc9147-4.5.3-update-before-limit
     #[test]
-    fn a_worn_key_is_replaced_by_itself() {
+    fn key_at_its_limit_is_updated_automatically() {
         let mut pair = pair();
-        for _ in 0..WEAR.update_after * 5 {
+        for _ in 0..KEY_LIMITS.update_after * 5 {
             pair.client.send(pair.now, b"data").unwrap();
             pair.exchange();
             assert!(matches!(pair.server.poll_event(), Some(Event::Data(data)) if data == b"data"[..]));
         }
         let Epoch::Application(epoch) = writing(&pair.client) else { panic!("DTLS 1.3") };
         assert!((7..=8).contains(&epoch), "{epoch}");
-        assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH), "nobody asked it to");
+        assert_eq!(
+            writing(&pair.server),
+            Epoch::Application(FIRST_APPLICATION_EPOCH),
+            "no update was requested"
+        );
     }
 
     //= rfc9147-4.2.1-rekey-or-abandon
     #[test]
-    fn a_key_whose_update_nobody_acknowledges_ends_cleanly_before_its_limit() {
+    fn unacknowledged_update_closes_before_the_key_limit() {
         let mut pair = pair();
         let mut bytes = Vec::new();
         let mut sent = 0;
@@ -203,18 +209,18 @@ pub(super) mod tests {
             while pair.client.poll_transmit(&mut bytes).is_some() {}
             sent += 1;
         }
-        assert!(sent <= WEAR.end_after);
+        assert!(sent <= KEY_LIMITS.end_after);
         assert_eq!(pair.client.poll_event(), Some(Event::Closed(ClosedBy::Us)));
         assert_eq!(pair.client.send(pair.now, b"data"), Err(Error::Closed));
     }
 
-    //= rfc9147-4.5.3-count-forgeries
+    //= rfc9147-4.5.3-count-authentication_failures
     //= rfc9147-4.5.3-update-before-forgery-limit
     #[test]
-    fn forgeries_make_it_ask_for_new_keys_and_never_end_it() {
+    fn authentication_failures_request_new_keys_only() {
         let mut pair = pair();
         for round in 1..=4 {
-            for _ in 0..WEAR.forgeries {
+            for _ in 0..KEY_LIMITS.authentication_failures {
                 pair.client.handle_input(pair.now, &mut forge(FIRST_APPLICATION_EPOCH + round - 1));
             }
             pair.exchange();
@@ -230,14 +236,14 @@ pub(super) mod tests {
         [&[0b0010_1100 | epoch_bits, 0, 0, 0, 40][..], &[7; 40]].concat()
     }
 
-    //= rfc9147-4.5.3-count-forgeries
+    //= rfc9147-4.5.3-count-authentication_failures
     #[test]
-    fn each_key_bears_its_own_forgeries_and_a_former_one_ends_by_them() {
+    fn authentication_failures_are_counted_per_key() {
         let mut pair = pair();
         let server = &mut pair.server;
-        assert!(server.records.can_read(2), "kept for the client's last flight");
-        // Those under a former key do not wear the newest one out.
-        for _ in 1..WEAR.forgeries {
+        assert!(server.records.can_read(2), "kept for the client's final flight");
+        // Failures of a former key do not count for the newest one.
+        for _ in 1..KEY_LIMITS.authentication_failures {
             server.handle_input(pair.now, &mut forge(2));
             server.handle_input(pair.now, &mut forge(3));
         }
@@ -247,27 +253,27 @@ pub(super) mod tests {
         assert_eq!(server.outstanding(), Some(Outstanding::Nothing));
         server.handle_input(pair.now, &mut forge(3));
         assert_eq!(server.outstanding(), Some(Outstanding::KeyUpdate));
-        assert!(server.records.can_read(3), "the newest one stays");
-        assert_eq!(server.stats.forgeries, 2 * WEAR.forgeries);
+        assert!(server.records.can_read(3), "the newest key stays");
+        assert_eq!(server.stats.authentication_failures, 2 * KEY_LIMITS.authentication_failures);
         pair.exchange();
         assert!(pair.client.is_connected() && pair.server.is_connected());
     }
 
     #[test]
-    fn a_forgery_of_which_nobody_knows_whose_it_was_counts_against_each_key() {
+    fn failure_of_unknown_epoch_counts_for_each_key() {
         let mut pair = pair();
-        for _ in 0..WEAR.forgeries {
-            pair.server.note_forgery(pair.now);
+        for _ in 0..KEY_LIMITS.authentication_failures {
+            pair.server.on_authentication_failure(pair.now);
         }
         assert!(!pair.server.records.can_read(2) && pair.server.records.can_read(3));
         assert_eq!(pair.server.outstanding(), Some(Outstanding::KeyUpdate));
     }
 
     #[test]
-    fn forgeries_while_another_update_is_outstanding_have_their_turn_after_it() {
+    fn failures_during_an_update_request_another_one() {
         let mut pair = pair();
         pair.server.update_keys(pair.now).unwrap();
-        for _ in 0..2 * WEAR.forgeries {
+        for _ in 0..2 * KEY_LIMITS.authentication_failures {
             pair.server.handle_input(pair.now, &mut forge(3));
         }
         let mut update = Vec::new();
@@ -281,7 +287,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_the_keys_before_an_update() {
+    fn old_keys_are_dropped_after_an_update() {
         let mut pair = pair();
         pair.client.update_keys(pair.now).unwrap();
         pair.exchange();
@@ -298,21 +304,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn forgeries_ask_once_however_long_the_peer_takes_to_replace_its_key() {
+    fn failures_request_one_update_at_a_time() {
         let mut pair = pair();
         let mut bytes = Vec::new();
-        for _ in 0..WEAR.forgeries {
+        for _ in 0..KEY_LIMITS.authentication_failures {
             pair.server.handle_input(pair.now, &mut forge(3));
         }
         let _ = pair.server.poll_transmit(&mut bytes).unwrap();
         pair.client.handle_input(pair.now, &mut std::mem::take(&mut bytes));
-        // The client's own KeyUpdate is lost, and its ACK is not.
+        // The client's own KeyUpdate is lost, and its ACK arrives.
         let _ = pair.client.poll_transmit(&mut bytes).unwrap();
         bytes.clear();
         let _ = pair.client.poll_transmit(&mut bytes).unwrap();
         pair.server.handle_input(pair.now, &mut std::mem::take(&mut bytes));
         assert_eq!(writing(&pair.server), Epoch::Application(FIRST_APPLICATION_EPOCH + 1));
-        for _ in 1..WEAR.forgeries {
+        for _ in 1..KEY_LIMITS.authentication_failures {
             pair.server.handle_input(pair.now, &mut forge(3));
         }
         assert_eq!(pair.server.outstanding(), Some(Outstanding::Nothing));
@@ -325,14 +331,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn who_cannot_replace_its_keys_tells_the_application_once() {
+    fn exhausted_updates_emit_rekey_needed_once() {
         for by_forgeries in [true, false] {
             let mut pair = pair();
             let State::Connected(Established { post: Some(post), .. }) = &mut pair.server.state else {
                 panic!("connected")
             };
             post.outgoing.use_up_sequence();
-            for _ in 0..WEAR.update_after + 50 {
+            for _ in 0..KEY_LIMITS.update_after + 50 {
                 if by_forgeries {
                     pair.server.handle_input(pair.now, &mut forge(3));
                 } else {
@@ -346,7 +352,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn updates_that_cross_leave_both_sides_with_new_keys() {
+    fn crossing_updates_give_both_sides_new_keys() {
         let mut pair = pair();
         pair.client.update_keys(pair.now).unwrap();
         pair.server.update_keys(pair.now).unwrap();
@@ -365,7 +371,7 @@ pub(super) mod tests {
     //= rfc9147-8-wish-ignored
     //= rfc9147bis-5.2-message-seq
     #[test]
-    fn without_another_message_number_there_is_no_update_and_a_wish_is_ignored() {
+    fn update_needs_an_unused_message_number() {
         let mut pair = pair();
         let State::Connected(Established { post: Some(post), .. }) = &mut pair.server.state else {
             panic!("connected")
@@ -381,13 +387,13 @@ pub(super) mod tests {
 
     //= rfc9147bis-5.2-message-seq-association
     #[test]
-    fn without_another_message_number_a_spent_key_ends_the_association() {
+    fn key_limit_without_message_number_closes() {
         let mut pair = pair();
         let State::Connected(Established { post: Some(post), .. }) = &mut pair.client.state else {
             panic!("connected")
         };
         post.outgoing.use_up_sequence();
-        for _ in 0..WEAR.end_after {
+        for _ in 0..KEY_LIMITS.end_after {
             pair.client.send(pair.now, b"data").unwrap();
             pair.exchange();
         }
@@ -396,7 +402,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_second_update_under_the_old_keys_is_refused_so_that_epochs_cannot_pile_up() {
+    fn second_update_with_the_old_keys_is_refused() {
         let mut pair = pair();
         for _ in 0..2 {
             pair.client.update_keys(pair.now).unwrap();
@@ -416,10 +422,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_keys_and_the_flight_of_the_handshake_are_gone_from_a_client_that_was_acknowledged() {
+    fn acknowledged_client_drops_handshake_keys_and_flight() {
         let mut pair = pair();
         assert!(!pair.client.records.can_read(2));
-        assert!(pair.server.records.can_read(2), "the client's last flight may come again");
+        assert!(pair.server.records.can_read(2), "the client may retransmit its final flight");
         pair.server.handle_timeout(pair.now + Duration::from_secs(240));
         assert!(!pair.server.records.can_read(2));
         assert_eq!(pair.server.poll_timeout(), None);

@@ -1,5 +1,5 @@
-//! What goes on after a handshake of DTLS 1.3: what is outstanding, and the messages that may
-//! still come (RFC 9147 sections 5.8.1 and 8, RFC 8446 section 4.6).
+//! DTLS 1.3 after the handshake: the unacknowledged message, and the messages that may still arrive (RFC 9147 sections
+//! 5.8.1 and 8, RFC 8446 section 4.6).
 
 use super::Connection;
 use super::state::{Established, State};
@@ -14,34 +14,34 @@ use crate::handshake::reassembly::Reassembly;
 use crate::handshake::transcript::Transcript;
 use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
 use crate::message::key_update::KeyUpdate;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 use crate::timer::Timer;
 use std::time::Instant;
 
-/// What both sides may still say to each other.
+/// The state of DTLS 1.3 after the handshake.
 pub(super) struct PostHandshake {
     pub(super) reassembly: Reassembly,
     pub(super) outgoing: Outgoing,
     pub(super) received: Received,
     pub(super) outstanding: Outstanding,
-    /// The peer asked for a KeyUpdate of ours while something else was outstanding.
+    /// The peer requested a KeyUpdate while another message of ours was unacknowledged.
     pub(super) update_wanted: bool,
-    /// When a repeated flight of the server was answered last.
+    /// When a retransmitted flight of the server was last answered.
     answered_at: Option<Instant>,
 }
 
-/// What of ours is not acknowledged.
+/// The message of ours that is not acknowledged yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outstanding {
     Nothing,
-    /// The client's last flight of the handshake.
+    /// The client's final flight of the handshake.
     FinalFlight,
     KeyUpdate,
 }
 
 impl PostHandshake {
-    /// What the handshake leaves: the server's received records are to be acknowledged, the client's own are
-    /// outstanding.
+    /// Takes over from the handshake: the server has received records to acknowledge, the client has an unacknowledged
+    /// flight.
     pub(super) fn new(
         role: DtlsRole,
         reassembly: Reassembly,
@@ -53,8 +53,8 @@ impl PostHandshake {
             DtlsRole::Client => (Received::default(), Outstanding::FinalFlight),
             DtlsRole::Server => {
                 outgoing.flight = Flight::default();
-                // Under the keys of the application it says that we are connected.
-                received.tell_again();
+                // An ACK with the application keys tells the client that the server is connected.
+                received.mark_unsent();
                 (received, Outstanding::Nothing)
             }
         };
@@ -67,9 +67,9 @@ impl Connection {
         self.established()?.post.as_ref().map(|post| post.outstanding)
     }
 
-    /// A record of this epoch authenticated. A server that has the client's last flight may still judge it; it is
-    /// connected when it says something under the keys of the application.
-    pub(super) fn note_server_connected(&mut self, epoch: u16) {
+    /// Handles an authenticated record of this epoch. A server that has the client's final flight may still verify it;
+    /// it is connected when it sends a record with the application keys.
+    pub(super) fn on_server_connected(&mut self, epoch: u16) {
         if epoch >= FIRST_APPLICATION_EPOCH
             && let State::Connected(Established { post: Some(post), .. }) = &self.state
             && post.outstanding == Outstanding::FinalFlight
@@ -79,7 +79,7 @@ impl Connection {
         }
     }
 
-    /// Everything of ours was acknowledged.
+    /// Handles the acknowledgement of everything that was outstanding.
     pub(super) fn complete_outstanding(&mut self) {
         let State::Connected(established) = &mut self.state else { return };
         let Established { connected: Connected::Dtls13(connected), post: Some(post), .. } = established
@@ -90,7 +90,7 @@ impl Connection {
         match std::mem::replace(&mut post.outstanding, Outstanding::Nothing) {
             Outstanding::Nothing => {}
             Outstanding::FinalFlight => {
-                // The server has the whole handshake, so nothing of epoch 2 is sent any more by either side.
+                // The server has the whole handshake, so neither side sends in epoch 2 any more.
                 let epochs = self.records.epochs();
                 epochs.end_writing_below(FIRST_APPLICATION_EPOCH);
                 epochs.end_reading_below(FIRST_APPLICATION_EPOCH);
@@ -109,7 +109,7 @@ impl Connection {
         self.answer_update_request();
     }
 
-    /// The client's last flight is no longer repeated, although nobody acknowledged it.
+    /// Stops retransmitting the client's final flight, although it was not acknowledged.
     pub(super) fn give_up_final_flight(&mut self) {
         match (&mut self.state, self.role) {
             (State::Connected(Established { post: Some(post), .. }), DtlsRole::Client)
@@ -124,14 +124,14 @@ impl Connection {
                 self.answer_update_request();
             }
             (State::Connected(Established { post: Some(_), .. }), DtlsRole::Server) => {
-                // Nobody repeats a handshake that is so old.
+                // No peer retransmits a handshake of this age.
                 self.records.epochs().end_reading_below(FIRST_APPLICATION_EPOCH);
             }
             _ => {}
         }
     }
 
-    /// Whether the keys of DTLS 1.3 are there.
+    /// Returns whether the keys of DTLS 1.3 are installed.
     pub(super) fn is_dtls13(&self) -> bool {
         match &self.state {
             State::Handshaking(handshaking) => handshaking.machine.is_dtls13_protected(),
@@ -139,16 +139,16 @@ impl Connection {
         }
     }
 
-    /// A handshake message under the keys of the application, or a repeated one under those of the handshake.
+    /// Handles a handshake message with the application keys, or a retransmitted one with the handshake keys.
     pub(super) fn receive_post_handshake(&mut self, fragment: &Fragment<'_>, epoch: u16) -> Admitted {
         let State::Connected(Established { post: Some(post), .. }) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
         };
         if fragment.sequence < post.reassembly.next() {
-            self.answer_repeated_flight();
-            return self.discard(Discard::RepeatedMessage);
+            self.answer_retransmitted_flight();
+            return self.discard(Discard::RetransmittedMessage);
         }
-        // What precedes a change of keys also ends its record (RFC 8446 section 5.1).
+        // A message before a change of keys must end its record (RFC 8446 section 5.1).
         if self.records.epochs().newest_reading() != Some(epoch) {
             self.fail(Misbehaved::UnexpectedMessage.into());
             return Admitted::Authenticated;
@@ -165,20 +165,20 @@ impl Connection {
         Admitted::Authenticated
     }
 
-    /// The server repeats its flight because it has missed our last one, and hears that again at once (RFC 9147
-    /// section 5.8.1). Keys protected the repeat, so nobody else asks for it. A flight of several datagrams is answered
-    /// once, and what the timer sends meanwhile takes nothing away from that.
-    fn answer_repeated_flight(&mut self) {
+    /// The server retransmits its flight because it lost our final one, so that is retransmitted at once (RFC 9147
+    /// section 5.8.1). The records authenticated, so only the server can cause this. A flight of several datagrams is
+    /// answered once; retransmissions by the timer do not count.
+    fn answer_retransmitted_flight(&mut self) {
         let (now, pause) = (self.now, self.rto / 2);
         if let State::Connected(Established { post: Some(post), .. }) = &mut self.state
             && post.outstanding == Outstanding::FinalFlight
             && !post.outgoing.flight.is_acknowledged()
         {
-            // Our flight says that theirs is here, so no ACK need say it (RFC 9147 section 7.1).
+            // Our flight acknowledges theirs, so no ACK is needed (RFC 9147 section 7.1).
             self.answered = true;
             if post.answered_at.is_none_or(|at| now.saturating_duration_since(at) >= pause) {
                 post.answered_at = Some(now);
-                self.repeat_flight();
+                self.retransmit_flight();
             }
         }
     }
@@ -186,10 +186,10 @@ impl Connection {
     fn handle_post_handshake(&mut self, message: &Message<'_>) {
         match (message.kind, self.role) {
             (HandshakeType::KEY_UPDATE, _) => match KeyUpdate::decode(message.body) {
-                Ok(request) => self.obey_key_update(request),
+                Ok(request) => self.on_key_update(request),
                 Err(fault) => self.fail(fault.into()),
             },
-            // Acknowledged like everything else, and not used: nothing is resumed.
+            // Acknowledged like all messages, but not used: there is no resumption.
             (HandshakeType::NEW_SESSION_TICKET, DtlsRole::Client) => {}
             _ => self.fail(Misbehaved::UnexpectedMessage.into()),
         }

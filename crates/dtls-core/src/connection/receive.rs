@@ -1,4 +1,4 @@
-//! From a datagram to handshake messages, alerts and data.
+//! From datagrams to handshake messages, alerts and data.
 
 use super::Connection;
 use super::state::{Established, FinalFlight, State};
@@ -10,16 +10,16 @@ use crate::event::{Admitted, Event};
 use crate::failure::Misbehaved;
 use crate::handshake::{Fragment, HandshakeType};
 use crate::peek::hello_random;
-use crate::record::epochs::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordHeader, RecordNumber};
 use std::time::Duration;
 
-/// How often the layer above hears of fresh ClientHellos, which anybody can send.
+/// The minimum interval of events about fresh ClientHellos, which any sender can cause.
 const FRESH_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether this connection alone can be meant by a datagram.
+/// Whether the datagram can belong to another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trial {
     Only,
@@ -34,7 +34,7 @@ impl Connection {
         }
         let len = datagram.len();
         if trial == Trial::Only {
-            self.outbox.credit(len);
+            self.outbox.on_bytes_received(len);
         }
         let mut admitted = None;
         let mut rest = datagram;
@@ -44,19 +44,20 @@ impl Connection {
             rest = after;
             if rest.is_empty() {
                 let admitted = admitted.unwrap_or(outcome);
-                // What may be another connection's makes room only where it was of use.
+                // A datagram that may belong to another connection counts for the anti-amplification limit only if it
+                // was used.
                 if trial == Trial::OneOfSeveral && !matches!(admitted, Admitted::Discarded(_)) {
-                    self.outbox.credit(len);
+                    self.outbox.on_bytes_received(len);
                 }
-                self.settle_acknowledgements();
-                // After all else: an answer to what has just arrived goes before what waited.
-                self.release_withheld();
+                self.schedule_ack();
+                // Responses to this datagram are sent before blocked ones.
+                self.release_blocked();
                 return admitted;
             }
         }
     }
 
-    /// Takes the first record of what is left of a datagram, and returns the rest.
+    /// Handles the first record of the rest of a datagram, and returns the remainder.
     fn receive_first<'d>(&mut self, datagram: &'d mut [u8], trial: Trial) -> (Admitted, &'d mut [u8]) {
         if datagram.first().is_some_and(|first| unified::is_unified(*first)) {
             return match UnifiedHeader::read(datagram) {
@@ -74,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// A protected record of DTLS 1.3.
+    /// Handles a protected record of DTLS 1.3.
     pub(super) fn receive_unified(
         &mut self,
         header: UnifiedHeader,
@@ -84,7 +85,7 @@ impl Connection {
         match &mut self.state {
             State::Failed => return self.discard(Discard::Closed),
             State::Closed => return self.discard(Discard::AfterClose),
-            // It overtook what makes its keys.
+            // The record arrived before the message that makes its keys.
             State::Handshaking(handshaking) if !self.records.can_read(header.epoch_bits) => {
                 let limit = self.config.limits.early_records;
                 let may_come = [HANDSHAKE_EPOCH, FIRST_APPLICATION_EPOCH];
@@ -102,15 +103,15 @@ impl Connection {
             Ok(opened) => opened,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
-                    self.count_forgery(Some(header.epoch_bits));
+                    self.count_authentication_failure(Some(header.epoch_bits));
                 }
                 return self.discard(reason);
             }
         };
-        self.note_epoch(number.epoch);
+        self.on_epoch_authenticated(number.epoch);
         self.receive_content(number, content_type, content);
-        self.note_server_connected(number.epoch);
-        self.lift_limit();
+        self.on_server_connected(number.epoch);
+        self.on_path_validated();
         Admitted::Authenticated
     }
 
@@ -127,12 +128,12 @@ impl Connection {
             ContentType::Handshake => {
                 self.answered = false;
                 if self.receive_handshake(content, number.epoch).is_used() {
-                    self.note_used(number);
+                    self.on_record_used(number);
                 }
             }
             ContentType::Alert => match Alert::decode(content) {
                 None => self.fail(Misbehaved::Malformed.into()),
-                Some(alert) => self.obey_alert13(number, alert),
+                Some(alert) => self.on_alert13(number, alert),
             },
             ContentType::Ack => self.receive_ack(number.epoch, content),
             ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),
@@ -142,14 +143,14 @@ impl Connection {
         }
     }
 
-    /// What was used is acknowledged, unless our own flight has done so by answering it.
-    fn note_used(&mut self, number: RecordNumber) {
+    /// Acknowledges a used record, unless our own flight acknowledges it already.
+    fn on_record_used(&mut self, number: RecordNumber) {
         if !std::mem::take(&mut self.answered) {
             self.note_received(number);
         }
     }
 
-    /// A record with the header of DTLS 1.2: plaintext of either version, or protected by DTLS 1.2.
+    /// Handles a record with the header of DTLS 1.2: plaintext of either version, or protected by DTLS 1.2.
     pub(super) fn receive_record(
         &mut self,
         header: &RecordHeader,
@@ -174,9 +175,9 @@ impl Connection {
                 self.answered = false;
                 let fragments = self.receive_handshake(content, Epoch::Plaintext.number());
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
-                // Repeats may be anybody's.
+                // Any sender can replay such a record.
                 if is_handshaking && fragments.is_used() && fragments.best == Admitted::Unauthenticated {
-                    self.note_used(header.number);
+                    self.on_record_used(header.number);
                 }
                 fragments.best
             }
@@ -186,15 +187,16 @@ impl Connection {
             ContentType::ChangeCipherSpec if *content == [1] && !self.is_dtls13() => {
                 self.receive_change_cipher_spec()
             }
-            // DTLS 1.3 has none.
+            // DTLS 1.3 has no ChangeCipherSpec.
             ContentType::ChangeCipherSpec => self.discard(Discard::BadRecord),
         }
     }
 
-    /// Epoch and Finished say all that a ChangeCipherSpec could. Once connected it is a part of a repeated flight.
+    /// Handles a ChangeCipherSpec. Epoch and Finished have the same information. On a connected side it is part of a
+    /// retransmitted flight.
     fn receive_change_cipher_spec(&mut self) -> Admitted {
         match self.state {
-            // It has no number. What it stands behind was all handled.
+            // It has no message number. All messages before it were handled.
             State::Connected(_) => self.answer_repeat(0),
             _ => Admitted::Unauthenticated,
         }
@@ -203,7 +205,7 @@ impl Connection {
     fn receive_protected(&mut self, header: &RecordHeader, content: &mut [u8], trial: Trial) -> Admitted {
         let content_type = header.content_type;
         if let State::Handshaking(handshaking) = &mut self.state {
-            // Data that overtook the Finished waits for it, sealed as it is.
+            // Data that arrived before the Finished waits, still protected.
             let is_early = !self.records.can_open() || content_type == ContentType::ApplicationData;
             if is_early {
                 return if handshaking.early.keep(*header, content, self.config.limits.early_records) {
@@ -217,7 +219,7 @@ impl Connection {
             Ok(content) => content,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
-                    self.count_forgery(None);
+                    self.count_authentication_failure(None);
                 }
                 return self.discard(reason);
             }
@@ -232,8 +234,8 @@ impl Connection {
                 self.fail(Misbehaved::UnexpectedMessage.into());
             }
         }
-        // Its keys come from what we sent.
-        self.lift_limit();
+        // The keys of the record come from the flight that we sent, so the peer's path is validated.
+        self.on_path_validated();
         Admitted::Authenticated
     }
 
@@ -247,7 +249,7 @@ impl Connection {
     fn receive_alert(&mut self, content: &[u8]) {
         match Alert::decode(content) {
             None => self.fail(Misbehaved::Malformed.into()),
-            Some(alert) => self.obey_alert(alert),
+            Some(alert) => self.on_alert(alert),
         }
     }
 
@@ -256,12 +258,12 @@ impl Connection {
         if let (State::Handshaking(_), Some(alert)) = (&self.state, alert)
             && (alert.level == AlertLevel::Fatal || alert.is_close_notify())
         {
-            self.remember_alert(alert.description);
+            self.on_unauthenticated_alert(alert.description);
         }
         self.discard(if alert.is_some() { Discard::PlaintextAlert } else { Discard::BadRecord })
     }
 
-    /// A record may hold several messages or pieces of them.
+    /// A record may contain several messages or fragments.
     fn receive_handshake(&mut self, content: &[u8], epoch: u16) -> Fragments {
         let mut reader = Reader::new(content);
         let mut fragments: Option<Fragments> = None;
@@ -293,14 +295,14 @@ impl Connection {
                 self.receive_post_handshake(fragment, epoch)
             }
             State::Connected(_) if protected => self.receive_late_handshake(fragment),
-            State::Connected(_) => self.receive_stray_handshake(fragment),
+            State::Connected(_) => self.receive_plaintext_handshake(fragment),
             State::Idle { .. } => self.discard(Discard::NotStarted),
             State::Closed => self.discard(Discard::AfterClose),
             State::Failed => self.discard(Discard::Closed),
         }
     }
 
-    /// A protected handshake message after the handshake: a repeat, or the wish to renegotiate.
+    /// Handles a protected handshake message after the handshake: a retransmission, or a request to renegotiate.
     fn receive_late_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
         match (fragment.kind, self.role) {
             (HandshakeType::FINISHED, _) => self.answer_repeat(fragment.sequence),
@@ -313,8 +315,8 @@ impl Connection {
         }
     }
 
-    /// A plaintext handshake message after the handshake: a repeat, or somebody begins anew.
-    fn receive_stray_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
+    /// Handles a plaintext handshake message after the handshake: a retransmission, or a new handshake.
+    fn receive_plaintext_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
         if fragment.kind != HandshakeType::CLIENT_HELLO {
             return self.answer_repeat(fragment.sequence);
         }
@@ -326,7 +328,7 @@ impl Connection {
         };
         let randoms = established.randoms(self.role);
         if random == randoms.remote || random == randoms.local {
-            return self.discard(Discard::RepeatedMessage);
+            return self.discard(Discard::RetransmittedMessage);
         }
         let recently = established
             .fresh_hello_at
@@ -338,7 +340,7 @@ impl Connection {
         self.discard(Discard::FreshClientHello)
     }
 
-    /// The peer repeats the flight that our last one answered, so it has missed ours (RFC 6347 section 4.2.4).
+    /// The peer retransmits the flight that our final one answered, so it lost ours (RFC 6347 section 4.2.4).
     fn answer_repeat(&mut self, sequence: u16) -> Admitted {
         let State::Connected(established) = &mut self.state else {
             return self.discard(Discard::UnexpectedMessage);
@@ -346,29 +348,30 @@ impl Connection {
         match &mut established.final_flight {
             FinalFlight::Kept(kept) if kept.flight.was_missed_by(sequence) => {
                 if kept.is_due(self.now, self.rto) {
-                    self.repeat_flight();
+                    self.retransmit_flight();
                 }
-                self.discard(Discard::RepeatedMessage)
+                self.discard(Discard::RetransmittedMessage)
             }
             FinalFlight::Kept(_) => self.discard(Discard::UnexpectedMessage),
-            FinalFlight::ByPeer => self.discard(Discard::RepeatedMessage),
+            FinalFlight::ByPeer => self.discard(Discard::RetransmittedMessage),
             FinalFlight::Released => self.discard(Discard::FlightReleased),
         }
     }
 }
 
-/// What became of the fragments in a record.
+/// The outcome of the fragments of a record.
 #[derive(Clone, Copy)]
 struct Fragments {
     best: Admitted,
-    /// Whether one was lost, so that it has to come again and the record is not acknowledged (RFC 9147 section 7).
+    /// Whether a fragment was dropped, so that it has to be retransmitted and the record is not acknowledged (RFC 9147
+    /// section 7).
     one_is_lost: bool,
 }
 
 impl Fragments {
     fn new(outcome: Admitted) -> Self {
         let one_is_lost =
-            matches!(outcome, Admitted::Discarded(reason) if reason != Discard::RepeatedMessage);
+            matches!(outcome, Admitted::Discarded(reason) if reason != Discard::RetransmittedMessage);
         Self { best: outcome, one_is_lost }
     }
 
@@ -384,7 +387,7 @@ impl Fragments {
     }
 }
 
-/// The better of two outcomes; among discards the first.
+/// Returns the better of two outcomes; of two discards the first.
 pub(super) fn better(first: Option<Admitted>, second: Admitted) -> Admitted {
     match (first, second) {
         (None | Some(Admitted::Discarded(_)), Admitted::Authenticated | Admitted::Unauthenticated)

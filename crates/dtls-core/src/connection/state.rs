@@ -1,5 +1,4 @@
-//! Where a connection stands in its life. Each stage owns what only it needs, so that the handshake's memory
-//! goes with the handshake.
+//! The states of a connection. Each state owns its data, so that the memory of the handshake is freed with it.
 
 use super::directions::Directions;
 use super::post_handshake::PostHandshake;
@@ -20,8 +19,8 @@ use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
 use crate::message::Random;
 use crate::peek::hello_random;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 use std::time::{Duration, Instant};
 
 pub(super) enum State {
@@ -31,7 +30,7 @@ pub(super) enum State {
     },
     Handshaking(Box<Handshaking>),
     Connected(Established),
-    /// By a close_notify of either side.
+    /// After a close_notify of either side.
     Closed,
     Failed,
 }
@@ -48,34 +47,34 @@ impl State {
     }
 }
 
-/// A handshake under way.
+/// A handshake in progress.
 pub(super) struct Handshaking {
     pub(super) local_random: Random,
     pub(super) remote_random: Option<Random>,
     pub(super) machine: Machine,
     pub(super) outgoing: Outgoing,
     pub(super) reassembly: Reassembly,
-    /// The ClientHello that this attempt answers, where it came in pieces: one that shows no random is told from a
-    /// piece of another hello by its bytes.
+    /// The ClientHello of this attempt, if it arrived in fragments: a fragment without the random is matched by its
+    /// bytes.
     pub(super) hello: Vec<u8>,
-    /// A ClientHello that may replace the one which this attempt answers.
+    /// A ClientHello that may replace that of this attempt.
     pub(super) replacement: Reassembly,
     pub(super) early: EarlyRecords,
-    /// DTLS 1.3: records of the peer's current flight.
+    /// DTLS 1.3: the received records of the peer's current flight.
     pub(super) received: Received,
-    /// A fatal alert that nobody authenticated.
-    pub(super) alert_hint: Option<AlertDescription>,
-    /// When this attempt took the place of another.
+    /// An unauthenticated fatal alert.
+    pub(super) pending_alert: Option<AlertDescription>,
+    /// When this attempt replaced another one.
     pub(super) replaced_at: Option<Instant>,
     pub(super) fresh_hello: FreshHello,
 }
 
-/// What another ClientHello does as long as the client is not authenticated.
+/// The effect of another ClientHello before the client is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FreshHello {
-    /// The first one may have been forged.
+    /// It replaces the attempt, because the first one may have been forged.
     ReplacesAttempt,
-    /// The first one had a cookie, and so must the next.
+    /// It goes to the gate: the first one had a cookie, and so must the next.
     IsForTheGate,
 }
 
@@ -91,7 +90,7 @@ impl Handshaking {
         Self::new(local_random, machine, Outgoing::new())
     }
 
-    /// For a ClientHello that a gate has admitted.
+    /// Returns the state for a ClientHello that a gate has admitted.
     pub(super) fn admitted(
         local_random: Random,
         config: &Config,
@@ -144,7 +143,7 @@ impl Handshaking {
             replacement: Reassembly::default(),
             early: EarlyRecords::default(),
             received: Received::default(),
-            alert_hint: None,
+            pending_alert: None,
             replaced_at: None,
             fresh_hello: FreshHello::ReplacesAttempt,
         }
@@ -152,7 +151,7 @@ impl Handshaking {
 }
 
 impl Handshaking {
-    /// Whether a fragment of a ClientHello is of another one than that which this attempt answers.
+    /// Returns whether a fragment belongs to another ClientHello than that of this attempt.
     pub(super) fn is_of_another_hello(&self, fragment: &Fragment<'_>) -> bool {
         let known = self.hello.get(fragment.offset..fragment.offset.saturating_add(fragment.body.len()));
         let is_piece = fragment.length == self.hello.len() && known == Some(fragment.body);
@@ -168,8 +167,7 @@ pub(super) enum Machine {
     Client13(dtls13::client::State),
     /// DTLS 1.3, or both versions before the ClientHello.
     Server13(dtls13::server::State),
-    /// While a message is being handled, and after one that ended the handshake: an alert still goes out in this
-    /// epoch.
+    /// While a message is handled, and after one that ended the handshake: an alert is still sent in this epoch.
     Moved(Epoch),
 }
 
@@ -200,7 +198,7 @@ impl Machine {
         }
     }
 
-    /// Whether the application was asked something, so that messages wait.
+    /// Returns whether messages wait for the application's answer.
     pub(super) const fn awaits_answer(&self) -> bool {
         match self {
             Self::Client(state) => state.awaits_answer(),
@@ -211,7 +209,7 @@ impl Machine {
         }
     }
 
-    /// Whether another ClientHello may take this attempt's place.
+    /// Returns whether another ClientHello may replace this attempt.
     pub(super) const fn is_replaceable(&self) -> bool {
         match self {
             Self::Server(state) => state.is_replaceable(),
@@ -220,19 +218,19 @@ impl Machine {
         }
     }
 
-    /// The epoch of what we send next.
+    /// Returns the epoch of the next record.
     pub(super) const fn epoch(&self) -> Epoch {
         match self {
             Self::Client(state) if state.has_finished() => Epoch::Protected,
             Self::Moved(epoch) => *epoch,
             Self::Client13(_) if self.is_dtls13_protected() => Epoch::Handshake,
-            // Its Finished has left with all the rest.
+            // Its Finished was sent with the flight.
             Self::Server13(_) if self.is_dtls13_protected() => Epoch::Application(FIRST_APPLICATION_EPOCH),
             _ => Epoch::Plaintext,
         }
     }
 
-    /// Whether DTLS 1.3 is settled and the keys of its handshake are there.
+    /// Returns whether DTLS 1.3 is selected and its handshake keys are installed.
     pub(super) const fn is_dtls13_protected(&self) -> bool {
         match self {
             Self::Client13(state) => state.is_protected(),
@@ -241,7 +239,7 @@ impl Machine {
         }
     }
 
-    /// Whether both sides know that it will be DTLS 1.3.
+    /// Returns whether both sides know that the version is DTLS 1.3.
     pub(super) const fn has_settled_dtls13(&self) -> bool {
         match self {
             Self::Client13(state) => state.has_settled(),
@@ -250,49 +248,49 @@ impl Machine {
         }
     }
 
-    /// Takes the state out to be moved.
+    /// Takes the state out of the enum.
     pub(super) const fn take(&mut self) -> Self {
         let epoch = self.epoch();
         std::mem::replace(self, Self::Moved(epoch))
     }
 
-    /// Whether the peer may still have to say in plaintext why it gives up: until it has shown that it has keys.
-    pub(super) const fn may_hear_plaintext_alert(&self) -> bool {
+    /// Returns whether the peer may still report a failure in plaintext: until it has shown that it has keys.
+    pub(super) const fn accepts_plaintext_alert(&self) -> bool {
         match self {
             Self::Client13(state) => !state.is_protected(),
-            Self::Server13(state) => !state.has_heard_protected(),
+            Self::Server13(state) => !state.has_received_protected(),
             Self::Client(_) | Self::Server(_) | Self::Moved(_) => !self.awaits_answer(),
         }
     }
 
-    /// Whether records of the peer's flight are to be acknowledged once there are keys for it. A client begins with
-    /// the ServerHello, whose pieces come before the keys.
-    pub(super) const fn notes_records(&self) -> bool {
+    /// Returns whether records of the peer's flight are tracked for an ACK after the keys are installed. A client
+    /// starts with the ServerHello, whose fragments arrive before the keys.
+    pub(super) const fn tracks_records(&self) -> bool {
         matches!(self, Self::Client13(_)) || self.is_dtls13_protected()
     }
 }
 
-/// After the handshake.
+/// The state after the handshake.
 pub(super) struct Established {
     pub(super) connected: Connected,
     pub(super) final_flight: FinalFlight,
-    /// DTLS 1.3.
+    /// Set in DTLS 1.3.
     pub(super) post: Option<Box<PostHandshake>>,
     pub(super) directions: Directions,
-    pub(super) wear_announced: bool,
-    /// When the layer above was told of a fresh ClientHello last.
+    pub(super) key_limit_announced: bool,
+    /// When the last event about a fresh ClientHello was emitted.
     pub(super) fresh_hello_at: Option<Instant>,
 }
 
-/// The last flight of a handshake of DTLS 1.2, which the peer may have missed.
+/// The final flight of a handshake of DTLS 1.2, which the peer may have lost.
 pub(super) enum FinalFlight {
-    /// The peer sent the last flight, so there is nothing that it could miss. In DTLS 1.3 it is acknowledged.
+    /// The peer sent the final flight, so there is nothing to retransmit. In DTLS 1.3 it is acknowledged.
     ByPeer,
     Kept(Box<KeptFlight>),
     Released,
 }
 
-/// A flight that leaves again where the peer asks for it, by repeating its own.
+/// A flight that is retransmitted when the peer retransmits its own.
 pub(super) struct KeptFlight {
     pub(super) flight: Flight,
     /// When it was sent last, or would have been by the timeout.
@@ -305,9 +303,9 @@ impl KeptFlight {
         Self { flight, paced: now }
     }
 
-    /// Whether it is time to send it again. Anybody can ask, so it leaves once per timeout. The peer's timeout may be
-    /// shorter than ours, and its datagrams come sooner or later than the one before: what comes half a timeout early is
-    /// answered as well, and the next timeout begins where it would have begun.
+    /// Returns whether it is time to retransmit. Any sender can ask for it, so it is sent once per timeout. The peer's
+    /// timeout may be shorter than ours, with varying delays: a request that comes half a timeout early is answered
+    /// too, and the next timeout begins where it would have begun.
     pub(super) fn is_due(&mut self, now: Instant, rto: Duration) -> bool {
         let since = now.saturating_duration_since(self.paced);
         if since < rto.saturating_sub(rto / 2) {
@@ -329,7 +327,7 @@ impl Established {
             final_flight,
             post,
             directions: Directions::Both,
-            wear_announced: false,
+            key_limit_announced: false,
             fresh_hello_at: None,
         }
     }

@@ -1,5 +1,5 @@
-//! What the gate hands over: a ClientHello whose sender receives what is sent to its address, and all that the handshake
-//! needs of what the gate did not keep.
+//! The gate's result: a ClientHello whose sender receives datagrams at its address, with the data of the handshake so
+//! far.
 
 use crate::config::Config;
 use crate::crypto::group::NamedGroup;
@@ -10,21 +10,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A ClientHello with a good cookie: [`crate::Connection::accept`] makes a connection of it. Only
-/// [`crate::CookieGate`] can make one.
+/// A ClientHello with a valid cookie, for [`crate::Connection::accept`]. Only [`crate::CookieGate`] builds it.
 pub struct Admission {
     pub(crate) config: Arc<Config>,
-    /// The record that brought the ClientHello, or the last piece of it. Ours go on from its number.
+    /// The record of the ClientHello, or of its last fragment. Our record numbers continue from it.
     pub(crate) record: RecordNumber,
-    /// The message sequence of the ClientHello, and of our answer to it.
+    /// The message sequence number of the ClientHello and of the response.
     pub(crate) sequence: u16,
     pub(crate) hello: Vec<u8>,
-    /// From our request to this ClientHello.
+    /// The time from our request to this ClientHello.
     pub(crate) round_trip: Duration,
     pub(crate) retried: Option<Retried>,
 }
 
-/// The HelloRetryRequest of DTLS 1.3, which belongs to the transcript. What DTLS 1.2 asks does not.
+/// The HelloRetryRequest of DTLS 1.3, which is part of the transcript. The HelloVerifyRequest of DTLS 1.2 is not.
 pub(crate) struct Retried {
     pub(crate) suite: &'static Suite13,
     pub(crate) group: NamedGroup,

@@ -1,22 +1,22 @@
-//! One ClientHello in pieces. It takes up what has arrived and nothing for what was only announced.
+//! One fragmented ClientHello. It allocates for received bytes only, not for announced ones.
 
 use crate::discard::Discard;
 use crate::handshake::Fragment;
 
-/// More pieces than an honest client makes of a ClientHello, even with datagrams of 256 bytes.
-const MAX_PIECES: usize = 32;
-/// What a piece costs beside its bytes.
+/// A legitimate client sends fewer fragments, even with datagrams of 256 bytes.
+const MAX_RANGES: usize = 32;
+/// The cost of a fragment in addition to its bytes.
 const PIECE_COST: usize = 48;
 
-/// Where a piece begins, and its bytes.
+/// The offset of a fragment, and its bytes.
 type Piece = (usize, Vec<u8>);
 
-/// The pieces of one message.
+/// The fragments of one message.
 #[derive(Debug)]
 pub(super) struct Assembly {
     sequence: u16,
     length: usize,
-    /// Pieces never contradict each other; they may overlap.
+    /// The fragments never contradict each other; they may overlap.
     pieces: Vec<Piece>,
 }
 
@@ -26,7 +26,7 @@ impl Assembly {
         Self { sequence: fragment.sequence, length: fragment.length, pieces }
     }
 
-    /// Whether both are pieces of messages with the same place and length.
+    /// Returns whether both have the message sequence number and length of the same message.
     pub(super) const fn is_like(&self, other: &Self) -> bool {
         self.sequence == other.sequence && self.length == other.length
     }
@@ -43,7 +43,7 @@ impl Assembly {
         self.insert(fragment.offset, fragment.body)
     }
 
-    /// Adds all that another has, and nothing where they contradict each other.
+    /// Adds the fragments of another assembly, or nothing if they contradict.
     pub(super) fn join(&mut self, other: &Self) -> Result<(), Discard> {
         if !other.pieces.iter().all(|(offset, bytes)| self.agrees(*offset, bytes)) {
             return Err(Discard::ContradictingFragment);
@@ -63,14 +63,14 @@ impl Assembly {
         if self.pieces.iter().any(|(start, known)| *start <= offset && end <= start + known.len()) {
             return Ok(());
         }
-        if self.pieces.len() >= MAX_PIECES {
+        if self.pieces.len() >= MAX_RANGES {
             return Err(Discard::ReassemblyFull);
         }
         self.pieces.push((offset, bytes.to_vec()));
         Ok(())
     }
 
-    /// What is there without a gap.
+    /// Returns the bytes from the start without a gap.
     pub(super) fn beginning(&self) -> Vec<u8> {
         let mut beginning = Vec::new();
         while let Some(more) = self.pieces.iter().find_map(|(start, bytes)| {
@@ -82,18 +82,18 @@ impl Assembly {
         beginning
     }
 
-    /// Whether this beginning is all of it.
+    /// Returns whether these bytes are the whole message.
     pub(super) fn is_whole(&self, beginning: &[u8]) -> bool {
         beginning.len() == self.length
     }
 
-    /// Bytes that it takes up, roughly.
+    /// Returns the approximate number of bytes in use.
     pub(super) fn cost(&self) -> usize {
         self.pieces.iter().map(|(_, bytes)| bytes.len() + PIECE_COST).sum()
     }
 }
 
-/// Whether a piece says the same where it overlaps with these bytes.
+/// Returns whether a fragment equals these bytes where the two overlap.
 fn agree((start, known): &Piece, offset: usize, bytes: &[u8]) -> bool {
     let from = offset.max(*start);
     let to = (offset + bytes.len()).min(start + known.len());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_of_overlapping_pieces_gives_the_message() {
+    fn overlapping_fragments_give_the_message_in_any_order() {
         let cuts = [0..4, 2..7, 6..10, 5..5];
         for first in 0..4 {
             for step in [1, 3] {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_ends_the_beginning() {
+    fn gap_ends_the_known_start() {
         let mut assembly = Assembly::new(&fragment(6..10));
         assert_eq!(assembly.beginning(), b"");
         assembly.add(&fragment(0..3)).unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contradiction_is_named_and_a_repetition_costs_nothing() {
+    fn contradiction_is_reported_and_duplicate_is_free() {
         let mut assembly = Assembly::new(&fragment(0..6));
         let before = assembly.cost();
         assert_eq!(assembly.add(&fragment(2..5)), Ok(()));
@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_costs_nothing_and_crumbs_are_counted() {
+    fn announced_length_costs_nothing_and_fragments_count() {
         let tiny = |offset| Fragment { length: 8000, offset, body: b"x", ..fragment(0..0) };
         let mut assembly = Assembly::new(&tiny(7999));
         assert!(assembly.cost() < 100);
         let refused = (0..100).filter(|index| assembly.add(&tiny(index * 2)).is_err()).count();
-        assert_eq!(refused, 100 - (MAX_PIECES - 1));
+        assert_eq!(refused, 100 - (MAX_RANGES - 1));
     }
 }

@@ -1,15 +1,15 @@
-//! Cookies: what a client has to send back to show that it receives what is sent to its address (RFC 6347 section
-//! 4.2.1, RFC 9147 section 5.1).
+//! Cookies: a client returns one to prove that it receives datagrams at its address (RFC 6347 section 4.2.1, RFC 9147
+//! section 5.1).
 //!
 //! ```text
 //! time[4] binding[12] mac[16]                            DTLS 1.2; 32 bytes, which old clients take, too
 //! time[4] binding[12] retry[1] hash[32 or 48] mac[16]    DTLS 1.3
 //! ```
 //!
-//! `time` is when it was made, in milliseconds. `binding` stands for all of the ClientHello that a second one repeats.
-//! `retry` says whether another key share was asked for, `hash` is that of the first ClientHello, for the transcript.
-//! `mac` covers the address and all of this, so that it can be checked before the rest of the ClientHello is there.
-//! Knows no datagram. Secrets are replaced after a while; the one before is still accepted.
+//! `time` is the creation time in milliseconds. `binding` is a hash of the part of the ClientHello that a second one
+//! must repeat. `retry` states whether another key share was requested, `hash` is that of the first ClientHello for the
+//! transcript. `mac` covers the address and all of this, so that it can be checked before the ClientHello is complete.
+//! Does not know datagrams. Secrets are replaced periodically; cookies of the previous secret are still accepted.
 
 use crate::codec::{Malformed, Reader};
 use crate::cookie_gate::GateConfig;
@@ -25,8 +25,8 @@ use zeroize::Zeroizing;
 const MAC_LEN: usize = 16;
 const BINDING_LEN: usize = 12;
 
-/// Extensions that a second ClientHello of DTLS 1.3 may change beside its key shares (RFC 8446 section 4.1.2, and
-/// encrypted_client_hello, which is sealed anew).
+/// Extensions that a second ClientHello of DTLS 1.3 may change in addition to its key shares (RFC 8446 section 4.1.2, and
+/// encrypted_client_hello, which is encrypted again).
 const MAY_CHANGE: [ExtensionType; 5] = [
     ExtensionType::COOKIE,
     // padding, pre_shared_key, early_data, encrypted_client_hello
@@ -36,45 +36,45 @@ const MAY_CHANGE: [ExtensionType; 5] = [
     ExtensionType(0xfe0d),
 ];
 
-/// What a cookie says beside time and address.
+/// The content of a cookie in addition to time and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim<'a> {
     Dtls12,
     Dtls13 {
         retry: Retry,
-        /// The hash of the first ClientHello under the hash of the suite.
+        /// The hash of the first ClientHello, with the hash of the suite.
         hello_hash: &'a [u8],
     },
 }
 
-/// What was asked for beside the cookie.
+/// The request in addition to the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// Nothing: the key shares stay.
+    /// None: the key shares stay.
     CookieAlone,
     /// A share of another group.
     Share,
 }
 
-/// In which of the two fields a cookie came.
+/// The field of the ClientHello with the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Dtls12,
     Dtls13,
 }
 
-/// A cookie of ours that this address was given, and not too long ago.
+/// A cookie that this gate made for this address and that has not expired.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Genuine<'a> {
     pub(super) claim: Claim<'a>,
-    /// How long ago it was made.
+    /// The time since its creation.
     pub(super) age: Duration,
-    /// When it was made, which tells its secret.
+    /// Its creation time, which selects the secret.
     made: u64,
     binding: &'a [u8],
 }
 
-/// A secret, and since when cookies are made with it, in milliseconds.
+/// A secret, and the start of its period in milliseconds.
 struct Secret {
     key: hmac::Key,
     since: u64,
@@ -88,7 +88,7 @@ impl Secret {
     }
 }
 
-/// Makes cookies and knows them again.
+/// Makes and checks cookies.
 pub(super) struct Cookies {
     random: SystemRandom,
     started: Instant,
@@ -105,12 +105,12 @@ impl Cookies {
         let random = SystemRandom::new();
         let current = Secret::draw(&random, 0)?;
         let period = milliseconds(config.secret_period);
-        // What is older was made with a secret that may be forgotten.
+        // A longer lifetime would outlast the previous secret.
         let lifetime = milliseconds(config.cookie_lifetime).min(period);
         Ok(Self { random, started: now, now: 0, period, lifetime, current, previous: None })
     }
 
-    /// Time passes, and with it the secrets. Without random numbers the old one stays.
+    /// Advances the time and replaces expired secrets. Without random numbers the old secret stays.
     pub(super) fn catch_up(&mut self, now: Instant) {
         self.now = self.now.max(milliseconds(now.saturating_duration_since(self.started)));
         if self.now.saturating_sub(self.current.since) >= self.period
@@ -120,7 +120,7 @@ impl Cookies {
         }
     }
 
-    /// Makes a cookie for whoever has this address and sent this hello.
+    /// Makes a cookie for this address and ClientHello.
     pub(super) fn make(&self, address_token: &[u8], hello: &ClientHello<'_>, claim: Claim<'_>) -> Vec<u8> {
         let [_, _, _, _, time @ ..] = self.now.to_be_bytes();
         let binding = binding(&self.current, hello, claim);
@@ -134,7 +134,7 @@ impl Cookies {
         cookie
     }
 
-    /// A cookie that this address was given and that is still good. Nothing is said about the hello.
+    /// Returns the cookie if it was made for this address and has not expired. Does not check the ClientHello.
     pub(super) fn check<'c>(
         &self,
         address_token: &[u8],
@@ -157,7 +157,7 @@ impl Cookies {
         Some(Genuine { claim, age: Duration::from_millis(age), made, binding })
     }
 
-    /// Whether a genuine cookie was made for this hello: nothing differs that has to stay.
+    /// Returns whether a valid cookie was made for this ClientHello: the parts that must stay are the same.
     pub(super) fn belongs(&self, cookie: &Genuine<'_>, hello: &ClientHello<'_>) -> bool {
         self.secret_of(cookie.made)
             .is_some_and(|secret| binding(secret, hello, cookie.claim).ct_eq(cookie.binding).into())
@@ -179,7 +179,7 @@ impl Form {
         }
     }
 
-    /// Keeps what is computed for one purpose apart from all others.
+    /// Separates the inputs for different purposes.
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Dtls12 => b"1.2 cookie",
@@ -188,7 +188,7 @@ impl Form {
     }
 }
 
-/// Time, binding and what else there is.
+/// Decodes time, binding and the rest.
 fn read(form: Form, content: &[u8]) -> Result<(u32, &[u8], Claim<'_>), Malformed> {
     let mut reader = Reader::new(content);
     let time = u32::from_be_bytes(reader.array()?);
@@ -214,7 +214,8 @@ fn mac(secret: &Secret, address_token: &[u8], form: Form, content: &[u8]) -> [u8
     truncated(&context.sign())
 }
 
-/// Everything of a hello that the next one repeats. In DTLS 1.2 these are the parameters that RFC 6347 names.
+/// Hashes the part of a ClientHello that the next one must repeat. In DTLS 1.2 these are the parameters that RFC 6347
+/// lists.
 fn binding(secret: &Secret, hello: &ClientHello<'_>, claim: Claim<'_>) -> [u8; BINDING_LEN] {
     let mut context = hmac::Context::with_key(&secret.key);
     update(&mut context, b"hello");
@@ -231,7 +232,7 @@ fn binding(secret: &Secret, hello: &ClientHello<'_>, claim: Claim<'_>) -> [u8; B
     truncated(&context.sign())
 }
 
-/// A field with its length, so that no two lists of fields look alike.
+/// Hashes a field with its length, so that different lists of fields have different inputs.
 fn update(context: &mut hmac::Context, field: &[u8]) {
     context.update(&field.len().to_be_bytes());
     context.update(field);
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_known_again_by_its_own_address_form_and_hello_alone() {
+    fn cookie_is_valid_for_its_address_form_and_hello_only() {
         let (cookies, _) = cookies(60_000, 30_000);
         let body = hello(7, 0x1301, &[(10, 1), (51, 1)]);
         let hello = ClientHello::decode(&body).unwrap();
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_of_1_2_has_the_32_bytes_that_every_client_takes() {
+    fn dtls12_cookie_has_32_bytes() {
         let (cookies, _) = cookies(60_000, 30_000);
         let body = hello(7, 0xc02b, &[]);
         let hello = ClientHello::decode(&body).unwrap();
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_that_differs_where_it_may_not_is_another_one() {
+    fn changed_hello_invalidates_the_cookie() {
         let (cookies, _) = cookies(60_000, 30_000);
         let first = hello(7, 0x1301, &[(10, 1), (51, 1), (21, 1)]);
         let belongs = |claim: Claim<'_>, second: &[u8]| {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_lives_for_its_lifetime_across_one_change_of_the_secret() {
+    fn cookie_outlives_one_change_of_the_secret() {
         let (mut cookies, start) = cookies(1000, 600);
         let body = hello(7, 0xc02b, &[]);
         let hello = ClientHello::decode(&body).unwrap();
@@ -353,8 +354,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_of_a_forgotten_secret_is_no_cookie() {
-        // The lifetime is cut to the period: what is older may have been made with a secret that is gone.
+    fn cookie_of_a_dropped_secret_is_invalid() {
+        // The lifetime is at most the period: an older cookie may have been made with a dropped secret.
         let (mut cookies, start) = cookies(1000, 60_000);
         let body = hello(7, 0xc02b, &[]);
         let hello = ClientHello::decode(&body).unwrap();
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_work_on_when_the_clock_of_four_bytes_begins_anew() {
+    fn cookies_work_across_a_wrap_of_the_clock() {
         let (mut cookies, start) = cookies(60_000, 30_000);
         let body = hello(7, 0xc02b, &[]);
         let hello = ClientHello::decode(&body).unwrap();

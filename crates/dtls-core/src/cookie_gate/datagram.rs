@@ -1,4 +1,4 @@
-//! What a datagram holds of a ClientHello. Everything else is named and passed over.
+//! Extraction of a ClientHello from a datagram. Other content is skipped with a reason.
 
 use crate::codec::Reader;
 use crate::cookie_gate::assembly::Assembly;
@@ -6,19 +6,19 @@ use crate::discard::Discard;
 use crate::handshake::{Fragment, HandshakeType, Message};
 use crate::record::{ContentType, HEADER_LEN, RecordHeader, RecordNumber, first_record, unified};
 
-/// The longest ClientHello that is put together: two post-quantum shares and room to spare.
+/// The maximum ClientHello that is reassembled: two post-quantum shares and more.
 const MAX_CLIENT_HELLO: usize = 8 * 1024;
-/// A client counts its ClientHellos from zero: one without a cookie, one with, and some more where cookies expired
-/// under way. An honest one never comes here.
+/// A client numbers its ClientHellos from zero: one without a cookie, one with, and more if cookies expired in flight.
+/// A legitimate client stays below this.
 const MAX_SEQUENCE: u16 = 16;
 
-/// What was found. The record is the last that was needed.
+/// The result. The record is the last one that was needed.
 pub(super) enum Found<'d> {
     Whole(RecordNumber, Message<'d>),
-    Pieces(RecordNumber, Assembly),
+    RangeSet(RecordNumber, Assembly),
 }
 
-/// Looks through the records of a datagram.
+/// Searches the records of a datagram.
 pub(super) fn find(datagram: &[u8]) -> Result<Found<'_>, Discard> {
     let mut search = Search { pieces: None, reason: None };
     let mut rest = datagram;
@@ -41,15 +41,15 @@ pub(super) fn find(datagram: &[u8]) -> Result<Found<'_>, Discard> {
         }
     }
     match search.pieces {
-        Some((number, assembly)) => Ok(Found::Pieces(number, assembly)),
+        Some((number, assembly)) => Ok(Found::RangeSet(number, assembly)),
         None => Err(search.reason.unwrap_or(Discard::UnexpectedMessage)),
     }
 }
 
-/// What was seen so far.
+/// The search so far.
 struct Search {
     pieces: Option<(RecordNumber, Assembly)>,
-    /// Why the first thing was passed over that was.
+    /// The reason of the first skipped content.
     reason: Option<Discard>,
 }
 
@@ -58,7 +58,7 @@ impl Search {
         self.reason.get_or_insert(reason);
     }
 
-    /// Takes pieces out of a record, or a whole ClientHello, which is all that is wanted.
+    /// Takes fragments from a record, or a whole ClientHello, which ends the search.
     fn look_through<'d>(
         &mut self,
         header: RecordHeader,
@@ -90,7 +90,7 @@ fn first(datagram: &[u8]) -> Result<(RecordHeader, &[u8]), Discard> {
     }
 }
 
-/// The content of a plaintext handshake record.
+/// Returns the content of a plaintext handshake record.
 fn handshake(header: RecordHeader, content: &[u8]) -> Result<Reader<'_>, Discard> {
     if header.number.epoch != 0 {
         return Err(Discard::UnknownEpoch);
@@ -98,7 +98,7 @@ fn handshake(header: RecordHeader, content: &[u8]) -> Result<Reader<'_>, Discard
     match header.content_type {
         ContentType::Handshake if content.is_empty() => Err(Discard::Truncated),
         ContentType::Handshake => Ok(Reader::new(content)),
-        // A server that keeps nothing ignores it (RFC 8446 section 4.2.2).
+        // A stateless server ignores it (RFC 8446 section 4.2.2).
         ContentType::ChangeCipherSpec => Err(Discard::UnexpectedMessage),
         ContentType::Alert => Err(Discard::PlaintextAlert),
         ContentType::Ack => Err(Discard::PlaintextAck),

@@ -1,9 +1,9 @@
-//! ClientHellos that wait for the rest of them: bounded in bytes and in age, one for each address.
+//! Incomplete ClientHellos: bounded in bytes and age, one for each address.
 //!
-//! Where there is no room the oldest makes some. The pieces of an honest ClientHello come within a moment of each
-//! other, so a flood has to fill the whole pool within that moment to push one out; a pool that refused what is new
-//! could be kept full by a trickle. What showed a genuine cookie waits in a pool of its own, which nobody enters
-//! without having received a cookie at an address of his own.
+//! Without room the oldest entry is evicted. The fragments of a legitimate ClientHello arrive within a moment, so a
+//! flood has to fill the whole pool within that moment to evict one; a pool that refused new entries could be kept full
+//! with little traffic. ClientHellos with a valid cookie have their own pool, which needs a cookie that was received at
+//! the client's address.
 
 use crate::cookie_gate::assembly::Assembly;
 use crate::discard::Discard;
@@ -11,17 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What an entry costs beside its pieces and twice its address token.
+/// The cost of an entry in addition to its fragments and twice its address token.
 const ENTRY_COST: usize = 192;
 
-/// When something came: the number tells apart what came at the same time.
+/// The arrival time; the number distinguishes equal times.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) number: u64,
     pub(super) at: Instant,
 }
 
-/// What there is of a ClientHello, and when the first of it came.
+/// The fragments of a ClientHello, and the arrival of the first.
 pub(super) struct Entry {
     arrival: Arrival,
     pub(super) assembly: Assembly,
@@ -47,7 +47,7 @@ impl Pool {
         Self { limit, cost: 0, entries: BTreeMap::new(), by_age: BTreeMap::new(), evicted: 0 }
     }
 
-    /// Keeps an entry, in the place of another one of this address.
+    /// Adds an entry, and replaces the entry of this address.
     pub(super) fn put(&mut self, address_token: &[u8], entry: Entry) -> Result<(), Discard> {
         self.take(address_token);
         let cost = cost(address_token, &entry);
@@ -64,7 +64,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes out the entry of this address, where it is of the same message as these pieces.
+    /// Removes and returns the entry of this address, if it belongs to the same message as these fragments.
     pub(super) fn take_like(&mut self, address_token: &[u8], pieces: &Assembly) -> Option<Entry> {
         self.entries.get(address_token).filter(|entry| entry.assembly.is_like(pieces))?;
         self.take(address_token)
@@ -81,7 +81,7 @@ impl Pool {
         Some(entry)
     }
 
-    /// Forgets what has waited for longer than this.
+    /// Drops entries older than this.
     pub(super) fn forget_older(&mut self, now: Instant, max_age: Duration) {
         while let Some((_, token)) = self.by_age.first_key_value()
             && let Some(entry) = self.entries.get(token)
@@ -91,12 +91,12 @@ impl Pool {
         }
     }
 
-    /// How many made room for others.
+    /// Returns how many entries were evicted.
     pub(super) const fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Bytes taken up, roughly.
+    /// Returns the approximate number of bytes in use.
     pub(super) const fn held(&self) -> usize {
         self.cost
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room_and_the_bound_holds() {
+    fn oldest_entry_is_evicted_at_the_limit() {
         let now = Instant::now();
         let mut pool = Pool::new(10_000);
         for index in 0..100_u8 {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_one_place() {
+    fn address_has_one_entry() {
         let now = Instant::now();
         let mut pool = Pool::new(10_000);
         pool.put(b"a", entry(1, now, 1000)).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_fit_pushes_nobody_out() {
+    fn entry_above_the_limit_evicts_no_other() {
         let now = Instant::now();
         let mut pool = Pool::new(2000);
         pool.put(b"small", entry(1, now, 100)).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_grows_old_in_time_and_not_before() {
+    fn entry_expires_exactly_at_its_age() {
         let now = Instant::now();
         let (age, mut pool) = (Duration::from_secs(5), Pool::new(10_000));
         pool.put(b"a", entry(1, now, 100)).unwrap();

@@ -1,6 +1,6 @@
-//! One direction's record key: built once, used in place.
+//! The record key of one direction: built once, used in place.
 //!
-//! Knows nonces. Knows nothing about records beyond the number that makes a nonce unique.
+//! Knows nonces. Does not know records, except the number that makes a nonce unique.
 
 use crate::crypto::backend::aead;
 use crate::crypto::suite::{NonceForm, SuiteParameters};
@@ -9,9 +9,9 @@ use ccm::Ccm;
 use ccm::aead::{AeadInOut as _, KeyInit as _};
 use ccm::consts::{U8, U12};
 
-/// No AEAD of ours has a longer tag.
+/// No supported AEAD has a longer tag.
 pub(crate) const MAX_TAG_LEN: usize = 16;
-/// What a record carries of its nonce where the form is explicit.
+/// The part of the nonce in a record, for the explicit form.
 pub(crate) const EXPLICIT_NONCE_LEN: usize = 8;
 
 const NONCE_LEN: usize = 12;
@@ -23,7 +23,7 @@ type Ccm8 = Ccm<Aes128, U8, U12>;
 #[derive(Clone, Copy)]
 pub(crate) enum Aead {
     Backend(&'static aead::Algorithm),
-    /// `AEAD_AES_128_CCM_8` (RFC 6655 section 3), which the backend does not have.
+    /// `AEAD_AES_128_CCM_8` (RFC 6655 section 3), which the backend does not implement.
     Aes128Ccm8,
 }
 
@@ -38,11 +38,11 @@ impl Aead {
 
 #[cfg_attr(
     not(feature = "aws-lc-rs"),
-    expect(clippy::large_enum_variant, reason = "the large one is what almost every key is")
+    expect(clippy::large_enum_variant, reason = "almost every key is the large variant")
 )]
 enum Key {
     Backend(aead::LessSafeKey),
-    /// Apart, because its key schedule is larger still.
+    /// Boxed, because its key schedule is larger still.
     Ccm8(Box<Ccm8>),
 }
 
@@ -50,11 +50,11 @@ enum Key {
 pub(crate) struct RecordKey {
     key: Key,
     form: NonceForm,
-    /// Under [`NonceForm::Explicit`] only the first four bytes count.
+    /// With [`NonceForm::Explicit`] only the first four bytes are used.
     fixed: [u8; NONCE_LEN],
 }
 
-/// What proves that a record is authentic.
+/// The authentication tag of a record.
 pub(crate) enum Tag {
     Backend(aead::Tag),
     Ccm8([u8; CCM_8_TAG_LEN]),
@@ -70,7 +70,7 @@ impl AsRef<[u8]> for Tag {
 }
 
 impl RecordKey {
-    /// How many bytes of the key block the fixed part takes.
+    /// Returns the length of the fixed part in the key block.
     pub(crate) const fn fixed_len(form: NonceForm) -> usize {
         match form {
             NonceForm::Explicit => NONCE_LEN - EXPLICIT_NONCE_LEN,
@@ -78,7 +78,7 @@ impl RecordKey {
         }
     }
 
-    /// `None` where the key has not the length that the suite asks for.
+    /// Returns `None` if the key does not have the length of the suite.
     pub(crate) fn new(suite: &SuiteParameters, key: &[u8], fixed_part: &[u8]) -> Option<Self> {
         let mut fixed = [0; NONCE_LEN];
         fixed.get_mut(..Self::fixed_len(suite.nonce))?.copy_from_slice(fixed_part);
@@ -91,7 +91,7 @@ impl RecordKey {
         Some(Self { key, form: suite.nonce, fixed })
     }
 
-    /// A key whose nonces are wholly implicit, as all are in DTLS 1.3.
+    /// Returns a key with implicit nonces, as all keys of DTLS 1.3 have.
     pub(crate) fn implicit(
         algorithm: &'static aead::Algorithm,
         key: &[u8],
@@ -112,7 +112,7 @@ impl RecordKey {
         }
     }
 
-    /// Bytes that protection adds to a record beyond its header.
+    /// Returns the bytes that protection adds to a record in addition to its header.
     pub(crate) const fn overhead(&self) -> usize {
         match self.form {
             NonceForm::Explicit => EXPLICIT_NONCE_LEN + self.tag_len(),
@@ -120,7 +120,7 @@ impl RecordKey {
         }
     }
 
-    /// Seals in place and returns the tag. `number` must never repeat under one key.
+    /// Encrypts in place and returns the tag. `number` must be unique for the key.
     pub(crate) fn seal(&self, number: [u8; 8], aad: &[u8], in_out: &mut [u8]) -> Option<Tag> {
         let nonce = self.nonce(number);
         match &self.key {
@@ -135,8 +135,8 @@ impl RecordKey {
         }
     }
 
-    /// Opens in place what ends with its tag. `None` where it does not authenticate; the bytes are destroyed
-    /// then.
+    /// Decrypts in place; the input ends with its tag. Returns `None` if it does not authenticate; the bytes are
+    /// overwritten then.
     pub(crate) fn open<'a>(&self, number: [u8; 8], aad: &[u8], in_out: &'a mut [u8]) -> Option<&'a mut [u8]> {
         let nonce = self.nonce(number);
         match &self.key {
@@ -154,7 +154,7 @@ impl RecordKey {
     }
 
     fn nonce(&self, number: [u8; 8]) -> [u8; NONCE_LEN] {
-        // The last eight bytes are zero under the explicit form, so that combining is setting.
+        // In the explicit form the last eight bytes are zero, so that XOR sets them.
         let mut nonce = self.fixed;
         if let Some((_, last)) = nonce.split_last_chunk_mut() {
             *last = (u64::from_ne_bytes(*last) ^ u64::from_ne_bytes(number)).to_ne_bytes();

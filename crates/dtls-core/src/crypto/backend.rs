@@ -1,6 +1,6 @@
-//! The cryptographic backend: ring, or aws-lc-rs, which mirrors its interface. It is chosen here and nowhere else.
+//! The cryptographic backend: ring, or aws-lc-rs with the same interface. Only this file selects it.
 //!
-//! What is neither's stays what it is: AES-CCM, ML-KEM, and making and judging certificates.
+//! Independent of the backend: AES-CCM, ML-KEM, and generating and verifying certificates.
 
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) use self::by_aws_lc_rs::*;
@@ -11,7 +11,7 @@ pub(crate) use self::by_ring::*;
 mod by_ring {
     pub(crate) use ring::{aead, agreement, digest, hmac, rand, signature};
 
-    /// `None` where the peer's share is no valid one.
+    /// Returns `None` if the peer's share is invalid.
     pub(crate) fn agree<R>(
         private: agreement::EphemeralPrivateKey,
         peer: &agreement::UnparsedPublicKey<&[u8]>,
@@ -37,7 +37,7 @@ mod by_ring {
 mod by_aws_lc_rs {
     pub(crate) use aws_lc_rs::{aead, agreement, digest, hmac, rand, signature};
 
-    /// `None` where the peer's share is no valid one.
+    /// Returns `None` if the peer's share is invalid.
     pub(crate) fn agree<R>(
         private: agreement::EphemeralPrivateKey,
         peer: &agreement::UnparsedPublicKey<&[u8]>,

@@ -1,4 +1,4 @@
-//! Key exchange groups, and the exchange over those of elliptic curves: making a share, agreeing on a secret.
+//! Key exchange groups, and the exchange with elliptic curves: share and shared secret.
 
 use crate::crypto::backend::{self, agreement, rand};
 use crate::crypto::shared_secret::SharedSecret;
@@ -16,14 +16,14 @@ impl NamedGroup {
     pub const SECP384R1: Self = Self(24);
     /// X25519 (RFC 8422).
     pub const X25519: Self = Self(29);
-    /// ML-KEM-768 beside X25519 (draft-ietf-tls-ecdhe-mlkem): safe as long as one of them is, and so also from
-    /// whoever records today to decrypt with a quantum computer later. Of DTLS 1.3 alone.
+    /// ML-KEM-768 combined with X25519 (draft-ietf-tls-ecdhe-mlkem). It is secure while one of the two is, so recorded
+    /// traffic stays confidential even if a quantum computer exists later. DTLS 1.3 only.
     pub const X25519MLKEM768: Self = Self(0x11ec);
 
-    /// What is implemented, in the preference order of [`crate::Config::default`].
+    /// The supported groups, in the order of [`crate::Config::default`].
     pub const SUPPORTED: [Self; 4] = [Self::X25519MLKEM768, Self::X25519, Self::SECP256R1, Self::SECP384R1];
 
-    /// Whether it can be negotiated in DTLS 1.2, which has no place for what a server answers to a share.
+    /// Returns whether DTLS 1.2 can negotiate the group. In DTLS 1.2 a server's response to a share has no place.
     pub(crate) fn is_of_dtls12(self) -> bool {
         self != Self::X25519MLKEM768
     }
@@ -50,7 +50,7 @@ impl fmt::Debug for NamedGroup {
     }
 }
 
-/// Our half of a key exchange over an elliptic curve: used once, by value.
+/// Our side of a key exchange with an elliptic curve: used once, by value.
 pub(crate) struct KeyShare {
     group: NamedGroup,
     private: agreement::EphemeralPrivateKey,
@@ -70,7 +70,7 @@ impl KeyShare {
         self.group
     }
 
-    /// The share to send: a point (uncompressed) or a coordinate, as the group has it.
+    /// Returns the share to send: an uncompressed point or a coordinate, as the group requires.
     pub(crate) fn public(&self) -> &[u8] {
         self.public.as_ref()
     }
@@ -79,12 +79,12 @@ impl KeyShare {
         self.public.clone()
     }
 
-    /// The peer's share is refused where it is no valid point of the group.
+    /// Returns the shared secret, or an error if the peer's share is not a valid point of the group.
     pub(crate) fn agree(self, peer: &[u8]) -> Result<SharedSecret, Failure> {
         self.agree_after(&[], peer)
     }
 
-    /// The same, with the result of another key exchange before it in the secret.
+    /// Returns the shared secret behind the result of another key exchange.
     pub(crate) fn agree_after(self, first: &[u8], peer: &[u8]) -> Result<SharedSecret, Failure> {
         let peer = agreement::UnparsedPublicKey::new(self.private.algorithm(), peer);
         backend::agree(self.private, &peer, |second| SharedSecret::agreed(first, second))
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_is_no_point_is_refused() {
+    fn invalid_share_is_refused() {
         let random = rand::SystemRandom::new();
         for (group, share) in [
             (NamedGroup::SECP256R1, vec![4; 65]),

@@ -1,7 +1,7 @@
-//! The key exchange of DTLS 1.3 (RFC 8446 section 4.2.8): what a client offers, and how a server answers.
+//! The key exchange of DTLS 1.3 (RFC 8446 section 4.2.8): the client's offer, and the server's response.
 //!
-//! Elliptic curves alone, or X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem section 4), whose two halves stand one after
-//! the other in every share and in the secret, ML-KEM first. Knows shares as bytes, and nothing of extensions.
+//! Elliptic curves, or X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem section 4), whose share and secret are those of
+//! ML-KEM followed by those of X25519. Knows shares as bytes. Does not know extensions.
 
 use crate::crypto::backend::agreement;
 use crate::crypto::backend::rand::SystemRandom;
@@ -10,20 +10,20 @@ use crate::crypto::ml_kem::{self, DecapsulationKey};
 use crate::crypto::shared_secret::SharedSecret;
 use crate::failure::{Failure, Incompatible, Misbehaved};
 
-/// The shares of one ClientHello. The server takes one of them, and with it goes the whole offer: no private key
-/// serves two exchanges, though X25519 stands in two shares.
+/// The shares of one ClientHello. The server's selection consumes the whole offer: no private key serves two exchanges,
+/// although X25519 is in two shares.
 pub(crate) enum Offer {
-    /// One group of elliptic curves.
+    /// One elliptic curve.
     Curve(KeyShare),
-    /// X25519MLKEM768 alone.
+    /// X25519MLKEM768 only.
     Hybrid(HybridShare),
-    /// X25519MLKEM768, and its half of X25519 as a share of its own: who has either needs no retry
+    /// X25519MLKEM768, and its X25519 part as a separate share: a server with either needs no retry
     /// (draft-ietf-tls-hybrid-design section 3.2 allows the same key in both).
     HybridOrX25519(HybridShare),
 }
 
 impl Offer {
-    /// Shares of the first group, which is the most preferred one, and of what comes with it for nothing.
+    /// Returns shares of the first group, which is the most preferred one, and of X25519 if that is free.
     pub(crate) fn generate(groups: &[NamedGroup], random: &SystemRandom) -> Result<Self, Failure> {
         let first = groups.first().copied().ok_or(Incompatible::Group)?;
         Ok(match Self::of(first, random)? {
@@ -32,7 +32,7 @@ impl Offer {
         })
     }
 
-    /// A share of one group, as a retry asks for it.
+    /// Returns a share of one group, for a retry.
     pub(crate) fn of(group: NamedGroup, random: &SystemRandom) -> Result<Self, Failure> {
         Ok(match group {
             NamedGroup::X25519MLKEM768 => Self::Hybrid(HybridShare::generate(random)?),
@@ -40,7 +40,7 @@ impl Offer {
         })
     }
 
-    /// In order of preference.
+    /// Returns the shares in order of preference.
     pub(crate) fn shares(&self) -> impl Iterator<Item = (NamedGroup, &[u8])> {
         let (first, second) = match self {
             Self::Curve(share) => ((share.group(), share.public()), None),
@@ -54,7 +54,7 @@ impl Offer {
         self.shares().any(|(shared, _)| shared == group)
     }
 
-    /// The server has chosen.
+    /// Returns the shared secret of the group that the server selected.
     pub(crate) fn agree(self, group: NamedGroup, theirs: &[u8]) -> Result<SharedSecret, Failure> {
         match self {
             Self::Curve(share) if share.group() == group => share.agree(theirs),
@@ -67,7 +67,7 @@ impl Offer {
     }
 }
 
-/// A client's half of X25519MLKEM768.
+/// The client's side of X25519MLKEM768.
 pub(crate) struct HybridShare {
     ml_kem: DecapsulationKey,
     x25519: KeyShare,
@@ -94,7 +94,7 @@ impl HybridShare {
     }
 }
 
-/// A server's half: the share to send, and the secret.
+/// The server's side: the share to send, and the secret.
 pub(crate) struct Response {
     share: ServerShare,
     secret: SharedSecret,
@@ -107,7 +107,7 @@ enum ServerShare {
 }
 
 impl Response {
-    /// The client's share is refused where it is no valid one of the group.
+    /// Returns an error if the client's share is invalid for the group.
     pub(crate) fn to(group: NamedGroup, theirs: &[u8], random: &SystemRandom) -> Result<Self, Failure> {
         if group != NamedGroup::X25519MLKEM768 {
             let ours = KeyShare::generate(group, random)?;
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_share_of_an_offer_leads_to_a_secret_of_its_length() {
+    fn every_share_of_an_offer_gives_a_secret() {
         let random = SystemRandom::new();
         for (group, offered, answered, agreed) in [
             (HYBRID, 1216, 1120, 64),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hybrid_share_ends_with_the_x25519_share_beside_it() {
+    fn hybrid_share_ends_with_the_x25519_share() {
         let random = SystemRandom::new();
         let offer = || Offer::generate(&NamedGroup::SUPPORTED, &random).unwrap();
         let shared: Vec<_> = offer().shares().map(|(group, _)| group).collect();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_configured_is_shared() {
+    fn only_configured_groups_are_shared() {
         let random = SystemRandom::new();
         let shared = |groups: &[NamedGroup]| {
             let offer = Offer::generate(groups, &random).unwrap();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_was_not_shared_is_not_agreed_on() {
+    fn group_without_share_is_refused() {
         let random = SystemRandom::new();
         for (offered, chosen, len) in [
             (&[HYBRID, NamedGroup::X25519][..], NamedGroup::SECP256R1, 65),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn hybrid_shares_of_another_length_are_refused_by_both_sides() {
+    fn hybrid_share_of_wrong_length_is_refused() {
         let random = SystemRandom::new();
         let offer = || Offer::of(HYBRID, &random).unwrap();
         let ours = share(&offer(), HYBRID);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_half_of_a_hybrid_share_may_be_invalid() {
+    fn both_parts_of_a_hybrid_share_must_be_valid() {
         let random = SystemRandom::new();
         let offer = Offer::of(HYBRID, &random).unwrap();
         let ours = share(&offer, HYBRID);

@@ -1,6 +1,6 @@
-//! ML-KEM-768 (FIPS 203) by libcrux: the post-quantum half of X25519MLKEM768.
+//! ML-KEM-768 (FIPS 203) by libcrux: the post-quantum part of X25519MLKEM768.
 //!
-//! Knows keys and ciphertexts. Knows nothing of groups, nor of the X25519 beside it.
+//! Knows keys and ciphertexts. Does not know groups or X25519.
 
 use crate::crypto::backend::rand::{SecureRandom, SystemRandom};
 use crate::failure::{Failure, Misbehaved, Operation};
@@ -13,15 +13,15 @@ const SEED_LEN: usize = 64;
 /// `m` of FIPS 203 section 7.2.
 const RANDOMNESS_LEN: usize = 32;
 
-/// How long an encapsulation key is on the wire.
+/// The length of an encapsulation key on the wire.
 pub(crate) const ENCAPSULATION_KEY_LEN: usize = 1184;
-/// How long a ciphertext is on the wire.
+/// The length of a ciphertext on the wire.
 pub(crate) const CIPHERTEXT_LEN: usize = 1088;
 
-/// What both sides know afterwards.
+/// The shared secret.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;
 
-/// The private key of one exchange, wiped when it goes. What libcrux leaves on the stack is beyond us.
+/// The private key of one exchange, zeroized on drop. This crate cannot zeroize what libcrux leaves on the stack.
 pub(crate) struct DecapsulationKey(Box<MlKem768PrivateKey>);
 
 impl Drop for DecapsulationKey {
@@ -31,7 +31,7 @@ impl Drop for DecapsulationKey {
 }
 
 impl DecapsulationKey {
-    /// A fresh key, and the encapsulation key to send.
+    /// Returns a new key, and the encapsulation key to send.
     pub(crate) fn generate(random: &SystemRandom) -> Result<(Self, [u8; ENCAPSULATION_KEY_LEN]), Failure> {
         Ok(Self::from_seed(&*fresh::<SEED_LEN>(random)?))
     }
@@ -41,14 +41,14 @@ impl DecapsulationKey {
         (Self(Box::new(private)), public.into())
     }
 
-    /// A ciphertext that was not made for this key gives a secret that nobody else has (FIPS 203 section 7.3).
+    /// A ciphertext for another key gives a pseudo-random secret (FIPS 203 section 7.3).
     pub(crate) fn decapsulate(&self, ciphertext: &[u8; CIPHERTEXT_LEN]) -> Secret {
         Zeroizing::new(mlkem768::decapsulate(&self.0, &MlKem768Ciphertext::from(ciphertext)))
     }
 }
 
-/// Makes a secret and wraps it for the owner of a key. A key whose numbers are not all below the modulus is
-/// refused (FIPS 203 section 7.2).
+/// Encapsulates a new secret for the owner of a key. A key with a coefficient above the modulus is refused (FIPS 203
+/// section 7.2).
 pub(crate) fn encapsulate(
     key: &[u8; ENCAPSULATION_KEY_LEN],
     random: &SystemRandom,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_ciphertexts_and_secrets_are_those_of_boringssl() {
+    fn keys_ciphertexts_and_secrets_match_boringssl() {
         let seed = vector("seed");
         let (key, public) = DecapsulationKey::from_seed(&seed);
         assert_eq!(public, vector("encapsulation_key"));
@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_a_number_as_large_as_the_modulus_is_refused() {
-        // The first of its numbers: twelve bits, the lowest first.
+    fn coefficient_as_large_as_the_modulus_is_refused() {
+        // The first coefficient: twelve bits, the lowest first.
         let with_first = |number: u16| {
             let mut key = vector::<ENCAPSULATION_KEY_LEN>("encapsulation_key");
             let [low, high] = number.to_le_bytes();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ciphertext_for_nobody_gives_a_secret_of_its_own() {
+    fn ciphertext_for_another_key_gives_another_secret() {
         let (key, _) = DecapsulationKey::from_seed(&vector("seed"));
         let mut ciphertext = vector::<CIPHERTEXT_LEN>("ciphertext");
         ciphertext[7] ^= 1;

@@ -1,4 +1,4 @@
-//! Cryptography in the words of TLS. Everything that touches the backend's names comes through [`backend`].
+//! Cryptography in terms of TLS. Only [`backend`] imports the names of the backend.
 
 pub(crate) mod aead;
 pub(crate) mod backend;

@@ -1,4 +1,4 @@
-//! Signature schemes, and signing with a key of our own.
+//! Signature schemes, and signing with our own key.
 
 use crate::crypto::backend::signature::KeyPair as _;
 use crate::crypto::backend::{self, rand, signature};
@@ -17,11 +17,11 @@ impl SignatureScheme {
     pub const ECDSA_SECP384R1_SHA384: Self = Self(0x0503);
     /// EdDSA on Curve25519 (RFC 8422).
     pub const ED25519: Self = Self(0x0807);
-    /// RSASSA-PSS with SHA-256 and an ordinary RSA key.
+    /// RSASSA-PSS with SHA-256 and an rsaEncryption key.
     pub const RSA_PSS_RSAE_SHA256: Self = Self(0x0804);
-    /// RSASSA-PSS with SHA-384 and an ordinary RSA key.
+    /// RSASSA-PSS with SHA-384 and an rsaEncryption key.
     pub const RSA_PSS_RSAE_SHA384: Self = Self(0x0805);
-    /// RSASSA-PSS with SHA-512 and an ordinary RSA key.
+    /// RSASSA-PSS with SHA-512 and an rsaEncryption key.
     pub const RSA_PSS_RSAE_SHA512: Self = Self(0x0806);
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     pub const RSA_PKCS1_SHA256: Self = Self(0x0401);
@@ -32,7 +32,7 @@ impl SignatureScheme {
 }
 
 impl SignatureScheme {
-    /// Whether a CertificateVerify of DTLS 1.3 may use it.
+    /// Returns whether a CertificateVerify of DTLS 1.3 may use it.
     pub(crate) const fn is_dtls13(self) -> bool {
         !matches!(self, Self::RSA_PKCS1_SHA256 | Self::RSA_PKCS1_SHA384 | Self::RSA_PKCS1_SHA512)
     }
@@ -55,7 +55,7 @@ impl fmt::Debug for SignatureScheme {
     }
 }
 
-/// A private key of our own, parsed once.
+/// Our private key, parsed once.
 pub(crate) enum SigningKey {
     EcdsaP256(signature::EcdsaKeyPair),
     EcdsaP384(signature::EcdsaKeyPair),
@@ -64,7 +64,7 @@ pub(crate) enum SigningKey {
 }
 
 impl SigningKey {
-    /// `None` where it is not PKCS#8 of a supported kind.
+    /// Returns `None` if it is not PKCS#8 of a supported kind.
     pub(crate) fn from_pkcs8(der: &[u8], random: &rand::SystemRandom) -> Option<Self> {
         let ecdsa = |algorithm| backend::ecdsa_key_pair(algorithm, der, random);
         ecdsa(&signature::ECDSA_P256_SHA256_ASN1_SIGNING)
@@ -74,7 +74,7 @@ impl SigningKey {
             .or_else(|| signature::RsaKeyPair::from_pkcs8(der).ok().map(Self::Rsa))
     }
 
-    /// The public key as a certificate's `subjectPublicKey` holds it.
+    /// Returns the public key in the form of a certificate's `subjectPublicKey`.
     pub(crate) fn public(&self) -> &[u8] {
         match self {
             Self::EcdsaP256(pair) | Self::EcdsaP384(pair) => pair.public_key().as_ref(),
@@ -83,7 +83,7 @@ impl SigningKey {
         }
     }
 
-    /// RFC 8422 section 5.10 counts Ed25519 among the ECDSA keys where suites are concerned.
+    /// RFC 8422 section 5.10: for cipher suites Ed25519 counts as an ECDSA key.
     pub(crate) const fn kind(&self) -> KeyKind {
         match self {
             Self::EcdsaP256(_) | Self::EcdsaP384(_) | Self::Ed25519(_) => KeyKind::Ecdsa,
@@ -91,7 +91,7 @@ impl SigningKey {
         }
     }
 
-    /// What this key can sign with, the best first.
+    /// Returns the signature schemes of this key, the most preferred first.
     pub(crate) const fn schemes(&self) -> &'static [SignatureScheme] {
         match self {
             Self::EcdsaP256(_) => &[SignatureScheme::ECDSA_SECP256R1_SHA256],
@@ -139,7 +139,7 @@ impl SigningKey {
     }
 }
 
-/// A signature of ours.
+/// A signature.
 pub(crate) enum Signed {
     Curve(signature::Signature),
     Rsa(Vec<u8>),

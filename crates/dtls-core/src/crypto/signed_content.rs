@@ -1,21 +1,21 @@
-//! What a signature covers, where it is put together for that alone: short, so that no allocation is needed.
+//! The input of a signature, built without an allocation because it is short.
 //!
-//! Knows lengths, and nothing of what the parts mean.
+//! Knows lengths. Does not know the meaning of the parts.
 
 use crate::failure::{Failure, Operation};
 
-/// Two randoms and the longest parameters of a ServerKeyExchange that can be decoded. The content of a CertificateVerify
-/// of DTLS 1.3 is shorter.
+/// Two randoms and the maximum parameters of a ServerKeyExchange. The content of a CertificateVerify of DTLS 1.3 is
+/// shorter.
 const MAX_LEN: usize = 2 * 32 + 4 + 255;
 
-/// Some parts, one after the other.
+/// The concatenated parts.
 pub(crate) struct SignedContent {
     bytes: [u8; MAX_LEN],
     len: usize,
 }
 
 impl SignedContent {
-    /// Fails where the parts are longer than all that we sign, rather than that one is left out.
+    /// Concatenates the parts. Returns an error instead of truncating them.
     pub(crate) fn of(parts: &[&[u8]]) -> Result<Self, Failure> {
         let mut content = Self { bytes: [0; MAX_LEN], len: 0 };
         for part in parts {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_follow_each_other_and_none_is_cut() {
+    fn parts_are_concatenated_and_never_truncated() {
         let longest = [7; MAX_LEN - 3];
         let content = SignedContent::of(&[b"abc", b"", &longest]).unwrap();
         assert_eq!(content.as_ref(), [b"abc", &longest[..]].concat());

@@ -1,4 +1,4 @@
-//! Cipher suites: their numbers, and what each of them stands for.
+//! Cipher suites: their ids and parameters.
 
 use crate::crypto::aead::Aead;
 use crate::crypto::backend::{aead, digest, hmac};
@@ -25,10 +25,10 @@ impl CipherSuite {
     /// RFC 6655: a pre-shared key, without certificates.
     pub const PSK_AES128_CCM_8: Self = Self(0xc0a8);
 
-    /// RFC 5746 section 3.3: no suite, but the request for secure renegotiation in its place.
+    /// RFC 5746 section 3.3: not a suite, but a signal for secure renegotiation.
     pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: Self = Self(0x00ff);
 
-    /// What is implemented, in the preference order of [`crate::Config::default`]. Those count that suit
+    /// The supported suites, in the order of [`crate::Config::default`]. A connection uses those that fit
     /// [`crate::Authentication`] and [`crate::Versions`].
     pub const SUPPORTED: [Self; 10] = [
         Self::AES_128_GCM_SHA256,
@@ -43,7 +43,7 @@ impl CipherSuite {
         Self::PSK_AES128_CCM_8,
     ];
 
-    /// `None` for a suite that is none of DTLS 1.2, or not implemented.
+    /// Returns `None` for a suite that is unsupported or not one of DTLS 1.2.
     pub(crate) fn parameters(self) -> Option<&'static SuiteParameters> {
         PARAMETERS.iter().find(|parameters| parameters.suite == self)
     }
@@ -66,34 +66,34 @@ pub(crate) enum KeyKind {
     Rsa,
 }
 
-/// How a suite agrees on keys and proves who the peer is.
+/// The key exchange and the authentication of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyExchange {
-    /// An ephemeral exchange, signed with a certificate's key of this kind.
+    /// An ephemeral exchange, signed with a certificate key of this kind.
     Ecdhe(KeyKind),
-    /// A key that both sides have already.
+    /// A pre-shared key.
     Psk,
 }
 
-/// Where a record's nonce comes from.
+/// The construction of a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonceForm {
-    /// Four fixed bytes, then eight that every record carries (RFC 5288 section 3).
+    /// Four fixed bytes, then eight bytes from the record (RFC 5288 section 3).
     Explicit,
-    /// Twelve fixed bytes, combined with the record's number (RFC 7905 section 2).
+    /// Twelve fixed bytes, XORed with the record number (RFC 7905 section 2).
     Implicit,
 }
 
-/// What a suite stands for.
+/// The parameters of a suite.
 pub(crate) struct SuiteParameters {
     pub(crate) suite: CipherSuite,
     pub(crate) name: &'static str,
     pub(crate) key_exchange: KeyExchange,
     pub(crate) aead: Aead,
     pub(crate) nonce: NonceForm,
-    /// Hash of the transcript.
+    /// The hash of the transcript.
     pub(crate) hash: &'static digest::Algorithm,
-    /// The same hash in the PRF.
+    /// The same hash for the PRF.
     pub(crate) prf: hmac::Algorithm,
 }
 
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_called_supported_has_parameters() {
+    fn every_supported_suite_has_parameters() {
         for suite in CipherSuite::SUPPORTED {
             let dtls12 = suite.parameters().map(|parameters| parameters.suite);
             assert_eq!(dtls12.or(suite.dtls13().map(|parameters| parameters.suite)), Some(suite));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_suite_keeps_its_number() {
+    fn unknown_suite_keeps_its_number() {
         assert_eq!(format!("{:?}", CipherSuite(0x1305)), "CipherSuite(0x1305)");
     }
 }

@@ -1,24 +1,23 @@
-//! The cipher suites of DTLS 1.3: an AEAD, the cipher that hides sequence numbers, and a hash.
+//! The cipher suites of DTLS 1.3: an AEAD, the cipher of record number encryption, and a hash.
 
 use crate::crypto::backend::{aead, digest, hmac};
 use crate::crypto::suite::CipherSuite;
 use std::sync::LazyLock;
 
-/// What a suite of DTLS 1.3 stands for (RFC 8446 appendix B.4, RFC 9147 section 4.2.3).
+/// The parameters of a suite of DTLS 1.3 (RFC 8446 appendix B.4, RFC 9147 section 4.2.3).
 pub(crate) struct Suite13 {
     pub(crate) suite: CipherSuite,
     pub(crate) name: &'static str,
     pub(crate) aead: &'static aead::Algorithm,
-    /// Makes the mask over sequence numbers.
+    /// Computes the mask of the sequence number.
     pub(crate) numbers: &'static aead::quic::Algorithm,
-    /// Hash of the transcript.
+    /// The hash of the transcript.
     pub(crate) hash: &'static digest::Algorithm,
-    /// The same hash in the key schedule.
+    /// The same hash for the key schedule.
     pub(crate) hmac: hmac::Algorithm,
-    /// The hash of nothing.
+    /// The hash of an empty input.
     pub(crate) empty_hash: &'static [u8],
-    /// What the handshake secret is extracted with, where there is no pre-shared key (RFC 8446 section 7.1): the same in
-    /// every handshake, and hashed in once.
+    /// The salt of the handshake secret without a pre-shared key (RFC 8446 section 7.1): constant, and computed once.
     pub(crate) handshake_salt: LazyLock<hmac::Key>,
 }
 
@@ -30,7 +29,7 @@ impl CipherSuite {
     /// RFC 8446.
     pub const CHACHA20_POLY1305_SHA256: Self = Self(0x1303);
 
-    /// `None` for a suite that is none of DTLS 1.3, or not implemented.
+    /// Returns `None` for a suite that is unsupported or not one of DTLS 1.3.
     pub(crate) fn dtls13(self) -> Option<&'static Suite13> {
         SUITES.iter().find(|suite| suite.suite == self)
     }
@@ -69,7 +68,7 @@ static SUITES: [Suite13; 3] = [
     },
 ];
 
-// A test beside the key schedule makes them again.
+// A test of the key schedule computes these values.
 const EMPTY_SHA256: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27,
     0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,

@@ -1,6 +1,6 @@
-//! The peer's public key, read out of its certificate, and signatures made with its private half.
+//! The public key of the peer's certificate, and verification of its signatures.
 //!
-//! Reads nothing else out of a certificate: names, dates and extensions are not judged here.
+//! Does not check other parts of a certificate: names, dates and extensions.
 
 use crate::crypto::backend::signature;
 use crate::crypto::sign::SignatureScheme;
@@ -17,8 +17,8 @@ use x509_parser::public_key::PublicKey;
 /// Proof that the peer holds the private key of its certificate: it signed this handshake.
 pub(crate) struct SignatureVerified(());
 
-/// What we verify, offered in this order: what WebRTC endpoints have first. The last three sign handshakes of DTLS 1.2
-/// alone.
+/// The verifiable schemes in the order of the offer, the most common of WebRTC first. The last three are for handshake
+/// signatures of DTLS 1.2 only.
 pub(crate) const VERIFIABLE: [SignatureScheme; 9] = [
     SignatureScheme::ECDSA_SECP256R1_SHA256,
     SignatureScheme::ED25519,
@@ -31,11 +31,11 @@ pub(crate) const VERIFIABLE: [SignatureScheme; 9] = [
     SignatureScheme::RSA_PKCS1_SHA512,
 ];
 
-/// What we name where DTLS 1.3 alone is spoken. There PKCS#1 v1.5 signs certificates and nothing else (RFC 8446 section
-/// 4.2.3), which matters to those who judge chains.
-pub(crate) fn verifiable_in_dtls13(judges_chains: bool) -> &'static [SignatureScheme] {
+/// Returns the offer for DTLS 1.3 only. There PKCS#1 v1.5 is for certificate signatures only (RFC 8446 section 4.2.3),
+/// and so offered only if chains are verified.
+pub(crate) fn verifiable_in_dtls13(verifies_chains: bool) -> &'static [SignatureScheme] {
     match VERIFIABLE.split_last_chunk::<3>() {
-        Some((handshakes, _)) if !judges_chains => handshakes,
+        Some((handshakes, _)) if !verifies_chains => handshakes,
         _ => &VERIFIABLE,
     }
 }
@@ -48,11 +48,11 @@ enum Algorithm {
     Rsa,
 }
 
-/// A public key that can be verified against.
+/// A public key for verification.
 #[derive(Debug)]
 pub(crate) struct PeerKey {
     algorithm: Algorithm,
-    /// `subjectPublicKey` of the certificate.
+    /// The `subjectPublicKey` of the certificate.
     public: Vec<u8>,
 }
 
@@ -74,8 +74,8 @@ impl PeerKey {
         }
     }
 
-    /// Verifies a signature of DTLS 1.2, where an ECDSA scheme names a hash and leaves the curve to the key
-    /// (RFC 8422 section 5.1.1 and RFC 8446 section 4.2.3).
+    /// Verifies a signature of DTLS 1.2, where an ECDSA scheme defines a hash and the key defines the curve (RFC 8422
+    /// section 5.1.1 and RFC 8446 section 4.2.3).
     pub(crate) fn verify(
         &self,
         scheme: SignatureScheme,
@@ -89,8 +89,8 @@ impl PeerKey {
         Ok(SignatureVerified(()))
     }
 
-    /// Verifies a signature of DTLS 1.3, where a scheme names hash and curve, and PKCS#1 v1.5 is over
-    /// (RFC 8446 section 4.2.3).
+    /// Verifies a signature of DTLS 1.3, where a scheme defines hash and curve, and PKCS#1 v1.5 is forbidden (RFC 8446
+    /// section 4.2.3).
     pub(crate) fn verify_dtls13(
         &self,
         scheme: SignatureScheme,
@@ -108,7 +108,7 @@ impl PeerKey {
         self.verify(scheme, message, signed)
     }
 
-    /// How this key verifies a scheme; `None` where it cannot, and for whatever we do not offer.
+    /// Returns the algorithm for a scheme with this key; `None` if it does not fit or was not offered.
     fn verification(&self, scheme: SignatureScheme) -> Option<&'static dyn signature::VerificationAlgorithm> {
         Some(match (self.algorithm, scheme) {
             (Algorithm::EcdsaP256, SignatureScheme::ECDSA_SECP256R1_SHA256) => {
@@ -135,12 +135,12 @@ impl PeerKey {
     }
 }
 
-/// The public key of a certificate of any version (RFC 5280 section 4.1).
+/// Returns the public key of a certificate of any version (RFC 5280 section 4.1).
 fn subject_public_key_info(der: &[u8]) -> Option<SubjectPublicKeyInfo<'_>> {
     /// serialNumber, signature, issuer, validity, subject.
     const BEFORE_KEY: usize = 5;
     let mut rest = sequence(sequence(der)?)?;
-    // Version 1 is the absence of a version.
+    // A certificate of version 1 has no version field.
     let (after_version, first) = Any::from_der(rest).ok()?;
     if first.class() == Class::ContextSpecific {
         rest = after_version;
@@ -151,7 +151,7 @@ fn subject_public_key_info(der: &[u8]) -> Option<SubjectPublicKeyInfo<'_>> {
     SubjectPublicKeyInfo::from_der(rest).map(|(_, info)| info).ok()
 }
 
-/// What a SEQUENCE holds.
+/// Returns the content of a SEQUENCE.
 fn sequence(der: &[u8]) -> Option<&[u8]> {
     let (_, any) = Any::from_der(der).ok()?;
     (any.tag() == Tag::Sequence).then_some(any.data)
@@ -172,7 +172,7 @@ fn algorithm(info: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
     if is(&OID_SIG_ED25519) {
         return Some(Algorithm::Ed25519);
     }
-    // What the backends verify.
+    // The RSA keys that the backends verify.
     let suits = |parsed| matches!(parsed, Ok(PublicKey::RSA(key)) if RSA_BITS.contains(&key.key_size()));
     (is(&OID_PKCS1_RSAENCRYPTION) && suits(info.parsed())).then_some(Algorithm::Rsa)
 }
@@ -193,7 +193,7 @@ mod tests {
         PeerKey::from_certificate(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
     }
 
-    /// One key of each kind that we have ourselves.
+    /// One key of each kind that can sign.
     fn keys() -> Vec<(SigningKey, PeerKey)> {
         let random = SystemRandom::new();
         let curves = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
@@ -203,14 +203,14 @@ mod tests {
             let signing = SigningKey::from_pkcs8(&key.serialize_der(), &random).unwrap();
             (signing, PeerKey::from_certificate(made.der()).unwrap())
         });
-        let pem = include_str!("../../tests/stories/rsa.pem");
+        let pem = include_str!("../../tests/dtls/rsa.pem");
         let rsa = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
         let rsa = SigningKey::from_pkcs8(rsa.secret_pkcs8_der(), &random).unwrap();
         generated.into_iter().chain([(rsa, certificate(pem).unwrap())]).collect()
     }
 
     #[test]
-    fn every_signature_that_we_make_is_one_that_we_verify_and_of_nothing_else() {
+    fn own_signatures_verify_for_their_content_only() {
         let random = SystemRandom::new();
         let mut schemes = Vec::new();
         for (ours, theirs) in keys() {
@@ -232,31 +232,30 @@ mod tests {
         schemes.sort_by_key(|scheme| scheme.0);
         let mut all = VERIFIABLE;
         all.sort_by_key(|scheme| scheme.0);
-        assert_eq!(schemes, all, "each of them was tried");
+        assert_eq!(schemes, all, "each scheme was tried");
     }
 
     #[test]
-    fn in_1_2_either_hash_goes_with_either_curve() {
-        // Of "handshake", by `openssl dgst -sha384` with a key of P-256.
+    fn dtls12_allows_any_hash_with_any_curve() {
+        // The signature of "handshake" by `openssl dgst -sha384` with a P-256 key.
         let signed = b"\x30\x46\x02\x21\x00\x98\x00\x7f\x39\xf8\x04\x5d\xa8\xa9\x1c\x07\x18\x7a\xee\x40\xbb\
             \x85\xc6\x5d\xf8\x49\x05\xd9\xa5\x85\xe9\x49\x21\xe9\xf9\xfc\x86\x02\x21\x00\xd8\x8a\xa8\xdc\x6f\
             \x42\x23\xfb\xa1\x8f\xee\x7d\xf9\x06\xcc\x4e\xbe\x8f\x36\xb5\x24\xde\x69\x7f\xf4\x4b\x57\xdf\x20\
             \x2f\xd4\xbc";
-        let theirs = certificate(include_str!("../../tests/stories/version_1.pem")).unwrap();
+        let theirs = certificate(include_str!("../../tests/dtls/version_1.pem")).unwrap();
         let scheme = SignatureScheme::ECDSA_SECP384R1_SHA384;
         assert!(theirs.verify(scheme, b"handshake", signed).is_ok());
         assert_eq!(theirs.verify_dtls13(scheme, b"handshake", signed).err(), UNOFFERED);
     }
 
     #[test]
-    fn only_keys_that_can_be_verified_with_are_taken() {
+    fn unsupported_keys_are_refused() {
         let unsupported = Some(Failure::NoOverlap(Incompatible::CertificateKey));
-        assert_eq!(certificate(include_str!("../../tests/stories/p521.pem")).err(), unsupported);
-        assert_eq!(certificate(include_str!("../../tests/stories/rsa1024.pem")).err(), unsupported);
-        let version_1 = certificate(include_str!("../../tests/stories/version_1.pem")).unwrap();
+        assert_eq!(certificate(include_str!("../../tests/dtls/p521.pem")).err(), unsupported);
+        assert_eq!(certificate(include_str!("../../tests/dtls/rsa1024.pem")).err(), unsupported);
+        let version_1 = certificate(include_str!("../../tests/dtls/version_1.pem")).unwrap();
         assert_eq!(version_1.algorithm, Algorithm::EcdsaP256);
-        let whole =
-            CertificateDer::from_pem_slice(include_bytes!("../../tests/stories/version_1.pem")).unwrap();
+        let whole = CertificateDer::from_pem_slice(include_bytes!("../../tests/dtls/version_1.pem")).unwrap();
         let unreadable = Some(Failure::Peer(Misbehaved::UnreadableCertificate));
         for len in 0..whole.len() {
             assert_eq!(PeerKey::from_certificate(&whole[..len]).err(), unreadable, "{len}");

@@ -1,4 +1,4 @@
-//! A DTLS 1.2 association after its handshake. It cannot be made without the proofs of that handshake.
+//! A DTLS 1.2 association after its handshake. Only the proofs of the handshake can build it.
 
 use crate::authentication::PeerAuthenticated;
 use crate::crypto::group::NamedGroup;
@@ -7,7 +7,7 @@ use crate::event::Negotiated;
 use crate::message::version::ProtocolVersion;
 use bytes::Bytes;
 
-/// What remains of a handshake.
+/// The result of a handshake.
 pub(crate) struct Connected {
     master: MasterSecret,
     group: Option<NamedGroup>,
@@ -15,7 +15,7 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// The peer is whom we want, holds its key, and saw the handshake that we saw.
+    /// The peer is authenticated, and its Finished covers the same handshake.
     pub(crate) fn new(
         peer: PeerAuthenticated,
         _finished: FinishedVerified,
@@ -40,7 +40,7 @@ impl Connected {
         &self.master
     }
 
-    /// DER.
+    /// Returns the certificate as DER.
     pub(crate) fn remote_certificate(&self) -> Option<&[u8]> {
         self.remote_certificate.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Which of our certificates to present, and how to sign with it.
+//! Selection of our certificate, and the signature with its key.
 
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config};
@@ -6,7 +6,7 @@ use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::KeyKind;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 
-/// Our first certificate of a welcome kind whose key signs in a way that the peer verifies.
+/// Returns our first certificate of an accepted kind whose key has a signature scheme that the peer verifies.
 pub(crate) fn choose<'c>(
     config: &'c Config,
     schemes: SignatureAlgorithms<'_>,

@@ -15,28 +15,28 @@ use zeroize::Zeroizing;
 /// RFC 5246 section 7.4.9.
 pub(crate) const VERIFY_DATA_LEN: usize = 12;
 const MASTER_SECRET_LEN: usize = 48;
-/// Two keys of 32 bytes and two fixed parts of 12: the most that a suite of ours asks for.
+/// Two keys of 32 bytes and two fixed parts of 12: the maximum over all suites.
 const MAX_KEY_BLOCK_LEN: usize = 2 * (32 + 12);
 
-/// Proof that both sides saw the same handshake.
+/// Proof that both sides have the same transcript.
 pub(crate) struct FinishedVerified(());
 
-/// The master secret, ready for the PRF, with the hellos that it belongs to.
+/// The master secret as the key of the PRF, with the randoms of its handshake.
 pub(crate) struct MasterSecret {
     key: hmac::Key,
     selected: Selected,
 }
 
-/// The keys of one side's view.
+/// The record keys from the point of view of one side.
 pub(crate) struct RecordKeys {
     pub(crate) write: RecordKey,
     pub(crate) read: RecordKey,
 }
 
 impl MasterSecret {
-    /// RFC 7627 section 4: bound to the whole handshake up to the ClientKeyExchange.
+    /// RFC 7627 section 4: the secret covers the handshake up to the ClientKeyExchange.
     ///
-    /// The line is for the key log.
+    /// Also returns the line for the key log.
     pub(crate) fn derive(
         selected: Selected,
         premaster: &SharedSecret,
@@ -55,7 +55,7 @@ impl MasterSecret {
         &self.selected
     }
 
-    /// RFC 5246 section 6.3. `None` cannot happen with a suite of ours.
+    /// RFC 5246 section 6.3. Never `None` for a supported suite.
     pub(crate) fn record_keys(&self, role: DtlsRole) -> Option<RecordKeys> {
         let Selected { client_random, server_random, suite, .. } = &self.selected;
         let (key_len, fixed_len) = (suite.aead.key_len(), RecordKey::fixed_len(suite.nonce));
@@ -74,7 +74,7 @@ impl MasterSecret {
         })
     }
 
-    /// The content of the Finished that `sender` sends.
+    /// Returns the content of the Finished of `sender`.
     pub(crate) fn verify_data(&self, sender: DtlsRole, transcript: &Digest) -> [u8; VERIFY_DATA_LEN] {
         let label = match sender {
             DtlsRole::Client => "client finished",
@@ -99,7 +99,7 @@ impl MasterSecret {
         }
     }
 
-    /// RFC 5705 section 4. The context is at most 2^16-1 bytes, else `None`.
+    /// RFC 5705 section 4. Returns `None` if the context is longer than 2^16-1 bytes.
     pub(crate) fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
         let Selected { client_random, server_random, .. } = &self.selected;
         match context {
@@ -113,8 +113,8 @@ impl MasterSecret {
     }
 }
 
-/// Labels that the protocol itself uses: exported under them, the connection's own keys would leave
-/// (RFC 5705 section 4).
+/// Labels of the protocol itself. An export with one of them would return the keys of the connection (RFC 5705 section
+/// 4).
 pub(crate) const RESERVED_LABELS: [&str; 5] =
     ["client finished", "server finished", "master secret", "extended master secret", "key expansion"];
 
@@ -163,7 +163,7 @@ mod tests {
     /// "Test vectors for TLS 1.2 PRF", IETF TLS working group list, 2009-03-24
     /// (https://mailarchive.ietf.org/arch/msg/tls/fzVCzk-z3FShgGJ6DOXqM1ydxms/).
     #[test]
-    fn the_prf_gives_the_published_vectors_for_sha256() {
+    fn prf_matches_the_published_vectors_for_sha256() {
         check(
             hmac::HMAC_SHA256,
             "9bbe436ba940f017b17652849a71db35",
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prf_gives_the_published_vectors_for_sha384() {
+    fn prf_matches_the_published_vectors_for_sha384() {
         check(
             hmac::HMAC_SHA384,
             "b80b733d6ceefcdc71566ea48e5567df",

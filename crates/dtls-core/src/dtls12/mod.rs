@@ -1,7 +1,7 @@
-//! DTLS 1.2 (RFC 6347): the handshake of both roles, and what remains of it afterwards.
+//! DTLS 1.2 (RFC 6347): the handshake of both roles, and its result.
 //!
-//! The states know messages. They know nothing about datagrams, timers or retransmission: a state leaves the
-//! flight that it wants to be sent in the context, and the connection does the rest.
+//! The states know messages. They do not know datagrams, timers or retransmission: a state leaves its flight in the
+//! context, and the connection sends it.
 
 pub(crate) mod client;
 pub(crate) mod connected;
@@ -9,15 +9,15 @@ pub(crate) mod identity;
 pub(crate) mod key_schedule;
 pub(crate) mod server;
 
-use crate::carried::Carried;
 use crate::crypto::suite::SuiteParameters;
 use crate::message::Random;
+use crate::negotiated_extensions::NegotiatedExtensions;
 
-/// What both hellos have settled.
+/// The parameters that both hellos have selected.
 #[derive(Clone, Copy)]
 pub(crate) struct Selected {
     pub(crate) client_random: Random,
     pub(crate) server_random: Random,
     pub(crate) suite: &'static SuiteParameters,
-    pub(crate) carried: Carried,
+    pub(crate) carried: NegotiatedExtensions,
 }

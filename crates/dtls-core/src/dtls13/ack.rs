@@ -1,24 +1,24 @@
-//! ACK (RFC 9147 section 7): which records of the peer's flight arrived.
+//! ACK (RFC 9147 section 7): the received records of the peer's flight.
 
 use crate::codec::{Malformed, Reader};
 use crate::record::RecordNumber;
 
-/// Records that are acknowledged at once: the flight with a post-quantum share and a long chain takes a dozen.
-/// Older ones are forgotten first, and repeated by the peer at worst.
+/// The maximum number of records in an ACK: a flight with a post-quantum share and a long chain takes a dozen. Older
+/// records are dropped first, and at worst the peer retransmits them.
 const MAX_NUMBERS: usize = 32;
 /// An epoch and a sequence number of 64 bits each.
 const NUMBER_LEN: usize = 16;
-/// In front of the numbers.
+/// The length field in front of the numbers.
 const LENGTH_LEN: usize = 2;
 
 /// The records to acknowledge.
 #[derive(Default)]
 pub(crate) struct Received {
     numbers: Vec<RecordNumber>,
-    /// Whether something was noted since the last ACK.
-    has_news: bool,
-    /// ACKs since something was noted.
-    times_told: u32,
+    /// Whether a record was added since the last ACK.
+    ack_pending: bool,
+    /// The number of ACKs since a record was added.
+    times_sent: u32,
 }
 
 impl Received {
@@ -30,56 +30,56 @@ impl Received {
             self.numbers.remove(0);
         }
         self.numbers.push(number);
-        self.has_news = true;
-        self.times_told = 0;
+        self.ack_pending = true;
+        self.times_sent = 0;
     }
 
-    /// Whether an ACK would tell something: nobody else's datagram makes us repeat one.
-    pub(crate) const fn has_news(&self) -> bool {
-        self.has_news
+    /// Returns whether an ACK would be new to the peer: input of other senders must not cause ACKs.
+    pub(crate) const fn ack_pending(&self) -> bool {
+        self.ack_pending
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 
-    /// An ACK leaves. The numbers stay, so that a later one covers them again, in case this one is lost.
-    pub(crate) const fn told(&mut self) {
-        self.has_news = false;
-        self.times_told = self.times_told.saturating_add(1);
+    /// Marks the ACK as sent. The numbers stay, so that a later ACK covers them if this one is lost.
+    pub(crate) const fn mark_sent(&mut self) {
+        self.ack_pending = false;
+        self.times_sent = self.times_sent.saturating_add(1);
     }
 
-    /// How often the same was told.
-    pub(crate) const fn times_told(&self) -> u32 {
-        self.times_told
+    /// Returns how often the same ACK was sent.
+    pub(crate) const fn times_sent(&self) -> u32 {
+        self.times_sent
     }
 
-    /// What was told is to be told once more.
-    pub(crate) const fn tell_again(&mut self) {
-        self.has_news = !self.numbers.is_empty();
+    /// Makes the next ACK contain everything again.
+    pub(crate) const fn mark_unsent(&mut self) {
+        self.ack_pending = !self.numbers.is_empty();
     }
 
-    /// The peer's next flight begins, or ours answers this one.
+    /// Clears the records: the peer's next flight begins, or our flight acknowledges this one.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Appends the content of the record, in increasing order and of at most `room` bytes: the newest are told first.
+    /// Appends the content of the ACK in increasing order, at most `room` bytes; the newest records have precedence.
     pub(crate) fn write(&self, room: usize, out: &mut Vec<u8>) {
-        let told = self.numbers.len().min(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
-        out.extend_from_slice(&u16::try_from(told * NUMBER_LEN).unwrap_or(0).to_be_bytes());
+        let mark_sent = self.numbers.len().min(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
+        out.extend_from_slice(&u16::try_from(mark_sent * NUMBER_LEN).unwrap_or(0).to_be_bytes());
         let start = out.len();
-        for number in self.numbers.iter().rev().take(told) {
+        for number in self.numbers.iter().rev().take(mark_sent) {
             out.extend_from_slice(&u64::from(number.epoch).to_be_bytes());
             out.extend_from_slice(&number.sequence.to_be_bytes());
         }
-        // In the byte order of the network they sort as the numbers do.
+        // In network byte order the bytes sort like the numbers.
         let (written, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<NUMBER_LEN>();
         written.sort_unstable();
     }
 }
 
-/// The numbers in an ACK of the peer. Epochs that we never reach are taken for the last one.
+/// Decodes the numbers of an ACK. An epoch above the maximum counts as the maximum.
 pub(crate) fn decode(content: &[u8]) -> Result<impl Iterator<Item = RecordNumber> + Clone + '_, Malformed> {
     let mut reader = Reader::new(content);
     let (numbers, odd) = reader.vector16()?.as_chunks::<NUMBER_LEN>();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_they_were_noted_in_increasing_order() {
+    fn numbers_decode_in_increasing_order() {
         let mut received = Received::default();
         for noted in [number(2, 5), number(0, 9), number(2, 1), number(2, 5)] {
             received.note(noted);
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_bounded() {
+    fn list_is_bounded() {
         let mut received = Received::default();
         (0..1000).for_each(|sequence| received.note(number(2, sequence)));
         assert_eq!(decode(&encoded(&received, 1200)).unwrap().count(), MAX_NUMBERS);
     }
 
     #[test]
-    fn where_there_is_little_room_the_newest_are_told() {
+    fn newest_records_have_precedence() {
         let mut received = Received::default();
         (0..20).for_each(|sequence| received.note(number(2, sequence)));
         for (room, first) in [(2 + 3 * 16, 17), (2 + 3 * 16 - 1, 18), (2, 20), (0, 20)] {

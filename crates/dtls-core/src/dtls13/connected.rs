@@ -1,19 +1,19 @@
-//! A DTLS 1.3 association after its handshake. It cannot be made without the proofs of that handshake.
+//! A DTLS 1.3 association after its handshake. Only the proofs of the handshake can build it.
 
 use crate::authentication::PeerAuthenticated;
-use crate::carried::Carried;
 use crate::config::DtlsRole;
 use crate::dtls13::Selected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, EpochKey, Exporter, FinishedVerified, TrafficSecret};
 use crate::event::Negotiated;
 use crate::message::version::ProtocolVersion;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::negotiated_extensions::NegotiatedExtensions;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 use bytes::Bytes;
 
-/// What remains of a handshake.
+/// The result of a handshake.
 pub(crate) struct Connected {
     selected: Selected,
-    carried: Carried,
+    carried: NegotiatedExtensions,
     remote_certificate: Option<Bytes>,
     exporter: Exporter,
     writing: Epoch,
@@ -27,7 +27,7 @@ struct Epoch {
 }
 
 impl Epoch {
-    /// The next one, after a KeyUpdate. `None` where epochs are used up.
+    /// Returns the next epoch, after a KeyUpdate; `None` if the epochs are used up.
     fn advance(&mut self) -> Option<(u16, EpochKey)> {
         let number = self.number.checked_add(1)?;
         let secret = self.secret.next();
@@ -38,12 +38,12 @@ impl Epoch {
 }
 
 impl Connected {
-    /// The peer is whom we want, holds its key, and saw the handshake that we saw.
+    /// The peer is authenticated, and its Finished covers the same handshake.
     pub(crate) fn new(
         peer: PeerAuthenticated,
         _finished: FinishedVerified,
         selected: Selected,
-        carried: Carried,
+        carried: NegotiatedExtensions,
         secrets: ApplicationSecrets,
         role: DtlsRole,
     ) -> Self {
@@ -78,12 +78,12 @@ impl Connected {
         &self.exporter
     }
 
-    /// DER.
+    /// Returns the certificate as DER.
     pub(crate) fn remote_certificate(&self) -> Option<&[u8]> {
         self.remote_certificate.as_deref()
     }
 
-    /// The epoch that we send in.
+    /// Returns the epoch for sending.
     pub(crate) const fn writing(&self) -> u16 {
         self.writing.number
     }
@@ -98,12 +98,12 @@ impl Connected {
         self.reading.number = epoch;
     }
 
-    /// Our KeyUpdate was acknowledged.
+    /// Advances after our KeyUpdate was acknowledged.
     pub(crate) fn advance_writing(&mut self) -> Option<(u16, EpochKey)> {
         self.writing.advance()
     }
 
-    /// The peer's KeyUpdate arrived.
+    /// Advances after the peer's KeyUpdate arrived.
     pub(crate) fn advance_reading(&mut self) -> Option<(u16, EpochKey)> {
         self.reading.advance()
     }

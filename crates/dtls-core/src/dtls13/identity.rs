@@ -1,11 +1,11 @@
-//! Which of our certificates to present, and how to sign with it in DTLS 1.3.
+//! Selection of our certificate, and the signature with its key, in DTLS 1.3.
 
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config};
 use crate::crypto::sign::SignatureScheme;
 use crate::extension::signature_algorithms::SignatureAlgorithms;
 
-/// Our first certificate whose key signs in a way that the peer verifies and that DTLS 1.3 allows.
+/// Returns our first certificate whose key has a signature scheme that the peer verifies and DTLS 1.3 allows.
 pub(crate) fn choose<'c>(
     config: &'c Config,
     schemes: SignatureAlgorithms<'_>,

@@ -14,15 +14,15 @@ use crate::failure::{Failure, Misbehaved};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// The output of SHA-384, the longest hash of a suite.
+/// The output length of SHA-384, the longest hash of a suite.
 const MAX_HASH_LEN: usize = 48;
 /// AES-256 and ChaCha20.
 const MAX_KEY_LEN: usize = 32;
 
-/// Proof that both sides saw the same handshake.
+/// Proof that both sides have the same transcript.
 pub(crate) struct FinishedVerified(());
 
-/// A secret of the length of the suite's hash.
+/// A secret with the length of the suite's hash.
 pub(crate) struct Secret {
     suite: &'static Suite13,
     bytes: Zeroizing<[u8; MAX_HASH_LEN]>,
@@ -45,25 +45,25 @@ impl Secret {
         hmac::Key::new(self.suite.hmac, self.bytes())
     }
 
-    /// What the labels below it are expanded from.
+    /// Returns the key for expanding labels.
     fn expander(&self) -> Expander {
         Expander { suite: self.suite, key: self.hmac_key() }
     }
 
-    /// For the key log.
+    /// Returns the bytes for the key log.
     pub(crate) fn expose(&self) -> &[u8] {
         self.bytes()
     }
 }
 
-/// A secret as the key of an HMAC. Making it costs as much as a label, and most secrets have several.
+/// A secret as the key of an HMAC. Building it costs as much as a label, and most secrets have several labels.
 struct Expander {
     suite: &'static Suite13,
     key: hmac::Key,
 }
 
 impl Expander {
-    /// HKDF-Expand-Label (RFC 8446 section 7.1). At most 255 hash lengths come out; what is longer stays zero.
+    /// HKDF-Expand-Label (RFC 8446 section 7.1). The output is at most 255 hash lengths; the rest stays zero.
     fn label(&self, label: &str, context: &[u8], out: &mut [u8]) {
         let [length_high, length_low] = u16::try_from(out.len()).unwrap_or(u16::MAX).to_be_bytes();
         let label_len = u8::try_from("dtls13".len() + label.len()).unwrap_or(u8::MAX);
@@ -86,7 +86,7 @@ impl Expander {
         }
     }
 
-    /// Derive-Secret over a transcript hash that is already made.
+    /// Derive-Secret with a finished transcript hash.
     fn derive(&self, label: &str, transcript: &[u8]) -> Secret {
         let mut bytes = Zeroizing::new([0; MAX_HASH_LEN]);
         let len = self.suite.hash.output_len();
@@ -94,7 +94,7 @@ impl Expander {
         Secret { suite: self.suite, bytes }
     }
 
-    /// The keys of a traffic secret's epoch. `None` cannot happen with a suite of ours.
+    /// Returns the keys of a traffic secret's epoch. Never `None` for a supported suite.
     fn epoch_key(&self) -> Option<EpochKey> {
         let suite = self.suite;
         let mut key = Zeroizing::new([0; MAX_KEY_LEN]);
@@ -108,17 +108,17 @@ impl Expander {
     }
 }
 
-/// The secret of one direction in one epoch.
+/// The traffic secret of one direction in one epoch.
 pub(crate) struct TrafficSecret(Secret);
 
-/// What protects the records of one direction in one epoch.
+/// The record protection of one direction in one epoch.
 pub(crate) struct EpochKey {
     pub(crate) record: RecordKey,
     pub(crate) numbers: aead::quic::HeaderProtectionKey,
 }
 
 impl TrafficSecret {
-    /// `None` cannot happen with a suite of ours.
+    /// Never `None` for a supported suite.
     pub(crate) fn key(&self) -> Option<EpochKey> {
         self.0.expander().epoch_key()
     }
@@ -128,7 +128,7 @@ impl TrafficSecret {
         Self(self.0.expander().derive("traffic upd", &[]))
     }
 
-    /// What one side of the handshake needs. `None` cannot happen with a suite of ours.
+    /// Returns the keys of one side of the handshake. Never `None` for a supported suite.
     pub(crate) fn handshake_keys(&self) -> Option<(EpochKey, FinishedKey)> {
         let expander = self.0.expander();
         Some((expander.epoch_key()?, FinishedKey(expander.derive("finished", &[]))))
@@ -139,17 +139,17 @@ impl TrafficSecret {
     }
 }
 
-/// What the Finished of each side is made with.
+/// The keys of the Finished of both sides.
 pub(crate) struct FinishedKeys {
     pub(crate) ours: FinishedKey,
     pub(crate) theirs: FinishedKey,
 }
 
-/// What the Finished of one side is made with (RFC 8446 section 4.4.4).
+/// The key of the Finished of one side (RFC 8446 section 4.4.4).
 pub(crate) struct FinishedKey(Secret);
 
 impl FinishedKey {
-    /// The content of the Finished.
+    /// Returns the content of the Finished.
     pub(crate) fn verify_data(&self, transcript: &Digest) -> hmac::Tag {
         hmac::sign(&self.0.hmac_key(), transcript.as_ref())
     }
@@ -167,7 +167,7 @@ impl FinishedKey {
     }
 }
 
-/// Both directions of an epoch, seen from one side.
+/// Both directions of an epoch, from the point of view of one side.
 pub(crate) struct Directions {
     pub(crate) client: TrafficSecret,
     pub(crate) server: TrafficSecret,
@@ -196,7 +196,7 @@ impl Directions {
     }
 }
 
-/// What protects the rest of the handshake.
+/// The secrets of the rest of the handshake.
 pub(crate) struct HandshakeSecrets {
     pub(crate) traffic: Directions,
     pub(crate) master_salt: MasterSalt,
@@ -214,7 +214,7 @@ impl HandshakeSecrets {
     }
 }
 
-/// What the master secret is extracted with.
+/// The salt of the master secret.
 pub(crate) struct MasterSalt(Secret);
 
 impl MasterSalt {
@@ -235,7 +235,7 @@ impl MasterSalt {
     }
 }
 
-/// What remains after the handshake.
+/// The secrets after the handshake.
 pub(crate) struct ApplicationSecrets {
     pub(crate) traffic: Directions,
     pub(crate) exporter: Exporter,
@@ -245,8 +245,7 @@ pub(crate) struct ApplicationSecrets {
 pub(crate) struct Exporter(Secret);
 
 impl Exporter {
-    /// An absent context is an empty one. `None` where more is asked for than the hash gives, 255 times its
-    /// length.
+    /// A missing context is an empty one. Returns `None` for more bytes than 255 hash lengths.
     pub(crate) fn export(&self, label: &str, context: Option<&[u8]>, out: &mut [u8]) -> Option<()> {
         let suite = self.0.suite;
         if out.len() > 255 * suite.hash.output_len() || label.len() > 255 - "dtls13".len() {
@@ -274,8 +273,8 @@ pub(crate) mod tests {
 
     //= rfc9147-5.9-label
     #[test]
-    fn labels_begin_with_dtls13_and_no_space() {
-        // RFC 5869 section 2.3 over an HkdfLabel of RFC 8446 section 7.1 that is written by hand.
+    fn labels_begin_with_dtls13_without_space() {
+        // RFC 5869 section 2.3 with a hand-written HkdfLabel of RFC 8446 section 7.1.
         let suite = CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap();
         let secret = any_secret(suite);
         let info = [&[0, 40, 8][..], b"dtls13sn", &[3], b"abc"].concat();
@@ -292,14 +291,14 @@ pub(crate) mod tests {
         Secret::extract(suite, &hmac::Key::new(suite.hmac, b"salt"), b"input")
     }
 
-    /// Any secret, to make keys from.
+    /// A fixed secret for test keys.
     pub(crate) fn traffic_secret(suite: &'static Suite13) -> TrafficSecret {
         TrafficSecret(any_secret(suite))
     }
 
-    /// RFC 8446 section 7.1: the early secret, and what is derived from it, without a pre-shared key.
+    /// RFC 8446 section 7.1: the early secret and the salt of the handshake secret, without a pre-shared key.
     #[test]
-    fn what_is_the_same_in_every_handshake_is_what_the_ladder_gives() {
+    fn precomputed_salt_matches_the_key_schedule() {
         for suite in CipherSuite::SUPPORTED.into_iter().filter_map(CipherSuite::dtls13) {
             assert_eq!(suite.empty_hash, digest::digest(suite.hash, &[]).as_ref());
             let zeros = vec![0; suite.hash.output_len()];

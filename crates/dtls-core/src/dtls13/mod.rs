@@ -1,7 +1,7 @@
-//! DTLS 1.3 (RFC 9147, RFC 8446): the handshake of both roles, and what remains of it afterwards.
+//! DTLS 1.3 (RFC 9147, RFC 8446): the handshake of both roles, and its result.
 //!
-//! The states know messages. They know nothing about datagrams, timers, acknowledgements or retransmission: a
-//! state leaves the flight that it wants to be sent in the context, and the connection does the rest.
+//! The states know messages. They do not know datagrams, timers, acknowledgements or retransmission: a state leaves its
+//! flight in the context, and the connection sends it.
 
 pub(crate) mod ack;
 pub(crate) mod client;
@@ -19,7 +19,7 @@ use crate::failure::{Failure, Operation};
 use crate::handshake::step::Context;
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
-use crate::record::epochs::HANDSHAKE_EPOCH;
+use crate::record::dtls13::HANDSHAKE_EPOCH;
 use key_schedule::{ApplicationSecrets, Directions, Exporter, FinishedKeys, TrafficSecret};
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
@@ -28,13 +28,13 @@ pub(crate) const RETRY_RANDOM: Random = [
     0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
-/// How the random ends that a server of 1.3 sends when it settles for 1.2 (RFC 8446 section 4.1.3).
+/// The end of the random of a server with DTLS 1.3 that selects 1.2 (RFC 8446 section 4.1.3).
 pub(crate) const DOWNGRADE_TO_12: [u8; 8] = *b"DOWNGRD\x01";
 
-/// How it ends where a server settles for 1.0. Never sent, because we have no 1.0, and refused like the other one.
+/// The same for a server that selects 1.0. Never sent, because 1.0 is not supported, but refused like the other one.
 pub(crate) const DOWNGRADE_TO_10: [u8; 8] = *b"DOWNGRD\x00";
 
-/// What the hellos have settled.
+/// The parameters that the hellos have selected.
 #[derive(Clone, Copy)]
 pub(crate) struct Selected {
     pub(crate) client_random: Random,
@@ -43,7 +43,7 @@ pub(crate) struct Selected {
     pub(crate) group: NamedGroup,
 }
 
-/// What a CertificateVerify signs (RFC 8446 section 4.4.3).
+/// Returns the input of the signature in a CertificateVerify (RFC 8446 section 4.4.3).
 fn signed_content(signer: DtlsRole, transcript: &Digest) -> Result<SignedContent, Failure> {
     let context: &[u8] = match signer {
         DtlsRole::Client => b"TLS 1.3, client CertificateVerify",
@@ -52,7 +52,7 @@ fn signed_content(signer: DtlsRole, transcript: &Digest) -> Result<SignedContent
     SignedContent::of(&[&[b' '; 64], context, &[0], transcript.as_ref()])
 }
 
-/// Begins epoch 2 in both directions.
+/// Installs epoch 2 in both directions.
 fn begin_handshake_epoch(
     role: DtlsRole,
     traffic: &Directions,
@@ -92,13 +92,13 @@ fn log_application(selected: &Selected, secrets: &ApplicationSecrets, cx: &mut C
     cx.events.push_key_log(cx.config, || line("SERVER_TRAFFIC_SECRET_0", traffic.server.expose()));
 }
 
-/// What the application exports, it has not before the peer is authenticated, even in the key log.
+/// The exporter secret is not logged before the peer is authenticated, like the exporter itself.
 fn log_exporter(selected: &Selected, exporter: &Exporter, cx: &mut Context<'_>) {
     let line = || KeyLogLine::new("EXPORTER_SECRET", selected.client_random, exporter.expose());
     cx.events.push_key_log(cx.config, line);
 }
 
-/// The suites of DTLS 1.3 that the configuration allows, in its order.
+/// Returns the DTLS 1.3 suites of the configuration, in its order.
 fn suites(config: &Config) -> impl Iterator<Item = &'static Suite13> {
     config.suites.iter().filter_map(|suite| suite.dtls13())
 }

@@ -1,8 +1,8 @@
-//! `application_layer_protocol_negotiation` (RFC 7301 section 3.1): names of protocols, the same form in both hellos.
+//! `application_layer_protocol_negotiation` (RFC 7301 section 3.1): protocol names, in the same form in both hellos.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 
-/// The names of a list, every one of which has at least one byte.
+/// The names of a list. Each has at least one byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProtocolNames<'a>(&'a [u8]);
 
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_keep_their_order_and_none_is_empty() {
+    fn names_keep_their_order_and_are_not_empty() {
         let mut body = Vec::new();
         let names = [&b"webrtc"[..], b"c-webrtc"];
         ProtocolNames::write(&mut Writer::new(&mut body), names.into_iter());

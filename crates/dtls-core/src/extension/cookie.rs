@@ -1,8 +1,8 @@
-//! `cookie` (RFC 8446 section 4.2.2): returned as it came.
+//! `cookie` (RFC 8446 section 4.2.2): returned unchanged.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 
-/// The cookie of a HelloRetryRequest.
+/// Returns the cookie of a HelloRetryRequest.
 pub(crate) fn decode(body: &[u8]) -> Result<&[u8], Malformed> {
     let mut reader = Reader::new(body);
     let cookie = reader.vector16()?;

@@ -1,10 +1,10 @@
-//! `ec_point_formats` (RFC 8422 section 5.1.2): everybody takes uncompressed points, or nothing works.
+//! `ec_point_formats` (RFC 8422 section 5.1.2): uncompressed points are mandatory.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 
 const UNCOMPRESSED: u8 = 0;
 
-/// Whether the list names the uncompressed form.
+/// Returns whether the list contains the uncompressed form.
 pub(crate) fn names_uncompressed(body: &[u8]) -> Result<bool, Malformed> {
     let mut reader = Reader::new(body);
     let formats = reader.vector8()?;

@@ -2,7 +2,7 @@
 
 use crate::codec::Malformed;
 
-/// Whether the sender has it; a body that is not empty is malformed.
+/// Returns whether the extension is present. A body that is not empty is malformed.
 pub(crate) const fn decode(body: Option<&[u8]>) -> Result<bool, Malformed> {
     match body {
         None => Ok(false),

@@ -1,9 +1,9 @@
-//! `key_share` (RFC 8446 section 4.2.8): a list from the client, one share or a group's number from the server.
+//! `key_share` (RFC 8446 section 4.2.8): a list from the client, one share or a group from the server.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::crypto::group::NamedGroup;
 
-/// A share as it came. Nothing is known of its validity.
+/// A received share, not validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyShareEntry<'a> {
     pub(crate) group: NamedGroup,
@@ -17,7 +17,7 @@ impl<'a> KeyShareEntry<'a> {
         if share.is_empty() { Err(Malformed) } else { Ok(Self { group, share }) }
     }
 
-    /// What a ServerHello carries.
+    /// Decodes the form of a ServerHello.
     pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
         let entry = Self::read(&mut reader)?;
@@ -31,7 +31,7 @@ impl<'a> KeyShareEntry<'a> {
     }
 }
 
-/// What a ClientHello carries, possibly nothing.
+/// The form of a ClientHello, possibly empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyShares<'a> {
     list: &'a [u8],
@@ -49,7 +49,7 @@ impl<'a> KeyShares<'a> {
         Ok(Self { list })
     }
 
-    /// The first share of a group.
+    /// Returns the first share of a group.
     pub(crate) fn get(self, group: NamedGroup) -> Option<&'a [u8]> {
         let mut reader = Reader::new(self.list);
         std::iter::from_fn(|| KeyShareEntry::read(&mut reader).ok())
@@ -63,7 +63,7 @@ impl<'a> KeyShares<'a> {
     }
 }
 
-/// Whether a ClientHello carries exactly one share, as the answer to a HelloRetryRequest with a group does (RFC 8446
+/// Returns whether a ClientHello has exactly one share, as required after a HelloRetryRequest with a group (RFC 8446
 /// section 4.1.2).
 pub(crate) fn is_single(body: &[u8]) -> bool {
     let mut reader = Reader::new(body);
@@ -71,7 +71,7 @@ pub(crate) fn is_single(body: &[u8]) -> bool {
     list.and_then(KeyShareEntry::decode).is_ok()
 }
 
-/// What a HelloRetryRequest carries.
+/// Decodes the form of a HelloRetryRequest.
 pub(crate) fn decode_retry(body: &[u8]) -> Result<NamedGroup, Malformed> {
     let mut reader = Reader::new(body);
     let group = NamedGroup(reader.u16()?);
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_read_as_they_were_written() {
+    fn shares_decode_as_written() {
         let entry = |group, share| KeyShareEntry { group, share };
         let mut body = Vec::new();
         let shares = [entry(NamedGroup::X25519, &b"abc"[..]), entry(NamedGroup::SECP256R1, b"d")];

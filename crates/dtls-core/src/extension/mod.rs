@@ -30,7 +30,7 @@ impl ExtensionType {
     pub(crate) const KEY_SHARE: Self = Self(51);
     pub(crate) const RENEGOTIATION_INFO: Self = Self(0xff01);
 
-    /// What we know, and so also where it belongs.
+    /// The known types, whose place in the messages is therefore checked.
     const KNOWN: [Self; 10] = [
         Self::SUPPORTED_GROUPS,
         Self::EC_POINT_FORMATS,
@@ -45,17 +45,17 @@ impl ExtensionType {
     ];
 }
 
-/// More extensions than any hello carries; it keeps the search for duplicates short.
+/// More extensions than in any real hello; keeps the search for duplicates short.
 const MAX_EXTENSIONS: usize = 64;
 
-/// The extension block of a hello, checked as a whole.
+/// The extension block of a hello, with a valid structure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extensions<'a> {
     block: &'a [u8],
 }
 
 impl<'a> Extensions<'a> {
-    /// The block may be absent altogether. No type may come twice.
+    /// The block may be missing. No type may occur twice.
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         if reader.is_empty() {
             return Ok(Self { block: &[] });
@@ -63,7 +63,7 @@ impl<'a> Extensions<'a> {
         Self::decode_block(reader.vector16()?)
     }
 
-    /// The same without the length of the block.
+    /// Decodes the block without its length.
     pub(crate) fn decode_block(block: &'a [u8]) -> Result<Self, Malformed> {
         let mut rest = Reader::new(block);
         for count in 0.. {
@@ -84,12 +84,12 @@ impl<'a> Extensions<'a> {
         std::iter::from_fn(move || Self::read_one(&mut reader).ok())
     }
 
-    /// The body of one extension.
+    /// Returns the body of one extension.
     pub(crate) fn get(self, wanted: ExtensionType) -> Option<&'a [u8]> {
         self.iter().find(|(kind, _)| *kind == wanted).map(|(_, body)| body)
     }
 
-    /// Whether what we know of stands where it may in DTLS 1.3 (RFC 8446 section 4.2). Of others it cannot be told.
+    /// Checks that each known extension is allowed in this message of DTLS 1.3 (RFC 8446 section 4.2).
     pub(crate) fn check_places(self, allowed: &[ExtensionType]) -> Result<(), Misbehaved> {
         let is_misplaced = |kind| ExtensionType::KNOWN.contains(&kind) && !allowed.contains(&kind);
         let any = self.iter().any(|(kind, _)| is_misplaced(kind));
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_is_read_as_it_was_written() {
+    fn block_decodes_as_written() {
         let mut block = Vec::new();
         {
             let mut writer = Writer::new(&mut block);
@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_block_is_an_empty_one() {
+    fn missing_block_is_an_empty_one() {
         assert_eq!(Extensions::decode(&mut Reader::new(&[])).unwrap().iter().count(), 0);
     }
 
     #[test]
-    fn a_duplicate_or_a_cut_extension_is_malformed() {
+    fn duplicate_or_truncated_extension_is_malformed() {
         for block in [&[0, 8, 0, 7, 0, 0, 0, 7, 0, 0][..], &[0, 4, 0, 7, 0, 1], &[0, 3, 0, 7, 0], &[0, 1]] {
             assert_eq!(Extensions::decode(&mut Reader::new(block)).err(), Some(Malformed), "{block:?}");
         }

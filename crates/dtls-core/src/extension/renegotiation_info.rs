@@ -1,8 +1,8 @@
-//! `renegotiation_info` (RFC 5746 section 3.2), which is empty in a first handshake, and we have no other.
+//! `renegotiation_info` (RFC 5746 section 3.2), empty in a first handshake. There is no other handshake.
 
 use crate::codec::{Malformed, Reader, Writer};
 
-/// The `renegotiated_connection` that the sender stated.
+/// Returns the `renegotiated_connection` of the sender.
 pub(crate) fn decode(body: &[u8]) -> Result<&[u8], Malformed> {
     let mut reader = Reader::new(body);
     let connection = reader.vector8()?;

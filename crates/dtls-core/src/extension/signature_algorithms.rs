@@ -3,7 +3,7 @@
 use crate::codec::{Malformed, Reader, U16List, Width, Writer};
 use crate::crypto::sign::SignatureScheme;
 
-/// What the sender can verify.
+/// The schemes that the sender verifies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignatureAlgorithms<'a>(U16List<'a>);
 

@@ -3,7 +3,7 @@
 use crate::codec::{Malformed, Reader, U16List, Width, Writer};
 use crate::crypto::group::NamedGroup;
 
-/// The groups of a ClientHello in the client's order.
+/// The groups of a ClientHello, in the client's order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SupportedGroups<'a>(U16List<'a>);
 

@@ -3,7 +3,7 @@
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::message::version::ProtocolVersion;
 
-/// Whether the list of a ClientHello names the version.
+/// Returns whether the list of a ClientHello contains the version.
 pub(crate) fn contains(body: &[u8], version: ProtocolVersion) -> Result<bool, Malformed> {
     let mut reader = Reader::new(body);
     let (versions, odd) = reader.vector8()?.as_chunks();
@@ -14,7 +14,7 @@ pub(crate) fn contains(body: &[u8], version: ProtocolVersion) -> Result<bool, Ma
     Ok(versions.iter().any(|each| u16::from_be_bytes(*each) == version.0))
 }
 
-/// The version that a ServerHello selects.
+/// Returns the version that a ServerHello selects.
 pub(crate) fn decode_selected(body: &[u8]) -> Result<ProtocolVersion, Malformed> {
     let mut reader = Reader::new(body);
     let version = ProtocolVersion(reader.u16()?);

@@ -1,4 +1,4 @@
-//! `use_srtp` (RFC 5764 section 4.1): protection profiles and an MKI, which we never use.
+//! `use_srtp` (RFC 5764 section 4.1): protection profiles and an MKI, which is not supported.
 
 use crate::codec::{Malformed, Reader, U16List, Width, Writer};
 
@@ -14,7 +14,7 @@ pub mod srtp_profile {
     pub const AEAD_AES_256_GCM: u16 = 0x0008;
 }
 
-/// The same form in both hellos; a server's list has one entry.
+/// Both hellos have the same form; a server's list has one entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SrtpProtection<'a> {
     pub(crate) profiles: U16List<'a>,
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn profiles_keep_their_order_and_the_mki_is_empty() {
+    fn profiles_keep_their_order_with_empty_mki() {
         let mut body = Vec::new();
         SrtpProtection::write(&mut Writer::new(&mut body), &[8, 1]);
         assert_eq!(body, [0, 4, 0, 8, 0, 1, 0]);

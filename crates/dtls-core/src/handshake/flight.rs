@@ -1,64 +1,64 @@
-//! A flight: the messages that are sent together, and sent again until the peer answers (RFC 6347 section 4.2.4).
+//! A flight: messages that are sent together and retransmitted until the peer responds (RFC 6347 section 4.2.4).
 //!
-//! Kept as plaintext, so that each transmission is sealed under sequence numbers of its own. In DTLS 1.3 it knows
-//! which record carried what, so that only what was not acknowledged is sent again (RFC 9147 section 7.2). Knows no
-//! time beyond when it was sent last.
+//! Kept as plaintext, so that each transmission has its own sequence numbers. In DTLS 1.3 the flight knows which record
+//! carried which fragment, so that only unacknowledged fragments are retransmitted (RFC 9147 section 7.2). Knows no
+//! time except that of the last transmission.
 
 use crate::handshake::HEADER_LEN;
 use crate::handshake::packer::{Packer, PlaintextRecords};
-use crate::handshake::pieces::Pieces;
+use crate::handshake::ranges::RangeSet;
 use crate::outbox::Outbox;
 use crate::record::RecordNumber;
-use crate::record::protect::{Epoch, RecordLayer};
+use crate::record::dtls12::{Epoch, RecordLayer};
 use crate::record::sequence::KeyExhausted;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Pieces that can still be acknowledged. The post-quantum flight with a long chain takes a dozen records; older
-/// transmissions are forgotten first.
+/// The maximum number of fragments that can still be acknowledged. A post-quantum flight with a long chain takes a
+/// dozen records; the oldest transmissions are dropped first.
 const MAX_TRACKED: usize = 128;
 
-/// The most that a flight has, but for the pieces of a large one.
+/// The maximum number of messages of a flight.
 const MESSAGES: usize = 6;
 
 /// One part of a flight.
 enum Part {
-    /// A handshake message of this length, header included.
+    /// A handshake message of this length, including its header.
     Message {
         epoch: Epoch,
         len: usize,
-        /// What of its body was acknowledged.
-        acknowledged: Pieces,
+        /// The acknowledged ranges of its body.
+        acknowledged: RangeSet,
     },
     ChangeCipherSpec,
 }
 
-/// Which record carried a piece of which message. A record with several pieces has as many of these.
+/// The fragment of a message in a record. A record with several fragments has several of these.
 struct Sent {
     number: RecordNumber,
     part: usize,
     piece: Range<usize>,
-    /// Whether it is believed to be still on its way.
+    /// Whether the record is assumed to be in flight.
     in_flight: bool,
 }
 
-/// The messages of a flight and what is known of their way.
+/// The messages of a flight, and the state of their delivery.
 #[derive(Default)]
 pub(crate) struct Flight {
     bytes: Vec<u8>,
     parts: Vec<Part>,
-    /// Oldest first. Nothing asks for it in DTLS 1.2, which has no acknowledgements.
+    /// Oldest first. Empty in DTLS 1.2, which has no acknowledgements.
     sent: VecDeque<Sent>,
     transmissions: u32,
     sent_at: Option<Instant>,
-    /// The peer's messages below this sequence were known when the flight was made: when one of them comes
-    /// again, the peer has not seen this flight.
+    /// The flight was made after all messages of the peer below this sequence number. If one of them is retransmitted,
+    /// the peer has not received this flight.
     answers_below: u16,
 }
 
 impl Flight {
-    /// Room for a flight with a certificate, taken at once.
+    /// Returns a flight with room for a certificate, in one allocation.
     pub(crate) fn with_room() -> Self {
         Self {
             bytes: Vec::with_capacity(1024),
@@ -68,14 +68,14 @@ impl Flight {
         }
     }
 
-    /// Gives back what a flight that is kept for long does not need.
+    /// Frees the room that a flight which is kept for long does not need.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
         self.parts.shrink_to_fit();
         self.sent.shrink_to_fit();
     }
 
-    /// Drops the old flight, which the peer has answered, and begins a new one.
+    /// Drops the old flight, because the peer has responded, and begins a new one.
     pub(crate) fn begin(&mut self) {
         self.bytes.clear();
         self.parts.clear();
@@ -84,8 +84,8 @@ impl Flight {
         self.sent_at = None;
     }
 
-    /// Appends a whole message with its header, and patches the message length, which is the fragment length
-    /// that stands at the header's end. Returns the message.
+    /// Appends a whole message with its header, and copies the length into the fragment length at the end of the
+    /// header. Returns the message.
     pub(crate) fn push_message(&mut self, epoch: Epoch, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -93,7 +93,7 @@ impl Flight {
         if let Some([_, a, b, c, _, _, _, _, _, x, y, z]) = message.first_chunk_mut::<HEADER_LEN>() {
             (*a, *b, *c) = (*x, *y, *z);
         }
-        self.parts.push(Part::Message { epoch, len: message.len(), acknowledged: Pieces::None });
+        self.parts.push(Part::Message { epoch, len: message.len(), acknowledged: RangeSet::None });
         message
     }
 
@@ -105,7 +105,7 @@ impl Flight {
         self.parts.is_empty()
     }
 
-    /// Whether it was made and not sent yet.
+    /// Returns whether the flight was not sent yet.
     pub(crate) fn is_new(&self) -> bool {
         self.transmissions == 0 && !self.parts.is_empty()
     }
@@ -118,24 +118,24 @@ impl Flight {
         self.answers_below = below;
     }
 
-    /// Whether a peer that sends this message has missed the flight.
+    /// Returns whether a peer that sends this message has not received the flight.
     pub(crate) const fn was_missed_by(&self, sequence: u16) -> bool {
         sequence < self.answers_below
     }
 
-    /// Whether the last transmission is long enough ago that a forger gains nothing by asking for another.
-    pub(crate) fn may_repeat(&self, now: Instant, rto: Duration) -> bool {
+    /// Returns whether the last transmission is long enough ago that an attacker gains nothing by causing another.
+    pub(crate) fn may_retransmit(&self, now: Instant, rto: Duration) -> bool {
         self.sent_at.is_some_and(|sent_at| now.saturating_duration_since(sent_at) >= rto)
     }
 
-    /// These records arrived. Whether that was news.
+    /// Handles an ACK of these records. Returns whether it acknowledged anything new.
     ///
-    /// A record that was sent before one of them and did not arrive is lost. If there is none, then the peer
-    /// waited for the rest of the flight in vain, and the rest is lost; else it tells of a gap while the rest is
-    /// still on its way.
+    /// A record that was sent before an acknowledged one and did not arrive is lost. If there is none, the peer waited
+    /// for the rest of the flight, and the rest is lost. Otherwise the ACK reports a gap while the rest is still in
+    /// flight.
     pub(crate) fn acknowledge(&mut self, numbers: impl Iterator<Item = RecordNumber>) -> bool {
         let mut is_news = false;
-        // How many of the oldest records were sent before the newest that arrived.
+        // The number of oldest records that were sent before the newest acknowledged one.
         let mut before_newest = 0;
         for number in numbers {
             while let Some(at) = self.sent.iter().position(|sent| sent.number == number) {
@@ -154,7 +154,7 @@ impl Flight {
         is_news
     }
 
-    /// Whether another record has brought the same.
+    /// Returns whether another record has delivered the same fragment.
     fn has_arrived(&self, sent: &Sent) -> bool {
         match self.parts.get(sent.part) {
             Some(Part::Message { acknowledged, .. }) => acknowledged.cover(&sent.piece),
@@ -162,7 +162,7 @@ impl Flight {
         }
     }
 
-    /// Whether something is neither acknowledged nor on its way.
+    /// Returns whether a fragment is neither acknowledged nor in flight.
     pub(crate) fn has_lost(&self) -> bool {
         self.parts.iter().enumerate().any(|(index, part)| match part {
             Part::Message { len, acknowledged, .. } => {
@@ -173,23 +173,24 @@ impl Flight {
         })
     }
 
-    /// Believes that nothing of it is on its way any more.
-    pub(crate) fn give_up_waiting(&mut self) {
+    /// Marks everything that is in flight as lost.
+    pub(crate) fn mark_all_lost(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.in_flight = false);
     }
 
-    /// Whether every message arrived.
+    /// Returns whether every message is acknowledged.
     pub(crate) fn is_acknowledged(&self) -> bool {
         !self.parts.is_empty()
             && self.parts.iter().all(|part| match part {
                 Part::Message { len, acknowledged, .. } => {
-                    acknowledged.are_whole(len.saturating_sub(HEADER_LEN))
+                    acknowledged.is_complete(len.saturating_sub(HEADER_LEN))
                 }
                 Part::ChangeCipherSpec => true,
             })
     }
 
-    /// Seals the flight, or what of it is neither acknowledged nor on its way, into datagrams of at most `mtu` bytes.
+    /// Protects the flight, or its fragments that are neither acknowledged nor in flight, in datagrams of at most `mtu`
+    /// bytes.
     pub(crate) fn transmit(
         &mut self,
         now: Instant,
@@ -224,12 +225,12 @@ impl Flight {
         Ok(())
     }
 
-    /// Something of it left later than it was written.
+    /// Records a later transmission time of a blocked part.
     pub(crate) const fn note_sent(&mut self, now: Instant) {
         self.sent_at = Some(now);
     }
 
-    /// Plaintext comes first in a flight, so it is cut where it alone does not fit a datagram.
+    /// Plaintext comes first in a flight, so it is fragmented if it alone does not fit a datagram.
     fn plaintext_records(&self, mtu: usize, records: &RecordLayer) -> PlaintextRecords {
         let plaintext = self.parts.iter().filter_map(|part| match part {
             Part::Message { epoch: Epoch::Plaintext, len, .. } => Some(*len),
@@ -242,8 +243,8 @@ impl Flight {
         }
     }
 
-    /// Seals whatever was not acknowledged for another carrier. A copy is no transmission: neither the timeout nor the
-    /// answer to a peer that repeats itself waits for it.
+    /// Protects the unacknowledged part for piggybacking. This is not a transmission: neither the timeout nor the
+    /// response to a retransmission of the peer depends on it.
     pub(crate) fn copy(
         &mut self,
         mtu: usize,
@@ -251,19 +252,19 @@ impl Flight {
         copies: &mut Outbox,
     ) -> Result<(), KeyExhausted> {
         let Some(sent_at) = self.sent_at else { return Ok(()) };
-        self.give_up_waiting();
+        self.mark_all_lost();
         self.transmit(sent_at, mtu, records, copies)
     }
 
-    /// All of it was sent that is not known to have arrived. This lengthens the timeout and shortens the datagrams; what
-    /// an ACK has shown to be lost does not.
+    /// Counts a transmission of everything that is not acknowledged. It lengthens the timeout and shortens the
+    /// datagrams; a retransmission after an ACK does not.
     pub(crate) const fn count_transmission(&mut self) {
         self.transmissions = self.transmissions.saturating_add(1);
     }
 }
 
-/// What of a message was acknowledged or is on its way.
-fn known(acknowledged: &Pieces, sent: &VecDeque<Sent>, part: usize) -> Pieces {
+/// Returns the ranges of a message that are acknowledged or in flight.
+fn known(acknowledged: &RangeSet, sent: &VecDeque<Sent>, part: usize) -> RangeSet {
     let mut known = acknowledged.clone();
     for sent in sent.iter().filter(|sent| sent.in_flight && sent.part == part) {
         known.add(sent.piece.clone());
@@ -275,7 +276,7 @@ fn known(acknowledged: &Pieces, sent: &VecDeque<Sent>, part: usize) -> Pieces {
 mod tests {
     use super::*;
 
-    /// A flight of messages with these lengths, each filled with its number from 1 on.
+    /// Returns a flight of messages with these lengths, each filled with its number from 1.
     fn flight(lengths: &[u8]) -> Flight {
         let mut flight = Flight::default();
         for (byte, &len) in (1..).zip(lengths) {
@@ -287,7 +288,7 @@ mod tests {
         flight
     }
 
-    /// Sends it in datagrams of 256 bytes, and tells which messages were among them.
+    /// Sends the flight in datagrams of 256 bytes, and returns the messages in them.
     fn sent(flight: &mut Flight, records: &mut RecordLayer) -> Vec<u8> {
         let mut outbox = Outbox::default();
         flight.transmit(Instant::now(), 256, records, &mut outbox).unwrap();
@@ -300,10 +301,10 @@ mod tests {
         flight.acknowledge(numbers.iter().map(|&sequence| RecordNumber { epoch: 0, sequence }))
     }
 
-    /// Sends what is left of it in datagrams of this size: the record numbers, each with what it carries.
+    /// Sends the rest of the flight in datagrams of this size, and returns the content of each record number.
     fn cut(flight: &mut Flight, records: &mut RecordLayer, mtu: usize) -> Vec<(u64, usize, Range<usize>)> {
         let (before, mut outbox) = (flight.sent.len(), Outbox::default());
-        flight.give_up_waiting();
+        flight.mark_all_lost();
         flight.transmit(Instant::now(), mtu, records, &mut outbox).unwrap();
         let mut datagram = Vec::new();
         while outbox.poll(&mut datagram).is_some() {
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_acknowledged_is_cut_again_for_smaller_datagrams() {
+    fn unacknowledged_part_is_fragmented_for_smaller_datagrams() {
         let (mut flight, mut records) = (flight(&[250, 250, 250]), RecordLayer::default());
         let first = cut(&mut flight, &mut records, 400);
         let halves = [(0, 0, 0..250), (1, 1, 0..100), (2, 1, 100..250), (3, 2, 0..200), (4, 2, 200..250)];
@@ -324,20 +325,20 @@ mod tests {
         assert!(acknowledge(&mut flight, &[2, 3]));
         let second = cut(&mut flight, &mut records, 256);
         assert_eq!(second, [(5, 0, 0..231), (6, 0, 231..250), (7, 1, 0..100), (8, 2, 200..250)]);
-        // Then whatever comes first, of the large datagrams and of the small ones.
+        // Then the first of the large and of the small datagrams.
         assert!(acknowledge(&mut flight, &[0, 1, 8]));
         assert!(flight.is_acknowledged());
         assert_eq!(cut(&mut flight, &mut records, 256), []);
     }
 
     #[test]
-    fn what_is_remembered_of_transmissions_is_bounded_and_the_oldest_is_forgotten() {
+    fn tracked_transmissions_are_bounded() {
         let (mut flight, mut records) = (flight(&[200; 5]), RecordLayer::default());
         for _ in 0..100 {
             cut(&mut flight, &mut records, 256);
         }
         assert_eq!(flight.sent.len(), MAX_TRACKED);
-        assert!(!acknowledge(&mut flight, &[0, 1, 2, 3, 4]), "they are sent again at worst");
+        assert!(!acknowledge(&mut flight, &[0, 1, 2, 3, 4]), "they are retransmitted");
         assert!(acknowledge(&mut flight, &[495, 496, 497, 498, 499]));
         assert!(flight.is_acknowledged());
     }
@@ -345,7 +346,7 @@ mod tests {
     //= rfc9147-7.2-any-ack
     //= rfc9147-7.2-omitted
     #[test]
-    fn only_what_was_not_acknowledged_is_sent_again() {
+    fn only_unacknowledged_messages_are_retransmitted() {
         let (mut flight, mut records) = (flight(&[200, 200]), RecordLayer::default());
         assert_eq!(sent(&mut flight, &mut records), [1, 2]);
         assert!(acknowledge(&mut flight, &[0]));
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_arrived_brought_every_message_that_was_in_it() {
+    fn acknowledged_record_delivers_all_its_messages() {
         let (mut flight, mut records) = (flight(&[40, 100, 50]), RecordLayer::default());
         assert_eq!(sent(&mut flight, &mut records), [1, 2, 3]);
         assert!(acknowledge(&mut flight, &[0]));
@@ -367,33 +368,33 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_that_is_repeated_or_cut_has_each_message_in_a_record_of_its_own() {
+    fn retransmitted_flight_has_one_message_per_record() {
         for (lengths, is_repeated) in [([40, 100, 50], true), ([40, 100, 200], false)] {
             let (mut flight, mut records) = (flight(&lengths), RecordLayer::default());
             if is_repeated {
                 sent(&mut flight, &mut records);
                 flight.count_transmission();
-                flight.give_up_waiting();
+                flight.mark_all_lost();
             }
             let first = u64::from(is_repeated);
             assert_eq!(sent(&mut flight, &mut records), [1, 2, 3]);
             assert!(acknowledge(&mut flight, &[first, first + 2, first + 3]));
-            flight.give_up_waiting();
+            flight.mark_all_lost();
             assert_eq!(sent(&mut flight, &mut records), [2], "repeated: {is_repeated}");
         }
     }
 
     #[test]
-    fn an_ack_has_only_the_gap_sent_again_while_the_rest_is_on_its_way() {
+    fn ack_retransmits_only_the_gap() {
         let (mut flight, mut records) = (flight(&[200; 5]), RecordLayer::default());
         let asks = |flight: &mut Flight, numbers: &[u64]| acknowledge(flight, numbers) && flight.has_lost();
         assert_eq!(sent(&mut flight, &mut records), [1, 2, 3, 4, 5]);
-        // The first is lost; the second arrives, then the others, each acknowledged by itself.
+        // The first is lost; the second arrives, then the others, each acknowledged separately.
         assert!(asks(&mut flight, &[1]));
         assert_eq!(sent(&mut flight, &mut records), [1]);
         assert!(!asks(&mut flight, &[1, 2]));
         assert!(!asks(&mut flight, &[1, 2, 3]));
-        // The repeated one arrives. Nothing tells of a gap any more, so the last is lost as well.
+        // The retransmission arrives. No ACK reports a gap any more, so the last record is lost too.
         assert!(asks(&mut flight, &[1, 2, 3, 5]));
         assert_eq!(sent(&mut flight, &mut records), [5]);
         assert!(!asks(&mut flight, &[6]));

@@ -1,18 +1,17 @@
-//! The handshake layer (RFC 6347 section 4.2): messages cut into fragments, put together again, grouped into
-//! flights and recorded for the Finished.
+//! The handshake layer (RFC 6347 section 4.2): fragmentation, reassembly, flights, and the transcript for the Finished.
 //!
-//! Knows no message's meaning.
+//! Does not know the meaning of the messages.
 
 pub(crate) mod early;
 pub(crate) mod flight;
 mod packer;
-mod pieces;
+mod ranges;
 pub(crate) mod reassembly;
 pub(crate) mod step;
 pub(crate) mod transcript;
 
 use crate::codec::{Malformed, Reader, Width, Writer};
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 use flight::Flight;
 use transcript::Transcript;
 
@@ -40,7 +39,7 @@ impl HandshakeType {
     pub(crate) const KEY_UPDATE: Self = Self(24);
 }
 
-/// A piece of a handshake message.
+/// A fragment of a handshake message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fragment<'a> {
     pub(crate) kind: HandshakeType,
@@ -52,7 +51,7 @@ pub(crate) struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
-    /// Takes one fragment from a record, which may hold several.
+    /// Decodes one fragment of a record, which may contain several.
     pub(crate) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let size = |number: u32| usize::try_from(number).map_err(|_| Malformed);
         let kind = HandshakeType(reader.u8()?);
@@ -66,7 +65,7 @@ impl<'a> Fragment<'a> {
         Ok(Self { kind, length, sequence, offset, body })
     }
 
-    /// The message, where the fragment is all of it.
+    /// Returns the message, if the fragment is all of it.
     pub(crate) fn whole(&self, protected: bool) -> Option<Message<'a>> {
         let Self { kind, sequence, body, .. } = *self;
         (body.len() == self.length).then_some(Message { kind, sequence, body, protected })
@@ -79,14 +78,14 @@ pub(crate) struct Message<'a> {
     pub(crate) kind: HandshakeType,
     pub(crate) sequence: u16,
     pub(crate) body: &'a [u8],
-    /// Whether a record protected it.
+    /// Whether it arrived in a protected record.
     pub(crate) protected: bool,
 }
 
 impl Message<'_> {
-    /// Writes it as one fragment.
+    /// Writes the message as one fragment.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
-        // No message of ours comes near 2^24 bytes.
+        // No message of ours is nearly 2^24 bytes long.
         let [_, length @ ..] = u32::try_from(self.body.len()).unwrap_or(u32::MAX).to_be_bytes();
         writer.u8(self.kind.0);
         writer.bytes(&length);
@@ -97,7 +96,7 @@ impl Message<'_> {
     }
 }
 
-/// What both roles keep of their own side while a handshake runs: the flight in the air and the transcript.
+/// The sending side of a handshake in both roles: the current flight and the transcript.
 pub(crate) struct Outgoing {
     pub(crate) flight: Flight,
     pub(crate) transcript: Transcript,
@@ -109,12 +108,12 @@ impl Outgoing {
         Self { flight: Flight::with_room(), transcript: Transcript::with_room(), next_sequence: 0 }
     }
 
-    /// Continues what somebody else has begun in our name: the next message has this sequence.
+    /// Continues a handshake that the gate has begun: the next message has this sequence number.
     pub(crate) fn continued(next_sequence: u16) -> Self {
         Self { next_sequence, ..Self::new() }
     }
 
-    /// Whether another message can have a sequence number of its own. The last one stays unused, so that it never
+    /// Returns whether another message can have its own sequence number. The last number stays unused, so that it never
     /// wraps.
     pub(crate) const fn has_sequence(&self) -> bool {
         self.next_sequence < u16::MAX
@@ -125,8 +124,8 @@ impl Outgoing {
         self.next_sequence = u16::MAX;
     }
 
-    /// Appends a message to the flight and to the transcript. The body must be written in one go; it begins
-    /// after a header whose lengths are patched here.
+    /// Appends a message to the flight and to the transcript. `write` writes the body behind a header whose lengths are
+    /// patched here.
     pub(crate) fn push(&mut self, epoch: Epoch, kind: HandshakeType, write: impl FnOnce(&mut Writer<'_>)) {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.wrapping_add(1);

@@ -1,26 +1,26 @@
-//! Filling datagrams with the messages of a flight (RFC 6347 section 4.2.3, RFC 9147 section 5.5).
+//! Packs the messages of a flight into datagrams (RFC 6347 section 4.2.3, RFC 9147 section 5.5).
 //!
-//! Messages of one epoch share a record, records share a datagram, and what does not fit is cut. Knows nothing of
-//! acknowledgements: it tells which record took which piece.
+//! Messages of one epoch share a record, records share a datagram, and long messages are fragmented. Does not know
+//! acknowledgements: it reports which record has which fragment.
 //!
-//! Whether plaintext messages share is for the flight to say, see [`PlaintextRecords`].
+//! The flight decides whether plaintext messages share a record, see [`PlaintextRecords`].
 
 use crate::handshake::HEADER_LEN;
 use crate::outbox::Outbox;
-use crate::record::protect::{Epoch, OpenRecord, RecordLayer};
+use crate::record::dtls12::{Epoch, OpenRecord, RecordLayer};
 use crate::record::sequence::KeyExhausted;
 use crate::record::{ContentType, MAX_CONTENT_LEN, RecordNumber};
 use std::ops::Range;
 
-/// A fragment smaller than this is not worth its headers; it waits for the next datagram.
+/// A fragment smaller than this is not worth its headers and goes into the next datagram.
 const MIN_FRAGMENT: usize = 32;
 
-/// How the plaintext messages of a flight are laid into records.
+/// The arrangement of the plaintext messages of a flight in records.
 ///
-/// They share one where the flight is new and nothing of it has to be cut. A repeated flight has each message in a
-/// record of its own: a connected server may look at the beginning of each record alone for the message that makes
-/// it repeat its last flight (dimpl, for a ClientKeyExchange). A flight that is cut is cut in the same places each
-/// time, because a peer may not put pieces together that overlap.
+/// They share a record if the flight is new and is not fragmented. In a retransmitted flight each message has its own
+/// record: a connected server may look only at the beginning of each record for the message that makes it retransmit
+/// its final flight (dimpl does, for a ClientKeyExchange). A fragmented flight has the same fragments each time,
+/// because a peer may not support overlapping fragments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlaintextRecords {
     Shared,
@@ -44,7 +44,7 @@ impl<'a> Packer<'a> {
         records: &'a mut RecordLayer,
         outbox: &'a mut Outbox,
     ) -> Self {
-        // No datagram holds more than a record may, so that no record does.
+        // A datagram is no longer than the maximum record, so no record is too long.
         Self { mtu: mtu.min(MAX_CONTENT_LEN), records, outbox, open: None, plaintext }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
-    /// Writes this part of a message's body, in as many pieces as it takes, and tells which record has which.
+    /// Writes this part of a message's body in as many fragments as necessary, and reports the record of each.
     pub(super) fn message(
         &mut self,
         epoch: Epoch,
@@ -98,12 +98,12 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Nothing more comes.
+    /// Ends the last datagram.
     pub(super) fn finish(mut self) -> Result<(), KeyExhausted> {
         self.finish_datagram()
     }
 
-    /// How much of a body the datagram being written still takes.
+    /// Returns how many bytes of a body the current datagram still takes.
     fn room(&self, epoch: Epoch) -> usize {
         let added = match self.open {
             Some(_) => self.records.trailer(epoch),
@@ -126,7 +126,7 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// No message of ours comes near 2^24 bytes.
+/// No message of ours is nearly 2^24 bytes long.
 fn u24(number: usize) -> [u8; 3] {
     let [_, bytes @ ..] = u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
     bytes
@@ -144,10 +144,10 @@ mod tests {
         [&header[..], &vec![sequence; usize::from(len)]].concat()
     }
 
-    /// Message sequence and range of every fragment.
+    /// Message sequence number and range of every fragment.
     type Content = Vec<(u16, Range<usize>)>;
 
-    /// What each record of each datagram holds.
+    /// The content of each record of each datagram.
     fn packed(mtu: usize, lengths: &[u8]) -> Vec<Vec<Content>> {
         packed_as(PlaintextRecords::Shared, mtu, lengths)
     }
@@ -176,7 +176,7 @@ mod tests {
                     let (noted_number, noted_sequence, piece) = noted.remove(0);
                     assert_eq!(
                         noted_number, record.header.number.sequence,
-                        "each piece is noted in its record"
+                        "each fragment is reported with its record"
                     );
                     assert_eq!((u16::from(noted_sequence), piece), (sequence, offset..offset + body.len()));
                     fragments.push((sequence, offset..offset + body.len()));
@@ -203,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_so_that_datagrams_are_full() {
-        // A record's header takes 13 bytes, and a fragment's 12.
+    fn long_messages_are_fragmented_into_full_datagrams() {
+        // A record header takes 13 bytes, and a fragment header 12.
         let first = vec![(0, 0..100), (1, 0..256 - 13 - 12 - 100 - 12)];
         assert_eq!(packed(256, &[100, 200]), [vec![first], vec![vec![(1, 119..200)]]]);
     }
 
     #[test]
-    fn a_crumb_waits_for_the_next_datagram() {
+    fn tiny_fragment_waits_for_the_next_datagram() {
         let beside = |room: usize| 256 - 13 - 12 - 12 - room;
         let lengths = |room| [u8::try_from(beside(room)).unwrap(), 100];
         assert_eq!(packed(256, &lengths(31)), [vec![vec![(0, 0..beside(31))]], vec![vec![(1, 0..100)]]]);

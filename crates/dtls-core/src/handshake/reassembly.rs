@@ -1,33 +1,33 @@
-//! Putting handshake messages together from fragments, in order, within bounds (RFC 6347 section 4.2.3).
+//! Reassembly of handshake messages from fragments, in order and within limits (RFC 6347 section 4.2.3).
 //!
-//! Anybody can send plaintext fragments. Hence the later of two that contradict each other wins, so that a
-//! forged one delays a message until it is sent again and never blocks it; and the nearer message displaces
-//! the farther one where space runs out.
+//! Plaintext fragments may be forged. Of two contradicting fragments the later one therefore wins, so that a forged
+//! fragment delays a message until it is retransmitted and never blocks it. If space runs out, the nearer message
+//! displaces the farther one.
 //!
-//! What came protected may have been acknowledged (RFC 9147 section 7), so nothing displaces it; it leaves room for
-//! the nearer message instead.
+//! Protected fragments may have been acknowledged (RFC 9147 section 7), so no fragment displaces them; they leave room
+//! for the nearer message instead.
 
 use crate::config::Limits;
 use crate::discard::Discard;
-use crate::handshake::pieces::{Pieces, touch};
+use crate::handshake::ranges::{RangeSet, touch};
 use crate::handshake::{Fragment, HandshakeType, Message};
 use std::collections::BTreeMap;
 
-/// How far ahead of the next message something is kept. No flight of DTLS 1.2 or 1.3 has more messages.
+/// The number of messages that are kept from the next one on. No flight of DTLS 1.2 or 1.3 has more messages.
 const WINDOW: u16 = 8;
-/// Pieces that a message may be in at once before the gaps close: an honest peer cuts in order.
-const MAX_PIECES: usize = 64;
+/// The maximum number of ranges of an incomplete message: a legitimate peer sends fragments in order.
+const MAX_RANGES: usize = 64;
 
-/// A message that is incomplete or early.
+/// An incomplete or early message.
 struct Partial {
     kind: HandshakeType,
     protected: bool,
     body: Vec<u8>,
-    /// What has arrived.
-    pieces: Pieces,
+    /// The received ranges.
+    pieces: RangeSet,
 }
 
-/// A message put together.
+/// A reassembled message.
 pub(crate) struct Assembled {
     kind: HandshakeType,
     sequence: u16,
@@ -46,7 +46,7 @@ impl Assembled {
     }
 }
 
-/// Fragments on their way to messages.
+/// The fragments of incomplete messages.
 #[derive(Default)]
 pub(crate) struct Reassembly {
     next: u16,
@@ -54,32 +54,32 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
-    /// For a handshake whose messages before this sequence were somebody else's business.
+    /// For a handshake whose messages before this sequence number the gate has handled.
     pub(crate) fn continued(next: u16) -> Self {
         Self { next, ..Self::default() }
     }
 
-    /// The sequence of the message to be handled next.
+    /// Returns the sequence number of the next message.
     pub(crate) const fn next(&self) -> u16 {
         self.next
     }
 
-    /// The next message was handled.
+    /// Advances after the next message was handled.
     pub(crate) fn advance(&mut self) {
         self.partials.remove(&self.next);
         self.next = self.next.saturating_add(1);
     }
 
-    /// From here on everything comes protected: what anybody has sent in plaintext is dropped.
+    /// Drops plaintext fragments, because from now on all messages are protected.
     pub(crate) fn forget_plaintext(&mut self) {
         self.partials.retain(|_, partial| partial.protected);
     }
 
-    /// Whether something of a later message has arrived before the next one, or of the next one before what it begins
-    /// with (RFC 9147 section 7.1).
+    /// Returns whether a fragment of a later message has arrived before the next message, or a fragment of the next
+    /// message behind a gap (RFC 9147 section 7.1).
     pub(crate) fn is_disrupted(&self) -> bool {
         let has_later = self.partials.last_key_value().is_some_and(|(sequence, _)| *sequence > self.next);
-        has_later || self.partials.get(&self.next).is_some_and(|partial| partial.pieces.have_gap())
+        has_later || self.partials.get(&self.next).is_some_and(|partial| partial.pieces.has_gap())
     }
 
     /// Keeps a fragment that is not below [`Self::next`].
@@ -118,7 +118,7 @@ impl Reassembly {
         Ok(())
     }
 
-    /// Takes the next message out, where it is complete. [`Self::advance`] decides whether it counted.
+    /// Takes the next message, if it is complete. The caller calls [`Self::advance`] if it was accepted.
     pub(crate) fn take_complete(&mut self) -> Option<Assembled> {
         let sequence = self.next;
         self.partials.get(&sequence).filter(|partial| partial.is_complete())?;
@@ -136,7 +136,7 @@ impl Reassembly {
         Ok(())
     }
 
-    /// Whether the peer itself has sent something of a message to come.
+    /// Returns whether there is an authenticated fragment of a later message.
     pub(crate) fn holds_protected(&self) -> bool {
         self.partials.values().any(|partial| partial.protected)
     }
@@ -149,12 +149,12 @@ impl Reassembly {
 impl Partial {
     fn new(fragment: &Fragment<'_>, protected: bool) -> Self {
         let body = vec![0; fragment.length];
-        let mut partial = Self { kind: fragment.kind, protected, body, pieces: Pieces::None };
+        let mut partial = Self { kind: fragment.kind, protected, body, pieces: RangeSet::None };
         partial.add(fragment, protected);
         partial
     }
 
-    /// `false` where the fragment contradicts what is known of the message.
+    /// Returns `false` if the fragment contradicts earlier fragments of the message.
     fn add(&mut self, fragment: &Fragment<'_>, protected: bool) -> bool {
         let range = fragment.offset..fragment.offset + fragment.body.len();
         if fragment.kind != self.kind || fragment.length != self.body.len() || protected != self.protected {
@@ -167,7 +167,7 @@ impl Partial {
             let shifted = overlap.start.saturating_sub(range.start)..overlap.end.saturating_sub(range.start);
             overlap.is_empty() || fragment.body.get(shifted) == Some(ours)
         });
-        if !agrees || (pieces.len() >= MAX_PIECES && !pieces.iter().any(|piece| touch(piece, &range))) {
+        if !agrees || (pieces.len() >= MAX_RANGES && !pieces.iter().any(|piece| touch(piece, &range))) {
             return false;
         }
         if let Some(slot) = self.body.get_mut(range.clone()) {
@@ -178,7 +178,7 @@ impl Partial {
     }
 
     fn is_complete(&self) -> bool {
-        self.pieces.are_whole(self.body.len())
+        self.pieces.is_complete(self.body.len())
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_in_order_whatever_arrived_first() {
+    fn messages_are_delivered_in_order() {
         let mut reassembly = Reassembly::default();
         reassembly.insert(&fragment(1, 1, 0, b"b"), false, &LIMITS).unwrap();
         assert_eq!(taken(&mut reassembly), None);
@@ -231,7 +231,7 @@ mod tests {
 
     //= rfc9147-7.1-gap
     #[test]
-    fn a_gap_is_noticed_between_messages_and_within_one() {
+    fn gap_between_or_within_messages_is_detected() {
         let whole = b"abcdef";
         let disrupted = |cuts: &[(u16, std::ops::Range<usize>)]| {
             let mut reassembly = Reassembly::default();
@@ -248,17 +248,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_message_is_complete_at_once() {
+    fn empty_message_is_complete_at_once() {
         let mut reassembly = Reassembly::default();
         reassembly.insert(&fragment(0, 0, 0, b""), false, &LIMITS).unwrap();
         assert_eq!(taken(&mut reassembly), Some(Vec::new()));
     }
 
     #[test]
-    fn the_later_of_two_contradicting_fragments_wins() {
+    fn later_of_two_contradicting_fragments_wins() {
         let contradicting = Err(Discard::ContradictingFragment);
         let mut reassembly = Reassembly::default();
-        // A forged length first, then forged bytes; the honest message is sent again and completes.
+        // A forged length first, then forged bytes; the legitimate message is retransmitted and completes.
         reassembly.insert(&fragment(0, 9, 0, b"xx"), false, &LIMITS).unwrap();
         assert_eq!(reassembly.insert(&fragment(0, 4, 0, b"ab"), false, &LIMITS), contradicting);
         assert_eq!(reassembly.insert(&fragment(0, 4, 1, b"xx"), false, &LIMITS), contradicting);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn space_is_bounded_and_the_nearer_message_displaces_the_farther() {
+    fn nearer_message_displaces_the_farther_one() {
         let full = Err(Discard::ReassemblyFull);
         let mut reassembly = Reassembly::default();
         assert_eq!(reassembly.insert(&fragment(0, 101, 0, b"a"), false, &LIMITS), full);
@@ -292,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn crumbs_do_not_grow_without_bound() {
+    fn number_of_ranges_is_bounded() {
         let limits = Limits { handshake_message: 1000, reassembly: 1000, ..LIMITS };
         let mut reassembly = Reassembly::default();
         for index in 0..500 {
             let _ = reassembly.insert(&fragment(0, 1000, index * 2, b"x"), false, &limits);
-            assert!(reassembly.partials[&0].pieces.as_slice().len() <= MAX_PIECES);
+            assert!(reassembly.partials[&0].pieces.as_slice().len() <= MAX_RANGES);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a handshake state is given with a message, and what it answers.
+//! The input and the result of a handshake state.
 //!
-//! The states of both versions and both roles speak in these terms; the connection acts on them. Knows no
-//! message and no state.
+//! The states of both versions and both roles use these types, and the connection applies them. Does not know messages
+//! or states.
 
 use crate::config::Config;
 use crate::connected::Connected;
@@ -13,13 +13,13 @@ use crate::failure::Failure;
 use crate::handshake::Outgoing;
 use crate::message::Random;
 use crate::psk::Psk;
-use crate::record::protect::RecordLayer;
+use crate::record::dtls12::RecordLayer;
 
-/// What a state may touch while it handles a message.
+/// The parts of the connection that a state may change while it handles a message.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) random: &'a SystemRandom,
-    /// A server of both versions changes its end where it settles for DTLS 1.2.
+    /// A server of both versions changes the end of its random if it selects DTLS 1.2.
     pub(crate) local_random: &'a mut Random,
     pub(crate) remote_random: &'a mut Option<Random>,
     pub(crate) outgoing: &'a mut Outgoing,
@@ -27,15 +27,15 @@ pub(crate) struct Context<'a> {
     pub(crate) events: &'a mut Events,
 }
 
-/// What a message did.
+/// The result of a message.
 pub(crate) enum Step<S> {
-    /// It was the next one.
+    /// The expected message: the handshake advances.
     Advance(S),
-    /// It was none, and nothing has changed.
+    /// Unexpected message; the state is unchanged.
     Stay(S, Discard),
-    /// It was the last one.
+    /// The last message of the handshake.
     Connect(Connected),
-    /// It ends the connection.
+    /// The message ends the connection.
     Fail(Failure),
 }
 
@@ -49,7 +49,7 @@ impl<S> Step<S> {
         }
     }
 
-    /// What a message led to, where it could be decoded.
+    /// Returns the result of a decoded message.
     pub(crate) fn from_result(result: Result<impl Into<S>, Failure>) -> Self {
         match result {
             Ok(next) => Self::Advance(next.into()),
@@ -58,20 +58,20 @@ impl<S> Step<S> {
     }
 }
 
-/// What the application answers to a question of the handshake.
+/// The application's answer to a request of the handshake.
 pub(crate) enum Answer {
     Verdict(CertificateVerdict),
-    /// `None` where there is none.
+    /// `None` if there is no key.
     Psk(Option<Psk>),
 }
 
-/// What the application's answer did.
+/// The result of the application's answer.
 pub(crate) enum Answered<S> {
-    /// The handshake goes on.
+    /// The handshake advances.
     Advance(S),
-    /// It ends the connection.
+    /// The answer ends the connection.
     Fail(Failure),
-    /// Nothing was asked.
+    /// There was no request.
     NotAsked(S),
 }
 

@@ -1,4 +1,4 @@
-//! Every handshake message so far, as the Finished, the signatures and the session hash cover it.
+//! The transcript of the handshake, for the Finished, the signatures and the session hash.
 
 use crate::crypto::backend::digest;
 use crate::handshake::{HEADER_LEN, Message};
@@ -6,35 +6,35 @@ use crate::handshake::{HEADER_LEN, Message};
 /// Type and length.
 const TLS_HEADER_LEN: usize = 4;
 
-/// Which header fields of a message count.
+/// The header fields of a message that are part of the transcript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
-    /// All, as if the message had not been cut (RFC 6347 section 4.2.6).
+    /// All fields, as if the message had not been fragmented (RFC 6347 section 4.2.6).
     #[default]
     Dtls12,
     /// Type and length, as in TLS (RFC 9147 section 5.2).
     Dtls13,
 }
 
-/// The messages in the order of their sequence. They begin in the form of DTLS 1.2, because a ClientHello may
-/// offer both versions.
+/// The messages in the order of their sequence numbers. The transcript begins in the form of DTLS 1.2, because a
+/// ClientHello may offer both versions.
 ///
-/// The bytes are kept because a client's CertificateVerify of DTLS 1.2 signs them with a hash of its own.
+/// The bytes are kept because a client's CertificateVerify of DTLS 1.2 may sign them with another hash.
 #[derive(Default)]
 pub(crate) struct Transcript {
     form: Form,
     bytes: Vec<u8>,
-    /// Hashes what it has seen of `bytes`; made when the suite is known.
+    /// The running hash, and the length of `bytes` that it covers; created when the suite is known.
     running: Option<(digest::Context, usize)>,
 }
 
 impl Transcript {
-    /// Room for a handshake with small certificates, taken at once.
+    /// Returns a transcript with room for a handshake with small certificates, in one allocation.
     pub(crate) fn with_room() -> Self {
         Self { bytes: Vec::with_capacity(2048), ..Self::default() }
     }
 
-    /// A message of ours, header included.
+    /// Adds a message of ours, including its header.
     pub(crate) fn push(&mut self, message: &[u8]) {
         match (self.form, message.split_at_checked(TLS_HEADER_LEN), message.get(HEADER_LEN..)) {
             (Form::Dtls13, Some((tls_header, _)), Some(body)) => {
@@ -45,7 +45,7 @@ impl Transcript {
         }
     }
 
-    /// A message of the peer.
+    /// Adds a message of the peer.
     pub(crate) fn receive(&mut self, message: &Message<'_>) {
         let length = u32::try_from(message.body.len()).unwrap_or(u32::MAX).to_be_bytes();
         let [_, length @ ..] = length;
@@ -59,13 +59,13 @@ impl Transcript {
         self.bytes.extend_from_slice(message.body);
     }
 
-    /// Forgets everything: a HelloVerifyRequest and what came before it do not count (RFC 6347 section 4.2.1).
+    /// Clears the transcript: a HelloVerifyRequest and the messages before it do not count (RFC 6347 section 4.2.1).
     pub(crate) fn restart(&mut self) {
         self.bytes.clear();
         self.running = None;
     }
 
-    /// The hellos have settled on DTLS 1.3: what was taken so far takes its form.
+    /// Converts the transcript to the form of DTLS 1.3, which the hellos have selected.
     pub(crate) fn become_dtls13(&mut self) {
         if self.form == Form::Dtls13 {
             return;
@@ -80,7 +80,7 @@ impl Transcript {
         }
     }
 
-    /// Before a HelloRetryRequest everything is replaced by its hash (RFC 8446 section 4.4.1).
+    /// Replaces the messages before a HelloRetryRequest by their hash (RFC 8446 section 4.4.1).
     pub(crate) fn fold(&mut self, algorithm: &'static digest::Algorithm) {
         let hash = digest::digest(algorithm, &self.bytes);
         self.begin_with_hash(hash.as_ref());
@@ -102,7 +102,7 @@ impl Transcript {
         &self.bytes
     }
 
-    /// The hash of everything so far. The algorithm must be the same each time.
+    /// Returns the hash of all messages so far. The algorithm must be the same each time.
     pub(crate) fn hash(&mut self, algorithm: &'static digest::Algorithm) -> digest::Digest {
         let (context, seen) = self.running.get_or_insert_with(|| (digest::Context::new(algorithm), 0));
         context.update(self.bytes.get(*seen..).unwrap_or_default());
@@ -117,7 +117,7 @@ mod tests {
     use crate::handshake::HandshakeType;
 
     #[test]
-    fn dtls13_counts_type_and_length_alone_whenever_it_was_settled() {
+    fn dtls13_transcript_has_type_and_length_only() {
         let message = |body| Message { kind: HandshakeType(1), sequence: 3, body, protected: false };
         let own = b"\x02\0\0\x02\0\x07\0\0\0\0\0\x02xy";
         let mut early = Transcript::default();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn hashing_in_between_changes_nothing() {
+    fn intermediate_hash_does_not_change_the_transcript() {
         let message = |body| Message { kind: HandshakeType(11), sequence: 3, body, protected: false };
         let mut transcript = Transcript::default();
         transcript.receive(&message(b"abc"));

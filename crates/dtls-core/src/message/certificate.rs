@@ -1,8 +1,8 @@
-//! Certificate (RFC 5246 section 7.4.2): a chain, the sender's own certificate first.
+//! Certificate (RFC 5246 section 7.4.2): a chain, the sender's certificate first.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 
-/// A chain as it came; empty where a client has none.
+/// A received chain; empty if the client has no certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Certificate<'a> {
     list: &'a [u8],
@@ -22,7 +22,7 @@ impl<'a> Certificate<'a> {
         Ok(Self { list })
     }
 
-    /// The certificates as DER.
+    /// Returns the certificates as DER.
     pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut reader = Reader::new(self.list);
         std::iter::from_fn(move || reader.vector24().ok())
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_is_read_as_it_was_written() {
+    fn chain_decodes_as_written() {
         let mut body = Vec::new();
         Certificate::write(&mut Writer::new(&mut body), [&b"leaf"[..], b"ca"].into_iter());
         assert!(Certificate::decode(&body).unwrap().chain().eq([&b"leaf"[..], b"ca"]));

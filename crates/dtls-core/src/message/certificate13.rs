@@ -4,14 +4,14 @@ use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::extension::Extensions;
 use crate::failure::Misbehaved;
 
-/// A chain as it came; empty where the sender has none.
+/// A received chain; empty if the sender has no certificate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Certificate13<'a> {
     list: &'a [u8],
 }
 
 impl<'a> Certificate13<'a> {
-    /// The extensions of an entry answer some of ours, and we offer none that has its place there.
+    /// An extension of an entry responds to one of ours, and none that we send allows a response there.
     pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Misbehaved> {
         let malformed = |_| Misbehaved::Malformed;
         let list = Self::list(body).map_err(malformed)?;
@@ -26,7 +26,7 @@ impl<'a> Certificate13<'a> {
         Ok(Self { list })
     }
 
-    /// The request context is empty during the handshake, and nothing of ours asks for a certificate later.
+    /// The request context is empty during the handshake, and we never request a certificate later.
     fn list(body: &'a [u8]) -> Result<&'a [u8], Malformed> {
         let mut reader = Reader::new(body);
         if !reader.vector8()?.is_empty() {
@@ -37,7 +37,7 @@ impl<'a> Certificate13<'a> {
         Ok(list)
     }
 
-    /// Reads an entry, which holds a certificate and what belongs to it.
+    /// Reads the extensions of an entry.
     fn read_extensions(entries: &mut Reader<'a>) -> Result<Extensions<'a>, Malformed> {
         if entries.vector24()?.is_empty() {
             return Err(Malformed);
@@ -45,7 +45,7 @@ impl<'a> Certificate13<'a> {
         Extensions::decode_block(entries.vector16()?)
     }
 
-    /// The certificates as DER.
+    /// Returns the certificates as DER.
     pub(crate) fn chain(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let mut reader = Reader::new(self.list);
         std::iter::from_fn(move || {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_is_read_as_it_was_written_and_nothing_shorter() {
+    fn chain_decodes_as_written_and_truncated_one_fails() {
         let mut body = Vec::new();
         Certificate13::write(&mut Writer::new(&mut body), [&b"leaf"[..], b"ca"].into_iter());
         assert!(Certificate13::decode(&body).unwrap().chain().eq([&b"leaf"[..], b"ca"]));

@@ -8,7 +8,7 @@ use crate::extension::signature_algorithms::SignatureAlgorithms;
 const RSA_SIGN: u8 = 1;
 const ECDSA_SIGN: u8 = 64;
 
-/// What the server accepts. The authorities that it names are not looked at: WebRTC certificates have none.
+/// The certificates that the server accepts. The authorities are ignored, because WebRTC certificates have none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CertificateRequest<'a> {
     types: &'a [u8],
@@ -35,7 +35,7 @@ impl<'a> CertificateRequest<'a> {
         })
     }
 
-    /// Writes one that accepts all that we verify, from any authority.
+    /// Writes a request for every supported signature scheme, from any authority.
     pub(crate) fn write(writer: &mut Writer<'_>, schemes: &[SignatureScheme]) {
         writer.block(Width::One).bytes(&[ECDSA_SIGN, RSA_SIGN]);
         SignatureAlgorithms::write(writer, schemes);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_nothing_shorter() {
+    fn request_decodes_as_written_and_truncated_one_fails() {
         let mut body = Vec::new();
         CertificateRequest::write(&mut Writer::new(&mut body), &[SignatureScheme::ED25519]);
         let decoded = CertificateRequest::decode(&body).unwrap();

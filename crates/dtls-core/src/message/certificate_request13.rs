@@ -6,7 +6,7 @@ use crate::extension::signature_algorithms::SignatureAlgorithms;
 use crate::extension::{self, ExtensionType, Extensions};
 use crate::failure::Misbehaved;
 
-/// The signatures that the server verifies. The authorities that it may name are not looked at.
+/// Returns the signature schemes that the server verifies. The authorities are ignored.
 pub(crate) fn decode(body: &[u8]) -> Result<SignatureAlgorithms<'_>, Misbehaved> {
     let malformed = |_| Misbehaved::Malformed;
     let extensions = extensions(body).map_err(malformed)?;
@@ -26,7 +26,7 @@ fn extensions(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
     Ok(extensions)
 }
 
-/// Writes one that accepts whatever these schemes verify.
+/// Writes a request for these signature schemes.
 pub(crate) fn write(writer: &mut Writer<'_>, schemes: &[SignatureScheme]) {
     writer.u8(0);
     let mut extensions = writer.block(Width::Two);

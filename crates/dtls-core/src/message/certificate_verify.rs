@@ -1,9 +1,9 @@
-//! CertificateVerify (RFC 5246 section 7.4.8, RFC 8446 section 4.4.3): its sender signs the handshake so far.
+//! CertificateVerify (RFC 5246 section 7.4.8, RFC 8446 section 4.4.3): the sender's signature of the handshake.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::crypto::sign::SignatureScheme;
 
-/// A signature and how it was made.
+/// A signature and its scheme.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CertificateVerify<'a> {
     pub(crate) scheme: SignatureScheme,

@@ -8,15 +8,15 @@ use crate::message::version::ProtocolVersion;
 
 const NULL_COMPRESSION: u8 = 0;
 
-/// A ClientHello as it came. Its session id is not looked at, because nothing is resumed.
+/// A received ClientHello. The session id is ignored, because there is no resumption.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientHello<'a> {
     pub(crate) version: ProtocolVersion,
     pub(crate) random: Random,
-    /// What a second ClientHello repeats on both sides of its cookie: version, random and session id, then cipher
-    /// suites and compression methods.
+    /// The fields that a second ClientHello repeats before and behind the cookie: version, random and session id, then
+    /// cipher suites and compression methods.
     pub(crate) parameters: [&'a [u8]; 2],
-    /// Of DTLS 1.2; empty in an offer of DTLS 1.3 (RFC 9147 section 5.3).
+    /// The cookie of DTLS 1.2; empty in an offer of DTLS 1.3 (RFC 9147 section 5.3).
     pub(crate) legacy_cookie: &'a [u8],
     suites: U16List<'a>,
     compression: &'a [u8],
@@ -42,8 +42,8 @@ impl<'a> ClientHello<'a> {
         Ok(Self { version, random, parameters, legacy_cookie, suites, compression, extensions })
     }
 
-    /// The cookies of both versions, as far as the beginning of a ClientHello shows them: the one of DTLS 1.2, where
-    /// it is not empty, and the extension of DTLS 1.3.
+    /// Returns the cookies of both versions, if the start of a ClientHello contains them: a non-empty one of DTLS 1.2,
+    /// and the extension of DTLS 1.3.
     pub(crate) fn cookies(beginning: &'a [u8]) -> [Option<&'a [u8]>; 2] {
         let mut reader = Reader::new(beginning);
         let legacy = Self::legacy_cookie(&mut reader).ok();
@@ -74,7 +74,7 @@ impl<'a> ClientHello<'a> {
         self.suites.contains(suite.0)
     }
 
-    /// What DTLS 1.3 asks for (RFC 8446 section 4.1.2).
+    /// Returns whether only null compression is offered, as DTLS 1.3 requires (RFC 8446 section 4.1.2).
     pub(crate) fn offers_only_null_compression(&self) -> bool {
         self.compression == [NULL_COMPRESSION]
     }
@@ -83,7 +83,7 @@ impl<'a> ClientHello<'a> {
         self.compression.contains(&NULL_COMPRESSION)
     }
 
-    /// Writes a ClientHello of ours, which has no session to resume.
+    /// Writes a ClientHello without a session id.
     pub(crate) fn write(
         writer: &mut Writer<'_>,
         random: &Random,
@@ -106,7 +106,7 @@ impl<'a> ClientHello<'a> {
     }
 }
 
-/// What stands in front of what is left to be read.
+/// Returns the bytes before the rest that `reader` has left.
 fn until<'a>(bytes: &'a [u8], reader: Reader<'_>) -> &'a [u8] {
     bytes.get(..bytes.len().saturating_sub(reader.rest().len())).unwrap_or_default()
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn client_hello_decodes_as_written() {
         let body = written();
         let hello = ClientHello::decode(&body).unwrap();
         assert_eq!((hello.version, hello.random), (ProtocolVersion::DTLS12, [7; 32]));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn its_parameters_are_everything_but_cookie_and_extensions() {
+    fn parameters_are_all_fields_but_cookie_and_extensions() {
         let body = written();
         let [before, behind] = ClientHello::decode(&body).unwrap().parameters;
         assert_eq!(before, &body[..35]);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_found_in_a_beginning_as_soon_as_they_are_there() {
+    fn cookies_are_found_in_a_partial_hello() {
         let mut body = Vec::new();
         let suites = std::iter::once(CipherSuite(0x1301));
         ClientHello::write(&mut Writer::new(&mut body), &[7; 32], b"old", suites, |writer| {
@@ -160,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_and_every_excess_is_malformed() {
+    fn truncated_or_extended_hello_is_malformed() {
         let body = written();
-        // Without its extension block a ClientHello is whole again, as old clients send it.
+        // Without its extension block a ClientHello is valid again, as old clients send it.
         let without_extensions = body.len() - 6;
         for len in (0..body.len()).filter(|len| *len != without_extensions) {
             assert_eq!(ClientHello::decode(&body[..len]).err(), Some(Malformed), "{len}");

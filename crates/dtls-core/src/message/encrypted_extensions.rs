@@ -1,9 +1,9 @@
-//! EncryptedExtensions (RFC 8446 section 4.3.1): what the server answers that need not be in the clear.
+//! EncryptedExtensions (RFC 8446 section 4.3.1): the server's responses that are encrypted.
 
 use crate::codec::{Malformed, Reader};
 use crate::extension::Extensions;
 
-/// Reads the whole message, which is one block of extensions.
+/// Decodes the whole message, which is one block of extensions.
 pub(crate) fn decode(body: &[u8]) -> Result<Extensions<'_>, Malformed> {
     let mut reader = Reader::new(body);
     if reader.is_empty() {

@@ -8,11 +8,11 @@ use crate::extension::{self, ExtensionType, cookie};
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 
-/// What the next ClientHello has to bring.
+/// The requirements for the next ClientHello.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HelloRetryRequest<'a> {
     pub(crate) suite: CipherSuite,
-    /// A share of this group in place of those that were sent.
+    /// A share of this group is required instead of the sent ones.
     pub(crate) group: Option<NamedGroup>,
     pub(crate) cookie: Option<&'a [u8]>,
 }
@@ -39,7 +39,7 @@ mod tests {
     use crate::extension::key_share::decode_retry;
 
     #[test]
-    fn it_is_a_server_hello_that_names_what_it_wants() {
+    fn hello_retry_request_is_a_server_hello() {
         let mut body = Vec::new();
         let suite = CipherSuite::AES_128_GCM_SHA256;
         let request = HelloRetryRequest { suite, group: Some(NamedGroup::SECP256R1), cookie: Some(b"abc") };

@@ -1,9 +1,9 @@
-//! HelloVerifyRequest (RFC 6347 section 4.2.1): the server wants to see its cookie again.
+//! HelloVerifyRequest (RFC 6347 section 4.2.1): the server's cookie.
 
 use crate::codec::{Malformed, Reader, Width, Writer};
 use crate::message::version::ProtocolVersion;
 
-/// The cookie to return. The version in it says nothing (RFC 6347 section 4.2.1).
+/// The cookie to return. The version has no meaning (RFC 6347 section 4.2.1).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HelloVerifyRequest<'a> {
     pub(crate) cookie: &'a [u8],
@@ -18,7 +18,7 @@ impl<'a> HelloVerifyRequest<'a> {
         Ok(Self { cookie })
     }
 
-    /// The version is 1.0 whatever will be negotiated, as the RFC recommends.
+    /// The version is always that of DTLS 1.0, as the RFC recommends.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
         writer.u16(ProtocolVersion::DTLS10.0);
         writer.block(Width::One).bytes(self.cookie);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_all_it_holds() {
+    fn hello_verify_request_contains_the_cookie() {
         assert_eq!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8, 9]).unwrap().cookie, [8, 9]);
         assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 2, 8]).is_err());
         assert!(HelloVerifyRequest::decode(&[0xfe, 0xff, 1, 8, 9]).is_err());

@@ -3,7 +3,7 @@
 use crate::codec::{Reader, Writer};
 use crate::failure::Misbehaved;
 
-/// Whether the sender wants new keys in the other direction too.
+/// Whether the sender requests a KeyUpdate of the other direction too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyUpdate {
     NotRequested,

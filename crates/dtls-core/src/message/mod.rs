@@ -1,6 +1,6 @@
 //! Handshake messages on the wire, one per file (RFC 5246 section 7.4, RFC 6347 section 4.3.2, RFC 8422).
 //!
-//! Decoding gives meaning, not permission: whether a value is welcome is decided by who asked for it.
+//! The decoders return meaning, not permission: the handshake states decide whether a value is acceptable.
 
 pub(crate) mod certificate;
 pub(crate) mod certificate13;
@@ -18,5 +18,5 @@ pub(crate) mod server_hello;
 pub(crate) mod server_key_exchange;
 pub(crate) mod version;
 
-/// The random of a hello, which names its handshake.
+/// The random of a hello, which identifies its handshake.
 pub(crate) type Random = [u8; 32];

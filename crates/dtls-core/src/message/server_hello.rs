@@ -33,7 +33,7 @@ impl<'a> ServerHello<'a> {
         Ok(Self { version, random, session_id, suite, compression, extensions })
     }
 
-    /// Writes a ServerHello of ours, whose session cannot be resumed.
+    /// Writes a ServerHello without a session id.
     pub(crate) fn write(
         writer: &mut Writer<'_>,
         random: &Random,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_nothing_shorter() {
+    fn server_hello_decodes_as_written_and_truncated_one_fails() {
         let mut body = Vec::new();
         ServerHello::write(&mut Writer::new(&mut body), &[7; 32], CipherSuite(0xc02b), |writer| {
             crate::extension::write(writer, crate::extension::ExtensionType(23), |_| {});

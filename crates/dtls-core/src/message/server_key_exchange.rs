@@ -39,7 +39,7 @@ impl<'a> ServerKeyExchange<'a> {
         writer.block(Width::Two).bytes(self.signature);
     }
 
-    /// What the signature covers: both randoms and the parameters, which are group and share.
+    /// The input of the signature: both randoms and the parameters, which are group and share.
     pub(crate) fn signed(
         client_random: &Random,
         server_random: &Random,
@@ -50,7 +50,7 @@ impl<'a> ServerKeyExchange<'a> {
     }
 }
 
-/// What stands before the share in the parameters. No share of ours comes near 2^8 bytes.
+/// Returns the parameters before the share. No supported share is longer than 255 bytes.
 fn share_head(group: NamedGroup, share: &[u8]) -> [u8; 4] {
     let [high, low] = group.0.to_be_bytes();
     [NAMED_CURVE, high, low, u8::try_from(share.len()).unwrap_or(u8::MAX)]
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_nothing_shorter() {
+    fn key_exchange_decodes_as_written_and_truncated_one_fails() {
         let mut body = Vec::new();
         let (group, scheme) = (NamedGroup::X25519, SignatureScheme::ECDSA_SECP256R1_SHA256);
         let share = [9; 32];
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!((decoded.group, decoded.share), (group, &share[..]));
         assert_eq!((decoded.scheme, decoded.signature), (scheme, &b"signature"[..]));
         let signed = ServerKeyExchange::signed(&[1; 32], &[2; 32], group, &share).unwrap();
-        // The parameters as they stand at the beginning of the message.
+        // The parameters at the start of the message.
         assert_eq!(signed.as_ref(), [&[1; 32], &[2; 32], &body[..4 + 32]].concat());
         for len in 0..body.len() {
             assert!(ServerKeyExchange::decode(&body[..len]).is_err(), "{len}");

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// A protocol version as it stands on the wire. Unknown values are ordinary values.
+/// A protocol version on the wire. Unknown values are ordinary values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProtocolVersion(pub u16);
 
 impl ProtocolVersion {
-    /// Never negotiated; the version of the record that carries a first ClientHello.
+    /// Never negotiated; the record version of a first ClientHello.
     pub const DTLS10: Self = Self(0xfeff);
     /// RFC 6347.
     pub const DTLS12: Self = Self(0xfefd);

@@ -1,7 +1,7 @@
 //! The record layer (RFC 6347 section 4.1): headers, and protection by epoch.
 
-pub(crate) mod epochs;
-pub(crate) mod protect;
+pub(crate) mod dtls12;
+pub(crate) mod dtls13;
 pub(crate) mod replay;
 pub(crate) mod sequence;
 pub(crate) mod unified;
@@ -12,9 +12,9 @@ use crate::message::version::ProtocolVersion;
 
 /// Content type, version, epoch, sequence number and length.
 pub(crate) const HEADER_LEN: usize = 13;
-/// What the costliest suite adds to the content of a record.
+/// The maximum overhead of a record over all suites.
 pub(crate) const MAX_RECORD_OVERHEAD: usize = HEADER_LEN + EXPLICIT_NONCE_LEN + MAX_TAG_LEN;
-/// RFC 6347 section 4.1: the content of a record holds at most 2^14 bytes.
+/// RFC 6347 section 4.1: the content of a record has at most 2^14 bytes.
 pub(crate) const MAX_CONTENT_LEN: usize = 1 << 14;
 
 /// RFC 5246 section 6.2.1.
@@ -51,7 +51,7 @@ impl ContentType {
     }
 }
 
-/// Epoch and sequence number as they stand on the wire: unique for every record of a direction.
+/// Epoch and sequence number as on the wire: unique for every record of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordNumber {
     pub(crate) epoch: u16,
@@ -74,7 +74,7 @@ pub(crate) struct RecordHeader {
 }
 
 impl RecordHeader {
-    /// As we write it: the version of DTLS 1.2 stands in plaintext records of DTLS 1.3 too.
+    /// Returns the header that we write: plaintext records of DTLS 1.3 also have the version of DTLS 1.2.
     pub(crate) const fn new(content_type: ContentType, number: RecordNumber) -> Self {
         Self { content_type, version: ProtocolVersion::DTLS12, number }
     }
@@ -86,19 +86,19 @@ impl RecordHeader {
         out.extend_from_slice(&[self.content_type.number(), v0, v1, n0, n1, n2, n3, n4, n5, n6, n7, l0, l1]);
     }
 
-    /// Patches the length into a header that was written before the record's content was known.
+    /// Patches the length into a header that was written before the content.
     pub(crate) fn set_length(header: &mut [u8; HEADER_LEN], length: u16) {
         let [.., high, low] = header;
         [*high, *low] = length.to_be_bytes();
     }
 
-    /// Reads a header and the length that it states.
+    /// Decodes a header and its length field.
     fn read(bytes: &[u8]) -> Result<(Self, usize), Discard> {
         let first = bytes.first().ok_or(Discard::Truncated)?;
         let content_type = ContentType::from_number(*first).ok_or(Discard::NotDtls)?;
         let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Discard::Truncated)?;
         let [_, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = *header;
-        // Means nothing where nothing protects it (RFC 9147 section 4).
+        // The version is ignored in unprotected records (RFC 9147 section 4).
         let version = ProtocolVersion(u16::from_be_bytes([v0, v1]));
         let epoch = u16::from_be_bytes([e0, e1]);
         let sequence = u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]);
@@ -107,7 +107,7 @@ impl RecordHeader {
     }
 }
 
-/// One record of a datagram: its header, and its content as it came.
+/// One record of a datagram: its header, and its content as it arrived.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) header: RecordHeader,
@@ -115,7 +115,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Splits the first record off. On an error nothing after it can be found either.
+    /// Splits off the first record. After an error the rest of the datagram cannot be parsed either.
     pub(crate) fn split_first(datagram: &'a mut [u8]) -> Result<(Self, &'a mut [u8]), Discard> {
         let (header, length) = RecordHeader::read(datagram)?;
         let (_, rest) = datagram.split_at_mut_checked(HEADER_LEN).ok_or(Discard::Truncated)?;
@@ -124,7 +124,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Header and content of the first record, for those who only look.
+/// Returns header and content of the first record, for inspection.
 pub(crate) fn first_record(datagram: &[u8]) -> Result<(RecordHeader, &[u8]), Discard> {
     let (header, length) = RecordHeader::read(datagram)?;
     let content = datagram.get(HEADER_LEN..).and_then(|rest| rest.get(..length));
@@ -138,7 +138,7 @@ mod tests {
     const ALERT: [u8; 15] = [21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0];
 
     #[test]
-    fn a_header_is_written_as_it_is_read() {
+    fn header_decodes_as_written() {
         let mut bytes = ALERT;
         let (record, rest) = Record::split_first(&mut bytes).unwrap();
         assert!(rest.is_empty());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_is_named() {
+    fn every_truncation_has_its_reason() {
         for len in 0..ALERT.len() {
             let mut bytes = ALERT;
             assert_eq!(Record::split_first(&mut bytes[..len]).err(), Some(Discard::Truncated), "{len}");
@@ -168,7 +168,7 @@ mod tests {
 
     //= rfc9147-4-legacy-version-ignored
     #[test]
-    fn the_version_of_a_record_is_not_looked_at() {
+    fn version_of_a_record_is_ignored() {
         for version in [[0xfe, 0xff], [0xfe, 0xfc], [3, 3], [0, 0]] {
             let mut bytes = ALERT;
             bytes[1..3].copy_from_slice(&version);

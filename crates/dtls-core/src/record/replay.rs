@@ -2,25 +2,25 @@
 
 use crate::discard::Discard;
 
-/// How far back a late record is still accepted. RFC 6347 asks for 32 at least and prefers 64.
+/// The number of sequence numbers that the window covers. RFC 6347 requires 32 and prefers 64.
 const WINDOW: u64 = 64;
 
-/// Remembers which of the latest sequence numbers authenticated.
+/// The latest authenticated sequence numbers.
 #[derive(Debug, Default)]
 pub(crate) struct ReplayWindow {
-    /// One above the highest number that authenticated.
+    /// One above the highest authenticated number.
     next: u64,
     /// Bit `n` stands for `next - 1 - n`.
     seen: u64,
 }
 
 impl ReplayWindow {
-    /// One above the highest number that authenticated; nothing has at zero.
+    /// Returns one above the highest authenticated number; zero if there is none.
     pub(crate) const fn next(&self) -> u64 {
         self.next
     }
 
-    /// To be asked before a record is opened, because it costs less.
+    /// Returns whether the record number is acceptable. Call it before decryption.
     pub(crate) const fn check(&self, sequence: u64) -> Result<(), Discard> {
         let Some(age) = self.next.checked_sub(1) else { return Ok(()) };
         let Some(age) = age.checked_sub(sequence) else { return Ok(()) };
@@ -30,7 +30,7 @@ impl ReplayWindow {
         if self.seen >> age & 1 == 1 { Err(Discard::Replayed) } else { Ok(()) }
     }
 
-    /// To be told after a record was opened: nobody but the peer moves the window.
+    /// Records an authenticated number. Call it after decryption, so that only the peer moves the window.
     pub(crate) const fn accept(&mut self, sequence: u64) {
         if let Some(ahead) = (sequence + 1).checked_sub(self.next)
             && ahead > 0
@@ -52,7 +52,7 @@ mod tests {
     //= rfc6347-4.1.2.6-counter-start
     //= rfc6347-4.1.2.6-no-duplicate
     #[test]
-    fn a_record_is_accepted_once() {
+    fn record_is_accepted_once() {
         let mut window = ReplayWindow::default();
         for sequence in [0, 1, 5, 3, 2, 4, 68] {
             assert_eq!(window.check(sequence), Ok(()), "{sequence}");
@@ -63,7 +63,7 @@ mod tests {
 
     //= rfc6347-4.1.2.6-window
     #[test]
-    fn the_window_ends_after_sixty_four() {
+    fn window_covers_sixty_four_numbers() {
         let mut window = ReplayWindow::default();
         window.accept(100);
         assert_eq!(window.check(100 - 63), Ok(()));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_far_jump_forgets_what_is_behind() {
+    fn large_jump_clears_the_window() {
         let mut window = ReplayWindow::default();
         window.accept(1);
         window.accept((1 << 48) - 1);

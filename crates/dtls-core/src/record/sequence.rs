@@ -1,15 +1,15 @@
-//! Sequence numbers of the records that we send: 48 bits, never used twice in an epoch.
+//! Sequence numbers of sent records: 48 bits, each used once per epoch.
 
 /// RFC 6347 section 4.1: the number must not wrap.
 const LAST: u64 = (1 << 48) - 1;
-/// Where we ask for new keys: a million records before the end.
-const WORN: u64 = LAST - (1 << 20);
+/// Near the limit: a million records before the end.
+const NEAR_LIMIT: u64 = LAST - (1 << 20);
 
-/// An epoch's numbers are used up.
+/// The sequence numbers of an epoch are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyExhausted;
 
-/// Hands out sequence numbers.
+/// Returns sequence numbers in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     next: u64,
@@ -30,14 +30,14 @@ impl Sequence {
         Ok(number)
     }
 
-    /// How many numbers were handed out.
+    /// Returns how many numbers were used.
     pub(crate) const fn used(&self) -> u64 {
         self.next
     }
 
-    /// Whether it is time for new keys.
-    pub(crate) const fn is_worn(&self) -> bool {
-        self.next >= WORN
+    /// Returns whether new keys are needed soon.
+    pub(crate) const fn is_near_limit(&self) -> bool {
+        self.next >= NEAR_LIMIT
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
 
     //= rfc6347-4.1-sequence-end
     #[test]
-    fn the_last_number_is_used_and_none_after_it() {
+    fn last_number_is_used_and_no_further_one() {
         let mut sequence = Sequence { next: LAST };
         assert_eq!(sequence.next(), Ok(LAST));
         assert_eq!(sequence.next(), Err(KeyExhausted));
@@ -55,10 +55,10 @@ mod tests {
     }
 
     #[test]
-    fn wear_is_announced_a_million_records_early() {
-        let mut sequence = Sequence { next: WORN - 1 };
-        assert!(!sequence.is_worn());
+    fn limit_is_reported_a_million_records_early() {
+        let mut sequence = Sequence { next: NEAR_LIMIT - 1 };
+        assert!(!sequence.is_near_limit());
         sequence.next().unwrap();
-        assert!(sequence.is_worn());
+        assert!(sequence.is_near_limit());
     }
 }

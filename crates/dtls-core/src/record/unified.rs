@@ -1,7 +1,7 @@
-//! The unified header of protected DTLS 1.3 records (RFC 9147 section 4): `001CSLEE`, then a sequence number of
-//! 8 or 16 bits and, mostly, a length.
+//! The unified header of protected DTLS 1.3 records (RFC 9147 section 4): `001CSLEE`, then a sequence number of 8 or 16
+//! bits and, usually, a length.
 //!
-//! Knows the form. The number in it is still encrypted here, and an epoch is known by its two lowest bits.
+//! Knows the form. The number is still encrypted here, and only the two low bits of the epoch are known.
 
 use crate::codec::Reader;
 use crate::discard::Discard;
@@ -14,29 +14,29 @@ const LONG_NUMBER: u8 = 0b0000_1000;
 const WITH_LENGTH: u8 = 0b0000_0100;
 const EPOCH: u8 = 0b0000_0011;
 
-/// What we write: a number of 16 bits and a length.
+/// The length of the headers that we write: a 16-bit number and a length.
 pub(crate) const HEADER_LEN: usize = 5;
 
-/// Whether a record with this first byte has a unified header.
+/// Returns whether a record with this first byte has a unified header.
 pub(crate) const fn is_unified(first: u8) -> bool {
     first & FIXED_MASK == FIXED
 }
 
-/// Where the parts of a header are.
+/// The layout of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnifiedHeader {
-    /// The two lowest bits of the epoch.
+    /// The two low bits of the epoch.
     pub(crate) epoch_bits: u8,
-    /// One or two bytes behind the first.
+    /// The length of the number, one or two bytes.
     pub(crate) number_len: usize,
-    /// All of the header.
+    /// The length of the whole header.
     pub(crate) len: usize,
-    /// The bytes of the record behind the header.
+    /// The number of bytes of the record behind the header.
     pub(crate) body_len: usize,
 }
 
 impl UnifiedHeader {
-    /// Reads the header of the first record. Connection ids are never negotiated, so none is known.
+    /// Decodes the header of the first record. Connection ids are never negotiated, so none is expected.
     pub(crate) fn read(datagram: &[u8]) -> Result<Self, Discard> {
         let mut reader = Reader::new(datagram);
         let truncated = |_| Discard::Truncated;
@@ -65,14 +65,14 @@ impl UnifiedHeader {
         out.extend_from_slice(&length.to_be_bytes());
     }
 
-    /// Patches the length into a header that was written before the record's content was known.
+    /// Patches the length into a header that was written before the content.
     pub(crate) fn set_length(header: &mut [u8; HEADER_LEN], length: u16) {
         let [_, _, _, high, low] = header;
         [*high, *low] = length.to_be_bytes();
     }
 }
 
-/// The full number whose lowest bits are `truncated`, closest to `expected` (RFC 9147 section 4.2.2).
+/// Returns the full number closest to `expected` whose low bits are `truncated` (RFC 9147 section 4.2.2).
 pub(crate) fn reconstruct(truncated: u16, number_len: usize, expected: u64) -> u64 {
     let span: u64 = if number_len == 1 { 1 << 8 } else { 1 << 16 };
     let candidate = (expected & !(span - 1)) | u64::from(truncated);
@@ -91,7 +91,7 @@ mod tests {
 
     //= rfc9147-4-length-omitted
     #[test]
-    fn a_header_is_read_as_it_is_written() {
+    fn header_decodes_as_written() {
         let mut record = Vec::new();
         UnifiedHeader::write(3, 0x0001_0203, 4, &mut record);
         assert_eq!(record, [0b0010_1111, 2, 3, 0, 4]);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn short_numbers_and_missing_lengths_are_understood() {
+    fn short_numbers_and_missing_lengths_decode() {
         let header = UnifiedHeader { epoch_bits: 2, number_len: 1, len: 2, body_len: 3 };
         assert_eq!(UnifiedHeader::read(&[0b0010_0010, 7, 1, 2, 3]), Ok(header));
         let header = UnifiedHeader { epoch_bits: 0, number_len: 1, len: 4, body_len: 1 };
@@ -110,7 +110,7 @@ mod tests {
 
     //= rfc9147-9.1-cid-rejected
     #[test]
-    fn connection_ids_and_cut_records_are_refused() {
+    fn connection_ids_and_truncated_records_are_rejected() {
         assert_eq!(UnifiedHeader::read(&[0b0011_1100, 0, 0, 0, 0]), Err(Discard::NotDtls));
         assert_eq!(UnifiedHeader::read(&[22]), Err(Discard::NotDtls));
         for cut in [&[][..], &[0b0010_1100], &[0b0010_1100, 0, 0, 0], &[0b0010_1100, 0, 0, 0, 2, 1]] {
@@ -120,7 +120,7 @@ mod tests {
 
     //= rfc9147-4.2.2-closest
     #[test]
-    fn numbers_are_reconstructed_closest_to_what_is_expected() {
+    fn numbers_are_reconstructed_closest_to_the_expected() {
         assert_eq!(reconstruct(0, 2, 0), 0);
         assert_eq!(reconstruct(0xffff, 2, 0x1_0000), 0xffff);
         assert_eq!(reconstruct(0, 2, 0xffff), 0x1_0000);

@@ -71,7 +71,7 @@ impl Handshaking {
 
     /// How often a client's first flight was sent.
     pub(super) fn transmissions(&self) -> u32 {
-        let repeated = u32::try_from(self.connection.stats().flights_repeated).unwrap_or(u32::MAX);
+        let repeated = u32::try_from(self.connection.stats().flights_retransmitted).unwrap_or(u32::MAX);
         if self.started_at.is_some() { repeated.saturating_add(1) } else { 0 }
     }
 

@@ -41,7 +41,7 @@ impl PeerTransport {
     }
 
     pub(super) fn restart_deadline_passed(&mut self, now: Instant) {
-        let failure = Failure::HandshakeTimeout { within: self.config.handshake.deadline };
+        let failure = Failure::HandshakeTimeout { within: self.config.handshake.handshake_timeout };
         let Some(restart) = &self.restart else { return };
         if restart.state.has_outcome() {
             self.end_restart();

@@ -245,7 +245,7 @@ impl PeerTransport {
                     // before.
                     for slot in failed.into_iter().flatten() {
                         if let Some(connection) = self.connection_mut(slot) {
-                            connection.note_forgery(now);
+                            connection.on_authentication_failure(now);
                         }
                     }
                 }

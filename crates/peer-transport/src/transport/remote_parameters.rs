@@ -152,7 +152,7 @@ impl PeerTransport {
             Applied::First | Applied::Unchanged => return Ok(applied),
         };
         handshaking.identity.generation = generation;
-        let deadline = now + self.config.handshake.deadline;
+        let deadline = now + self.config.handshake.handshake_timeout;
         let decision = match decision {
             SignallingDecision::Fresh => Some(Decision::Fresh),
             SignallingDecision::Open => Some(Decision::Open),
@@ -190,7 +190,7 @@ impl PeerTransport {
             use_srtp: if profiles.is_empty() { UseSrtp::Unused } else { UseSrtp::Required(profiles) },
             versions: self.config.dtls_versions,
             mtu: self.config.mtu,
-            schedule: self.config.handshake,
+            retransmit: self.config.handshake,
             key_log: self.config.key_log,
             ..dtls_core::Config::default()
         }))

@@ -1,6 +1,5 @@
-//! Steps 1 to 4: what we offer, and whether the server chose from it.
+//! Steps 1 to 4: the offer, and the check of the server's selection.
 
-use crate::carried::{self, Carried};
 use crate::config::{Authentication, Config};
 use crate::crypto::suite::KeyExchange;
 use crate::crypto::verify::VERIFIABLE;
@@ -20,10 +19,11 @@ use crate::message::client_hello::ClientHello;
 use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
-use crate::record::protect::Epoch;
+use crate::negotiated_extensions::{self, NegotiatedExtensions};
+use crate::record::dtls12::Epoch;
 
-/// How many cookies we return. A server whose cookie expired under way may ask again; forged requests
-/// must not keep us busy.
+/// The maximum number of returned cookies. A server may ask again if its cookie expired in flight; forged requests must
+/// not cause endless ClientHellos.
 const MAX_COOKIES: u8 = 4;
 
 /// After step 1 or 3.
@@ -54,12 +54,12 @@ impl AwaitServerHello {
             Err(same) => return Step::Stay(State::AwaitServerHello(same), Discard::UnexpectedMessage),
         };
         cx.outgoing.transcript.restart();
-        // The same random and offer as before: only the cookie may differ (RFC 6347 section 4.2.1).
+        // The random and the offer stay the same; only the cookie may differ (RFC 6347 section 4.2.1).
         send_client_hello(cx.config, cx.local_random, request.cookie, cx.outgoing);
         Step::Advance(State::AwaitServerHello(next))
     }
 
-    /// One more cookie, where there may be one; else nothing has changed.
+    /// Counts a cookie. At the limit the state is returned unchanged.
     pub(crate) const fn take_cookie(self) -> Result<Self, Self> {
         if self.cookies < MAX_COOKIES { Ok(Self { cookies: self.cookies + 1 }) } else { Err(self) }
     }
@@ -96,12 +96,12 @@ fn send_client_hello(config: &Config, random: &Random, cookie: &[u8], outgoing: 
                     SignatureAlgorithms::write(writer, &VERIFIABLE);
                 });
             }
-            Carried::offer(writer, config);
+            NegotiatedExtensions::offer(writer, config);
         });
     });
 }
 
-/// Whether the server chose from what we offered.
+/// Checks that the server selected from our offer.
 fn check_selection(
     hello: &ServerHello<'_>,
     config: &Config,
@@ -123,7 +123,7 @@ fn check_selection(
     if !extended.map_err(|_| Misbehaved::Malformed)? {
         return Err(Incompatible::ExtendedMasterSecret.into());
     }
-    // An absent answer is tolerated (RFC 5746 section 4.1): there is no renegotiation with us in any case.
+    // A missing response is accepted (RFC 5746 section 4.1), because this side never renegotiates.
     if let Some(body) = extensions.get(ExtensionType::RENEGOTIATION_INFO)
         && renegotiation_info::decode(body) != Ok(&[])
     {
@@ -134,18 +134,18 @@ fn check_selection(
     {
         return Err(Incompatible::PointFormat.into());
     }
-    let carried = Carried::check(extensions, config)?;
+    let carried = NegotiatedExtensions::check(extensions, config)?;
     Ok(Selected { client_random: *client_random, server_random: hello.random, suite, carried })
 }
 
-/// RFC 5246 section 7.4.1.4: a server answers what it was offered and nothing else.
+/// RFC 5246 section 7.4.1.4: a server may only respond to offered extensions.
 fn is_offered(kind: ExtensionType, config: &Config) -> bool {
     match kind {
         ExtensionType::EXTENDED_MASTER_SECRET
         | ExtensionType::RENEGOTIATION_INFO
         | ExtensionType::EC_POINT_FORMATS
-        // RFC 8422 forbids the answer, some servers send it all the same, and it says nothing.
+        // RFC 8422 forbids this response, but some servers send it, and it has no effect.
         | ExtensionType::SUPPORTED_GROUPS => true,
-        _ => carried::is_offered(kind, config),
+        _ => negotiated_extensions::is_offered(kind, config),
     }
 }

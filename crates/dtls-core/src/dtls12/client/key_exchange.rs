@@ -1,6 +1,6 @@
-//! The rest of step 4: who the server is, and its signed key share.
+//! The rest of step 4: the server's certificate and its signed key share.
 
-use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
+use crate::authentication::{self, CertificateAccepted, PeerAuthenticated, Presented, VerificationResult};
 use crate::config::DtlsRole;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::sign::SignatureScheme;
@@ -17,20 +17,20 @@ use crate::message::certificate::Certificate;
 use crate::message::certificate_request::CertificateRequest;
 use crate::message::server_key_exchange::ServerKeyExchange;
 
-/// The application judges the server's certificate.
+/// The application decides about the server's certificate.
 pub(crate) struct AwaitVerdict {
     selected: Selected,
     presented: Presented,
 }
 
-/// After an acceptable certificate.
+/// After an accepted certificate.
 pub(crate) struct AwaitServerKeyExchange {
     selected: Selected,
     presented: Presented,
     accepted: CertificateAccepted,
 }
 
-/// After the server proved that the certificate is its own.
+/// After the server proved possession of the certificate's key.
 pub(crate) struct AwaitServerHelloDone {
     pub(super) selected: Selected,
     pub(super) server: PeerAuthenticated,
@@ -39,12 +39,12 @@ pub(crate) struct AwaitServerHelloDone {
     pub(super) request: Requested,
 }
 
-/// Whether the server wants our certificate, and which one suits it.
+/// The server's request for a certificate, and our choice.
 pub(super) enum Requested {
     Nothing,
-    /// A certificate, and we have none that suits.
+    /// A certificate is requested, and none of ours fits.
     Unsuitable,
-    /// This one, with this signature.
+    /// This certificate, with this signature scheme.
     Certificate {
         own: crate::certificate::Certificate,
         scheme: SignatureScheme,
@@ -68,10 +68,10 @@ impl AwaitCertificate {
             return Err(Incompatible::CertificateKey.into());
         }
         Ok(match judgement {
-            Judgement::Accepted(accepted) => {
+            VerificationResult::Accepted(accepted) => {
                 State::AwaitServerKeyExchange(AwaitServerKeyExchange { selected, presented, accepted })
             }
-            Judgement::Ask { chain } => {
+            VerificationResult::Ask { chain } => {
                 cx.events.push(Event::CertificateReceived { chain });
                 State::AwaitVerdict(AwaitVerdict { selected, presented })
             }
@@ -82,7 +82,7 @@ impl AwaitCertificate {
 impl AwaitVerdict {
     pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitServerKeyExchange, Failure> {
         let Self { selected, presented } = self;
-        let accepted = authentication::judged_by_application(verdict)?;
+        let accepted = authentication::apply_verdict(verdict)?;
         Ok(AwaitServerKeyExchange { selected, presented, accepted })
     }
 }

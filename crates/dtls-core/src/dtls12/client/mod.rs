@@ -8,9 +8,9 @@
 //!       ServerKeyExchange, CertificateRequest, ServerHelloDone
 //! ```
 //!
-//! Steps 2 and 3 happen where the server wants them. With a pre-shared key there are no certificates, and step
-//! 4 is ServerHello, ServerKeyExchange (where there is a hint), ServerHelloDone. A ChangeCipherSpec says nothing
-//! that the epoch of a record does not say, so none is waited for.
+//! Steps 2 and 3 are at the server's discretion. With a pre-shared key there are no certificates, and step 4 is
+//! ServerHello, ServerKeyExchange (if there is a hint), ServerHelloDone. The epoch of a record contains all information
+//! of a ChangeCipherSpec, so no state waits for one.
 
 mod hello;
 mod key_exchange;
@@ -27,8 +27,8 @@ use key_exchange::{AwaitServerHelloDone, AwaitServerKeyExchange, AwaitVerdict};
 use psk::{AwaitPsk, AwaitPskHelloDone, AwaitPskHint};
 use reply::AwaitFinished;
 
-/// What the client waits for.
-#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+/// The message that the client waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant has the name of its state")]
 pub(crate) enum State {
     AwaitServerHello(AwaitServerHello),
     AwaitCertificate(AwaitCertificate),
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    /// The application answers what it was asked.
+    /// Handles the application's answer.
     pub(crate) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
         match (self, answer) {
             (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
@@ -94,7 +94,7 @@ impl State {
         matches!(self, Self::AwaitVerdict(_) | Self::AwaitPsk(_))
     }
 
-    /// Whether our Finished has been sent, so that what follows is protected.
+    /// Returns whether our Finished was sent, so that further records are protected.
     pub(crate) const fn has_finished(&self) -> bool {
         matches!(self, Self::AwaitFinished(_))
     }

@@ -1,5 +1,5 @@
-//! Steps 4 and 5 with a pre-shared key (RFC 4279 section 2): ServerHello, ServerKeyExchange with a hint where
-//! the server has one, ServerHelloDone; then the identity that the application chose.
+//! Steps 4 and 5 with a pre-shared key (RFC 4279 section 2): ServerHello, ServerKeyExchange if the server has a hint,
+//! ServerHelloDone; then the identity from the application.
 
 use crate::authentication::{self, PeerAuthenticated};
 use crate::discard::Discard;
@@ -13,7 +13,7 @@ use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::psk::Psk;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 use bytes::Bytes;
 
 /// After a ServerHello that selected a pre-shared key.
@@ -21,7 +21,7 @@ pub(crate) struct AwaitPskHint {
     pub(super) selected: Selected,
 }
 
-/// After the hint, or instead of it.
+/// After the hint, or without one.
 pub(crate) struct AwaitPskHelloDone {
     selected: Selected,
     hint: Bytes,

@@ -1,4 +1,4 @@
-//! Steps 5 and 6: our share, our proof, and the Finished of both sides.
+//! Steps 5 and 6: our key share, our signature, and the Finished of both sides.
 
 use crate::authentication::PeerAuthenticated;
 use crate::config::DtlsRole;
@@ -14,7 +14,7 @@ use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::client_key_exchange::ClientKeyExchange;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 
 /// After step 5.
 pub(crate) struct AwaitFinished {
@@ -41,7 +41,8 @@ impl AwaitServerHelloDone {
 
         match &request {
             Requested::Nothing => {}
-            // RFC 5246 section 7.4.6: a client without a suitable certificate says so, and the server decides.
+            // RFC 5246 section 7.4.6: a client without a suitable certificate sends an empty one, and the server
+            // decides.
             Requested::Unsuitable => {
                 outgoing.push(Epoch::Plaintext, HandshakeType::CERTIFICATE, |writer| {
                     Certificate::write(writer, std::iter::empty());
@@ -71,7 +72,7 @@ impl AwaitServerHelloDone {
     }
 }
 
-/// The end of step 5, whatever proves who the server is.
+/// The end of step 5, for every kind of server authentication.
 pub(super) fn finish(
     master: MasterSecret,
     server: PeerAuthenticated,

@@ -1,7 +1,7 @@
-//! Steps 3 and 4: who the client is, and the Finished of both sides.
+//! Steps 3 and 4: the client's certificate and signature, and the Finished of both sides.
 
 use crate::authentication::{
-    self, AnonymousAccepted, CertificateAccepted, Judgement, PeerAuthenticated, Presented,
+    self, AnonymousAccepted, CertificateAccepted, PeerAuthenticated, Presented, VerificationResult,
 };
 use crate::config::DtlsRole;
 use crate::crypto::group::{KeyShare, NamedGroup};
@@ -18,9 +18,9 @@ use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::client_key_exchange::ClientKeyExchange;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 
-/// The application judges the client's certificate.
+/// The application decides about the client's certificate.
 pub(crate) struct AwaitVerdict {
     selected: Selected,
     share: KeyShare,
@@ -34,13 +34,13 @@ pub(crate) struct AwaitClientKeyExchange {
     client: Client,
 }
 
-/// What the client's Certificate was.
+/// The client's Certificate.
 enum Client {
     Certificate(Presented, CertificateAccepted),
     Anonymous(AnonymousAccepted),
 }
 
-/// After the client's share, while its certificate is not proven to be its own.
+/// After the client's key share, before the proof of possession of its certificate's key.
 pub(crate) struct AwaitCertificateVerify {
     master: MasterSecret,
     group: NamedGroup,
@@ -48,7 +48,7 @@ pub(crate) struct AwaitCertificateVerify {
     accepted: CertificateAccepted,
 }
 
-/// After everything in plaintext.
+/// After all plaintext messages.
 pub(crate) struct AwaitFinished {
     master: MasterSecret,
     group: Option<NamedGroup>,
@@ -67,8 +67,10 @@ impl AwaitCertificate {
     fn judge(self, chain: Certificate<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         let Self { selected, share } = self;
         let client = match authentication::judge(cx.config, chain.chain(), DtlsRole::Client)? {
-            Some((presented, Judgement::Accepted(accepted))) => Client::Certificate(presented, accepted),
-            Some((presented, Judgement::Ask { chain })) => {
+            Some((presented, VerificationResult::Accepted(accepted))) => {
+                Client::Certificate(presented, accepted)
+            }
+            Some((presented, VerificationResult::Ask { chain })) => {
                 cx.events.push(Event::CertificateReceived { chain });
                 return Ok(State::AwaitVerdict(AwaitVerdict { selected, share, presented }));
             }
@@ -81,7 +83,7 @@ impl AwaitCertificate {
 impl AwaitVerdict {
     pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitClientKeyExchange, Failure> {
         let Self { selected, share, presented } = self;
-        let accepted = authentication::judged_by_application(verdict)?;
+        let accepted = authentication::apply_verdict(verdict)?;
         Ok(AwaitClientKeyExchange { selected, share, client: Client::Certificate(presented, accepted) })
     }
 }
@@ -133,7 +135,7 @@ impl AwaitCertificateVerify {
 }
 
 impl AwaitFinished {
-    /// The keys of epoch 1 open the client's Finished from here on, and nothing else yet.
+    /// From here on the keys of epoch 1 deprotect the client's Finished, and nothing else yet.
     pub(super) fn begin(
         master: MasterSecret,
         group: Option<NamedGroup>,
@@ -145,7 +147,7 @@ impl AwaitFinished {
         Ok(State::AwaitFinished(Self { master, group, client }))
     }
 
-    /// Whether the client has proven who it is before its Finished.
+    /// Returns whether the client is authenticated before its Finished.
     pub(super) const fn has_signature(&self) -> bool {
         matches!(self.client, PeerAuthenticated::Certificate { .. })
     }

@@ -1,4 +1,4 @@
-//! Steps 1 and 2: a ClientHello, and our answer to it.
+//! Steps 1 and 2: a ClientHello, and the server's flight.
 
 use crate::crypto::group::KeyShare;
 use crate::crypto::sign::SignatureScheme;
@@ -18,7 +18,7 @@ use crate::message::client_hello::ClientHello;
 use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::message::server_hello::ServerHello;
 use crate::message::server_key_exchange::ServerKeyExchange;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
 
 /// Before step 1.
 pub(crate) struct AwaitClientHello;
@@ -85,7 +85,7 @@ fn push_server_hello(selected: &Selected, answer: &Answer, outgoing: &mut Outgoi
     });
 }
 
-/// Certificate, ServerKeyExchange and CertificateRequest.
+/// Writes Certificate, ServerKeyExchange and CertificateRequest.
 fn push_certificate(
     selected: &Selected,
     certificate: &crate::certificate::Certificate,

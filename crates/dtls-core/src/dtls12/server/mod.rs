@@ -7,9 +7,9 @@
 //! 3. <- Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished
 //! ```
 //!
-//! With a pre-shared key there are no certificates, and step 2 is ServerHello, ServerKeyExchange (where there is
-//! a hint), ServerHelloDone. A client without a certificate omits its CertificateVerify. Application data may
-//! follow step 4 at once: by then the client has proven all that it ever will.
+//! With a pre-shared key there are no certificates, and step 2 is ServerHello, ServerKeyExchange (if there is a hint),
+//! ServerHelloDone. A client without a certificate omits its CertificateVerify. Application data may follow step 4 at
+//! once, because the client is authenticated then.
 
 mod client_flight;
 mod hello;
@@ -27,12 +27,12 @@ use hello::AwaitCertificate;
 pub(crate) use hello::AwaitClientHello;
 use psk::{AwaitPsk, AwaitPskIdentity, UnknownIdentity};
 
-/// Whether a server with this configuration would answer the ClientHello.
+/// Checks whether a server with this configuration would accept the ClientHello.
 pub(crate) fn would_answer(hello: &ClientHello<'_>, config: &Config) -> Result<(), Failure> {
     negotiate::choose(hello, config).map(|_| ())
 }
 
-/// What the server waits for.
+/// The message that the server waits for.
 pub(crate) enum State {
     AwaitClientHello(AwaitClientHello),
     AwaitCertificate(AwaitCertificate),
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// The application answers what it was asked.
+    /// Handles the application's answer.
     pub(crate) fn on_answer(self, answer: Answer, cx: &mut Context<'_>) -> Answered<Self> {
         match (self, answer) {
             (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
@@ -84,8 +84,8 @@ impl State {
         matches!(self, Self::AwaitVerdict(_) | Self::AwaitPsk(_))
     }
 
-    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt about
-    /// which the application was asked stays, so that its answer cannot meet another client.
+    /// Returns whether another ClientHello may replace this attempt, because the client is not authenticated yet. An
+    /// attempt that waits for the application stays, so that the answer cannot apply to another client.
     pub(crate) const fn is_replaceable(&self) -> bool {
         match self {
             Self::AwaitCertificate(_)

@@ -1,6 +1,5 @@
-//! What a server takes from a ClientHello: a pure decision.
+//! The server's selection from a ClientHello, as pure functions.
 
-use crate::carried::Carried;
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config};
 use crate::crypto::group::NamedGroup;
@@ -16,17 +15,18 @@ use crate::extension::{
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
+use crate::negotiated_extensions::NegotiatedExtensions;
 
-/// What was chosen.
+/// The selection.
 pub(super) struct Choice<'c> {
     pub(super) suite: &'static SuiteParameters,
     pub(super) credentials: Credentials<'c>,
-    pub(super) carried: Carried,
-    /// Which optional extensions the client wants answered.
+    pub(super) carried: NegotiatedExtensions,
+    /// The optional extensions that the response contains.
     pub(super) answer: Answer,
 }
 
-/// What we show, as the suite has it.
+/// The credentials, as the suite requires.
 pub(super) enum Credentials<'c> {
     Certificate { group: NamedGroup, certificate: &'c Certificate, scheme: SignatureScheme },
     Psk { hint: Option<&'c [u8]> },
@@ -37,7 +37,7 @@ pub(super) struct Answer {
     pub(super) ec_point_formats: bool,
 }
 
-/// RFC 5246 section 7.4.1, RFC 8422 section 5.1, in our preference order.
+/// Selects by RFC 5246 section 7.4.1 and RFC 8422 section 5.1, in our order of preference.
 pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<Choice<'c>, Failure> {
     let extensions = hello.extensions;
     check_version(hello)?;
@@ -59,7 +59,7 @@ pub(super) fn choose<'c>(hello: &ClientHello<'_>, config: &'c Config) -> Result<
             (suite, Credentials::Psk { hint: hint.as_deref() })
         }
     };
-    let carried = Carried::choose(extensions, config)?;
+    let carried = NegotiatedExtensions::choose(extensions, config)?;
     Ok(Choice { suite, credentials, carried, answer })
 }
 
@@ -67,17 +67,17 @@ fn malformed(_: crate::codec::Malformed) -> Failure {
     Misbehaved::Malformed.into()
 }
 
-/// RFC 8446 section 4.2.1: where the list is there, it alone counts.
+/// RFC 8446 section 4.2.1: if the list is present, only the list counts.
 fn check_version(hello: &ClientHello<'_>) -> Result<(), Failure> {
     let offered = match hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS) {
         Some(body) => supported_versions::contains(body, ProtocolVersion::DTLS12).map_err(malformed)?,
-        // Later versions have smaller numbers, and a client of a later one takes this one too.
+        // Later versions have smaller numbers, and a client of a later version supports this one.
         None => hello.version.0 >> 8 == 0xfe && hello.version.0 <= ProtocolVersion::DTLS12.0,
     };
     if offered { Ok(()) } else { Err(Incompatible::Version.into()) }
 }
 
-/// RFC 5746 section 3.6: the extension or the suite in its place; in a first handshake it is empty.
+/// RFC 5746 section 3.6: the extension, or the suite in its place. In a first handshake the extension is empty.
 fn wants_renegotiation_info(hello: &ClientHello<'_>) -> Result<bool, Failure> {
     match hello.extensions.get(ExtensionType::RENEGOTIATION_INFO) {
         Some(body) if renegotiation_info::decode(body) == Ok(&[]) => Ok(true),
@@ -94,7 +94,7 @@ fn wants_point_formats(extensions: Extensions<'_>) -> Result<bool, Failure> {
     }
 }
 
-/// A client that names no groups takes any (RFC 8422 section 4); P-256 is what everybody has.
+/// A client without the list accepts any group (RFC 8422 section 4); P-256 is the most common one.
 fn choose_group(extensions: Extensions<'_>, config: &Config) -> Result<NamedGroup, Failure> {
     let offered = extensions.get(ExtensionType::SUPPORTED_GROUPS).map(SupportedGroups::decode).transpose();
     let offered = offered.map_err(malformed)?;
@@ -104,7 +104,7 @@ fn choose_group(extensions: Extensions<'_>, config: &Config) -> Result<NamedGrou
     Ok(group.ok_or(Incompatible::Group)?)
 }
 
-/// The first suite of ours that the client offers and one of our certificates can sign for.
+/// Returns our first suite that the client offers and for which one of our certificates can sign.
 fn choose_certificate<'c>(
     hello: &ClientHello<'_>,
     config: &'c Config,
@@ -114,7 +114,7 @@ fn choose_certificate<'c>(
         return Err(Incompatible::Suite.into());
     }
     let group = choose_group(hello.extensions, config)?;
-    // Without the extension SHA-1 is meant (RFC 5246 section 7.4.1.4.1), which we do not have.
+    // Without the extension the client means SHA-1 (RFC 5246 section 7.4.1.4.1), which is not supported.
     let schemes = hello.extensions.get(ExtensionType::SIGNATURE_ALGORITHMS);
     let schemes =
         SignatureAlgorithms::decode(schemes.ok_or(Incompatible::SignatureScheme)?).map_err(malformed)?;

@@ -1,5 +1,4 @@
-//! Steps 2 and 3 with a pre-shared key (RFC 4279 section 2): our hint, where we have one, and the identity that
-//! the client chose.
+//! Steps 2 and 3 with a pre-shared key (RFC 4279 section 2): our hint, if there is one, and the identity of the client.
 
 use crate::authentication::{self, PeerAuthenticated};
 use crate::config::DtlsRole;
@@ -23,14 +22,14 @@ pub(crate) struct AwaitPskIdentity {
     pub(super) selected: Selected,
 }
 
-/// The application looks the identity up.
+/// The application looks up the identity.
 pub(crate) struct AwaitPsk {
     selected: Selected,
     session_hash: Digest,
 }
 
-/// The identity is unknown, and the client must not learn that: for it everything looks as if its key was
-/// wrong (RFC 4279 section 2). Nothing leads out of here but another ClientHello or the deadline.
+/// The identity is unknown, but the client must not learn that: the handshake looks as if its key were wrong (RFC 4279
+/// section 2). Only another ClientHello or the deadline ends this state.
 pub(crate) struct UnknownIdentity;
 
 impl AwaitPskIdentity {
@@ -57,7 +56,7 @@ impl AwaitPsk {
     }
 }
 
-/// Takes keys that nobody has, so that an unknown identity costs and shows what a wrong key does.
+/// Installs random keys, so that an unknown identity takes the time and gives the result of a wrong key.
 fn pretend(selected: Selected, session_hash: &Digest, cx: &mut Context<'_>) -> Result<State, Failure> {
     let mut key = [0; 16];
     cx.random.fill(&mut key).map_err(|_| Failure::Crypto(Operation::Random))?;

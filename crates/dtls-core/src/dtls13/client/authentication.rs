@@ -1,7 +1,6 @@
-//! Steps 4 and 5: who the server is, and our own flight.
+//! Steps 4 and 5: the server's authentication, and our own flight.
 
-use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
-use crate::carried::Carried;
+use crate::authentication::{self, CertificateAccepted, PeerAuthenticated, Presented, VerificationResult};
 use crate::certificate::Certificate;
 use crate::config::DtlsRole;
 use crate::crypto::sign::SignatureScheme;
@@ -18,22 +17,23 @@ use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
-use crate::record::protect::Epoch;
+use crate::negotiated_extensions::NegotiatedExtensions;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 
-/// What the handshake carries along.
+/// The data of the handshake in progress.
 struct Course {
     selected: Selected,
     finished: FinishedKeys,
     master_salt: MasterSalt,
-    carried: Carried,
+    carried: NegotiatedExtensions,
     request: Request,
 }
 
-/// Whether the server asked who we are.
+/// The server's request for a certificate.
 enum Request {
     None,
-    /// None of our certificates suits it.
+    /// None of our certificates fits.
     Unsuitable,
     Certificate {
         own: Certificate,
@@ -44,7 +44,7 @@ enum Request {
 /// After EncryptedExtensions.
 pub(crate) struct AwaitCertificate(Course);
 
-/// The application judges the server's certificate.
+/// The application decides about the server's certificate.
 pub(crate) struct AwaitVerdict {
     course: Course,
     presented: Presented,
@@ -68,7 +68,7 @@ impl AwaitCertificate {
         selected: Selected,
         finished: FinishedKeys,
         master_salt: MasterSalt,
-        carried: Carried,
+        carried: NegotiatedExtensions,
     ) -> Self {
         Self(Course { selected, finished, master_salt, carried, request: Request::None })
     }
@@ -104,11 +104,11 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate13<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         match authentication::judge(cx.config, chain.chain(), DtlsRole::Server)? {
-            Some((presented, Judgement::Accepted(accepted))) => {
+            Some((presented, VerificationResult::Accepted(accepted))) => {
                 let state = AwaitCertificateVerify { course: self.0, presented, accepted };
                 Ok(State::AwaitCertificateVerify(state))
             }
-            Some((presented, Judgement::Ask { chain })) => {
+            Some((presented, VerificationResult::Ask { chain })) => {
                 cx.events.push(Event::CertificateReceived { chain });
                 Ok(State::AwaitVerdict(AwaitVerdict { course: self.0, presented }))
             }
@@ -119,7 +119,7 @@ impl AwaitCertificate {
 
 impl AwaitVerdict {
     pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitCertificateVerify, Failure> {
-        let accepted = authentication::judged_by_application(verdict)?;
+        let accepted = authentication::apply_verdict(verdict)?;
         Ok(AwaitCertificateVerify { course: self.course, presented: self.presented, accepted })
     }
 }
@@ -167,7 +167,8 @@ impl AwaitFinished {
         outgoing.flight.begin();
         match &request {
             Request::None => {}
-            // RFC 8446 section 4.4.2: a client without a suitable certificate says so, and the server decides.
+            // RFC 8446 section 4.4.2: a client without a suitable certificate sends an empty one, and the server
+            // decides.
             Request::Unsuitable => {
                 outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
                     Certificate13::write(writer, std::iter::empty());

@@ -1,6 +1,5 @@
-//! Steps 1 to 3 and the beginning of step 4: what we offer, and whether the server chose from it.
+//! Steps 1 to 3 and the beginning of step 4: the offer, and the check of the server's selection.
 
-use crate::carried::{self, Carried};
 use crate::codec::Malformed;
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::rand::SystemRandom;
@@ -30,7 +29,8 @@ use crate::message::encrypted_extensions;
 use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
-use crate::record::protect::Epoch;
+use crate::negotiated_extensions::{self, NegotiatedExtensions};
+use crate::record::dtls12::Epoch;
 
 /// After step 1 or 3.
 pub(crate) struct AwaitServerHello {
@@ -38,12 +38,12 @@ pub(crate) struct AwaitServerHello {
     retry: Retry,
 }
 
-/// Whether the server has asked for another ClientHello.
+/// Whether the server has requested another ClientHello.
 enum Retry {
     NotAsked,
-    /// By a HelloVerifyRequest of DTLS 1.2, so 1.3 is out of the question (RFC 9147 section 5.1).
+    /// By a HelloVerifyRequest of DTLS 1.2, which excludes 1.3 (RFC 9147 section 5.1).
     Verified(dtls12::client::AwaitServerHello),
-    /// By a HelloRetryRequest, which has settled the suite.
+    /// By a HelloRetryRequest, which has selected the suite.
     Retried(&'static Suite13),
 }
 
@@ -71,7 +71,7 @@ impl AwaitServerHello {
         Ok(Self { offer, retry: Retry::NotAsked })
     }
 
-    /// Step 2 in DTLS 1.2: only the cookie differs in what follows.
+    /// Step 2 in DTLS 1.2: the next ClientHello only differs in the cookie.
     pub(super) fn on_hello_verify_request(
         mut self,
         message: &Message<'_>,
@@ -81,7 +81,7 @@ impl AwaitServerHello {
             return Step::Stay(State::AwaitServerHello(self).into(), Discard::Malformed);
         };
         let asked = match self.retry {
-            // Only a server of DTLS 1.2 asks like this.
+            // Only a server of DTLS 1.2 sends a HelloVerifyRequest.
             _ if !cx.config.allows_dtls12() => return Step::Fail(Incompatible::Version.into()),
             Retry::NotAsked => dtls12::client::AwaitServerHello::default(),
             Retry::Verified(state) => state,
@@ -109,7 +109,7 @@ impl AwaitServerHello {
         if hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS).is_none() {
             return self.hand_over(&hello, message, cx);
         }
-        // The server has begun DTLS 1.2, and only that can follow.
+        // The server has begun DTLS 1.2, and only a ServerHello of 1.2 can follow.
         if let Retry::Verified(_) = self.retry {
             return Step::Fail(Misbehaved::SelectedUnoffered.into());
         }
@@ -121,16 +121,16 @@ impl AwaitServerHello {
         Step::from_result(next)
     }
 
-    /// The server chose DTLS 1.2.
+    /// Hands the handshake over to DTLS 1.2, which the server selected.
     fn hand_over(self, hello: &ServerHello<'_>, message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
         let state = match self.retry {
-            // A version that was selected stays selected (RFC 8446 section 4.1.4).
+            // A selected version is final (RFC 8446 section 4.1.4).
             Retry::Retried(_) => return Step::Fail(Misbehaved::SelectedUnoffered.into()),
             _ if !cx.config.allows_dtls12() => return Step::Fail(Incompatible::Version.into()),
             Retry::NotAsked => dtls12::client::AwaitServerHello::default(),
             Retry::Verified(state) => state,
         };
-        // Both sides have 1.3, so somebody between them does not want it (RFC 8446 section 4.1.3).
+        // Downgrade detected: both sides support 1.3, so 1.3 was removed from the offer (RFC 8446 section 4.1.3).
         if hello.random.ends_with(&DOWNGRADE_TO_12) || hello.random.ends_with(&DOWNGRADE_TO_10) {
             return Step::Fail(Misbehaved::Downgraded.into());
         }
@@ -154,7 +154,7 @@ impl AwaitServerHello {
         let cookie = hello.extensions.get(ExtensionType::COOKIE).map(cookie::decode);
         let cookie = cookie.transpose().map_err(malformed)?;
         match group {
-            // Nothing would change (RFC 8446 section 4.1.4).
+            // The second ClientHello would be the same (RFC 8446 section 4.1.4).
             None if cookie.is_none() => return Err(Misbehaved::SelectedUnoffered.into()),
             None => {}
             Some(group) if offer.has(group) || !cx.config.groups.contains(&group) => {
@@ -179,7 +179,7 @@ impl AwaitServerHello {
     ) -> Result<State, Failure> {
         let Self { offer, retry } = self;
         let suite = check_selection(hello, cx.config, &HELLO_EXTENSIONS)?;
-        // A retry has settled the suite (RFC 8446 section 4.1.4).
+        // A retry has selected the suite (RFC 8446 section 4.1.4).
         if matches!(retry, Retry::Retried(settled) if settled.suite != suite.suite) {
             return Err(Misbehaved::SelectedUnoffered.into());
         }
@@ -189,7 +189,7 @@ impl AwaitServerHello {
         let outgoing = &mut *cx.outgoing;
         outgoing.transcript.become_dtls13();
         outgoing.transcript.receive(message);
-        // The server has our hello, which its own acknowledges.
+        // The ServerHello acknowledges our ClientHello.
         outgoing.flight.begin();
         *cx.remote_random = Some(hello.random);
         let selected = Selected {
@@ -223,26 +223,27 @@ impl AwaitEncryptedExtensions {
     }
 }
 
-/// What EncryptedExtensions may carry. A server may say which groups it prefers (RFC 8446 section 4.2.7).
+/// The allowed extensions of EncryptedExtensions. A server may state its preferred groups (RFC 8446 section 4.2.7).
 const ENCRYPTED_EXTENSIONS: [ExtensionType; 3] =
     [ExtensionType::SUPPORTED_GROUPS, ExtensionType::USE_SRTP, ExtensionType::ALPN];
 
-fn check_encrypted(extensions: Extensions<'_>, config: &Config) -> Result<Carried, Failure> {
-    let is_offered = |kind| kind == ExtensionType::SUPPORTED_GROUPS || carried::is_offered(kind, config);
+fn check_encrypted(extensions: Extensions<'_>, config: &Config) -> Result<NegotiatedExtensions, Failure> {
+    let is_offered =
+        |kind| kind == ExtensionType::SUPPORTED_GROUPS || negotiated_extensions::is_offered(kind, config);
     extensions.check_places(&ENCRYPTED_EXTENSIONS)?;
     if extensions.iter().any(|(kind, _)| !is_offered(kind)) {
         return Err(Misbehaved::UnsolicitedExtension.into());
     }
-    Carried::check(extensions, config)
+    NegotiatedExtensions::check(extensions, config)
 }
 
-/// What a ServerHello of DTLS 1.3 may carry.
+/// The allowed extensions of a ServerHello of DTLS 1.3.
 const HELLO_EXTENSIONS: [ExtensionType; 2] = [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE];
-/// What a HelloRetryRequest may carry.
+/// The allowed extensions of a HelloRetryRequest.
 const RETRY_EXTENSIONS: [ExtensionType; 3] =
     [ExtensionType::SUPPORTED_VERSIONS, ExtensionType::KEY_SHARE, ExtensionType::COOKIE];
 
-/// What a ServerHello and a HelloRetryRequest have in common: whether it is of DTLS 1.3 and chose from what we offered.
+/// The common check of a ServerHello and a HelloRetryRequest: DTLS 1.3, with a selection from our offer.
 fn check_selection(
     hello: &ServerHello<'_>,
     config: &Config,
@@ -254,7 +255,7 @@ fn check_selection(
     if version != ProtocolVersion::DTLS13
         || hello.version != ProtocolVersion::DTLS12
         || hello.compression != 0
-        // Nothing of ours has a session id that could be echoed (RFC 9147 section 5.3).
+        // Our ClientHello has no session id to echo (RFC 9147 section 5.3).
         || !hello.session_id.is_empty()
     {
         return Err(Misbehaved::SelectedUnoffered.into());
@@ -271,7 +272,7 @@ fn malformed(_: Malformed) -> Failure {
     Misbehaved::Malformed.into()
 }
 
-/// What a server wants to see again.
+/// The cookies to return.
 #[derive(Clone, Copy, Default)]
 struct Cookies<'a> {
     legacy: &'a [u8],
@@ -287,12 +288,12 @@ fn send_client_hello(
 ) {
     let with_dtls12 = config.allows_dtls12();
     let dtls12 = config.suites().map(|suite| suite.suite).filter(|_| with_dtls12);
-    let verifiable = verifiable_in_dtls13(with_dtls12 || config.judges_chains());
+    let verifiable = verifiable_in_dtls13(with_dtls12 || config.verifies_chains());
     let offered = suites(config).map(|suite| suite.suite).chain(dtls12);
     outgoing.flight.begin();
     outgoing.push(Epoch::Plaintext, HandshakeType::CLIENT_HELLO, |writer| {
         ClientHello::write(writer, random, cookies.legacy, offered, |writer| {
-            // In front, so that a server sees it in the first piece of a ClientHello that comes in several.
+            // In front, so that the first fragment of a ClientHello contains it.
             if let Some(bytes) = cookies.extension {
                 extension::write(writer, ExtensionType::COOKIE, |writer| cookie::write(writer, bytes));
             }
@@ -309,7 +310,7 @@ fn send_client_hello(
             extension::write(writer, ExtensionType::SIGNATURE_ALGORITHMS, |writer| {
                 SignatureAlgorithms::write(writer, verifiable);
             });
-            Carried::offer(writer, config);
+            NegotiatedExtensions::offer(writer, config);
             if with_dtls12 {
                 extension::write(writer, ExtensionType::EXTENDED_MASTER_SECRET, |_| {});
                 extension::write(writer, ExtensionType::RENEGOTIATION_INFO, renegotiation_info::write_empty);

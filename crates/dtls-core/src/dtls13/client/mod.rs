@@ -8,7 +8,7 @@
 //!                                         6. <- ACK
 //! ```
 //!
-//! Steps 2 and 3 happen where the server wants them. A ServerHello that selects DTLS 1.2 hands over to its states.
+//! Steps 2 and 3 are at the server's discretion. A ServerHello that selects DTLS 1.2 hands over to its states.
 
 mod authentication;
 mod hello;
@@ -22,8 +22,8 @@ use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, Aw
 use hello::AwaitEncryptedExtensions;
 pub(crate) use hello::AwaitServerHello;
 
-/// What the client waits for.
-#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+/// The message that the client waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant has the name of its state")]
 pub(crate) enum State {
     AwaitServerHello(AwaitServerHello),
     AwaitEncryptedExtensions(AwaitEncryptedExtensions),
@@ -33,10 +33,10 @@ pub(crate) enum State {
     AwaitFinished(AwaitFinished),
 }
 
-/// Where a message leads.
+/// The state after a message.
 pub(crate) enum Next {
     Dtls13(State),
-    /// The server chose DTLS 1.2.
+    /// The server selected DTLS 1.2.
     Dtls12(dtls12::client::State),
 }
 
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// The application's answer to what it was asked.
+    /// Handles the application's answer.
     pub(crate) fn on_answer(self, answer: Answer) -> Answered<Self> {
         match (self, answer) {
             (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
@@ -87,7 +87,7 @@ impl State {
         matches!(self, Self::AwaitVerdict(_))
     }
 
-    /// Whether the server has chosen DTLS 1.3.
+    /// Returns whether the server has selected DTLS 1.3.
     pub(crate) const fn has_settled(&self) -> bool {
         match self {
             Self::AwaitServerHello(state) => state.has_retried(),
@@ -95,7 +95,7 @@ impl State {
         }
     }
 
-    /// Whether the keys of epoch 2 are there.
+    /// Returns whether the keys of epoch 2 are installed.
     pub(crate) const fn is_protected(&self) -> bool {
         !matches!(self, Self::AwaitServerHello(_))
     }

@@ -1,7 +1,6 @@
-//! Step 5: who the client is.
+//! Step 5: the client's authentication.
 
-use crate::authentication::{self, CertificateAccepted, Judgement, PeerAuthenticated, Presented};
-use crate::carried::Carried;
+use crate::authentication::{self, CertificateAccepted, PeerAuthenticated, Presented, VerificationResult};
 use crate::config::DtlsRole;
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedKey, FinishedVerified};
@@ -13,21 +12,22 @@ use crate::handshake::Message;
 use crate::handshake::step::{Context, Step};
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
+use crate::negotiated_extensions::NegotiatedExtensions;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 
-/// What the handshake carries along.
+/// The data of the handshake in progress.
 struct Course {
     selected: Selected,
-    /// Of the client.
+    /// The key of the client's Finished.
     finished: FinishedKey,
     application: ApplicationSecrets,
-    carried: Carried,
+    carried: NegotiatedExtensions,
 }
 
 /// After step 4.
 pub(crate) struct AwaitCertificate(Course);
 
-/// The application judges the client's certificate.
+/// The application decides about the client's certificate.
 pub(crate) struct AwaitVerdict {
     course: Course,
     presented: Presented,
@@ -51,7 +51,7 @@ impl AwaitCertificate {
         selected: Selected,
         finished: FinishedKey,
         application: ApplicationSecrets,
-        carried: Carried,
+        carried: NegotiatedExtensions,
     ) -> Self {
         Self(Course { selected, finished, application, carried })
     }
@@ -67,11 +67,11 @@ impl AwaitCertificate {
 
     fn judge(self, chain: Certificate13<'_>, cx: &mut Context<'_>) -> Result<State, Failure> {
         match authentication::judge(cx.config, chain.chain(), DtlsRole::Client)? {
-            Some((presented, Judgement::Accepted(accepted))) => {
+            Some((presented, VerificationResult::Accepted(accepted))) => {
                 let state = AwaitCertificateVerify { course: self.0, presented, accepted };
                 Ok(State::AwaitCertificateVerify(state))
             }
-            Some((presented, Judgement::Ask { chain })) => {
+            Some((presented, VerificationResult::Ask { chain })) => {
                 cx.events.push(Event::CertificateReceived { chain });
                 Ok(State::AwaitVerdict(AwaitVerdict { course: self.0, presented }))
             }
@@ -85,7 +85,7 @@ impl AwaitCertificate {
 
 impl AwaitVerdict {
     pub(super) fn on_verdict(self, verdict: CertificateVerdict) -> Result<AwaitCertificateVerify, Failure> {
-        let accepted = authentication::judged_by_application(verdict)?;
+        let accepted = authentication::apply_verdict(verdict)?;
         Ok(AwaitCertificateVerify { course: self.course, presented: self.presented, accepted })
     }
 }
@@ -121,7 +121,7 @@ impl AwaitFinished {
         }
     }
 
-    /// Only now is there anybody to whom data may be sent, and whose data is read.
+    /// Application data is sent and accepted only from here on, because the client is authenticated.
     fn connect(self, finished: FinishedVerified, cx: &mut Context<'_>) -> Result<Connected, Failure> {
         let Self { course: Course { selected, application, carried, .. }, client } = self;
         cx.outgoing.flight.begin();

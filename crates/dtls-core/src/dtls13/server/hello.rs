@@ -1,4 +1,4 @@
-//! Steps 1 to 4: a ClientHello, and our answer to it.
+//! Steps 1 to 4: a ClientHello, and the server's flight.
 
 use crate::codec::Width;
 use crate::config::DtlsRole;
@@ -28,13 +28,13 @@ use crate::message::client_hello::ClientHello;
 use crate::message::hello_retry_request::HelloRetryRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
-use crate::record::epochs::FIRST_APPLICATION_EPOCH;
-use crate::record::protect::Epoch;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 
 /// Before step 1, or after step 2.
 pub(crate) enum AwaitClientHello {
     First,
-    /// We, or a gate in front of us, have asked for another ClientHello: it has a share of this group and suits this
+    /// This server, or a gate in front of it, has requested another ClientHello with a share of this group and this
     /// suite.
     Retried {
         group: NamedGroup,
@@ -51,7 +51,7 @@ impl AwaitClientHello {
         let Ok(hello) = ClientHello::decode(message.body) else {
             return Step::Stay(State::AwaitClientHello(self).into(), Discard::Malformed);
         };
-        // What answers a retry is the same hello (RFC 8446 section 4.1.2); another one is somebody else's.
+        // The answer to a retry has the same random (RFC 8446 section 4.1.2); another random belongs to another client.
         if self.has_retried() && *cx.remote_random != Some(hello.random) {
             return Step::Stay(State::AwaitClientHello(self).into(), Discard::UnexpectedMessage);
         }
@@ -84,14 +84,14 @@ impl AwaitClientHello {
             {
                 answer(hello, &choice, group, share, cx)
             }
-            // The second ClientHello has to hold what was asked for (RFC 8446 section 4.1.2).
+            // The second ClientHello must contain the requested share (RFC 8446 section 4.1.2).
             (Self::Retried { .. }, _) => Err(Misbehaved::SelectedUnoffered.into()),
         }
     }
 }
 
-/// The states of DTLS 1.2 take the ClientHello. The random tells a client that has 1.3, too, that somebody
-/// took it out of its offer (RFC 8446 section 4.1.3).
+/// The states of DTLS 1.2 handle the ClientHello. The random tells a client with 1.3 about a downgrade (RFC 8446
+/// section 4.1.3).
 fn hand_over(message: &Message<'_>, cx: &mut Context<'_>) -> Step<Next> {
     if let Some(end) = cx.local_random.last_chunk_mut() {
         *end = DOWNGRADE_TO_12;
@@ -145,7 +145,7 @@ fn answer(
         choice.carried.answer(&mut extensions);
     });
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE_REQUEST, |writer| {
-        certificate_request13::write(writer, verifiable_in_dtls13(cx.config.judges_chains()));
+        certificate_request13::write(writer, verifiable_in_dtls13(cx.config.verifies_chains()));
     });
     outgoing.push(Epoch::Handshake, HandshakeType::CERTIFICATE, |writer| {
         Certificate13::write(writer, choice.certificate.chain());
@@ -158,8 +158,8 @@ fn answer(
     let verify_data = finished.ours.verify_data(&outgoing.transcript.hash(hash));
     outgoing.push(Epoch::Handshake, HandshakeType::FINISHED, |writer| writer.bytes(verify_data.as_ref()));
     let application = master_salt.application(&outgoing.transcript.hash(hash));
-    // After its Finished a server sends under the keys of the application (RFC 8446 appendix A.2), even if it is only
-    // the alert that refuses the client.
+    // After its Finished a server sends with the application keys (RFC 8446 appendix A.2), even an alert that refuses
+    // the client.
     begin_writing(FIRST_APPLICATION_EPOCH, &application.traffic.server, cx)?;
     log_application(&selected, &application, cx);
     let state = AwaitCertificate::new(selected, finished.theirs, application, choice.carried);

@@ -1,4 +1,4 @@
-//! The server's handshake of DTLS 1.3, and the first ClientHello of a server that takes both versions.
+//! The server's handshake of DTLS 1.3, and the first ClientHello of a server with both versions.
 //!
 //! ```text
 //! 1. <- ClientHello                4. -> ServerHello, EncryptedExtensions, CertificateRequest,
@@ -7,9 +7,8 @@
 //!                                  6. -> ACK
 //! ```
 //!
-//! Steps 2 and 3 happen where the client has no share of a group of ours. Nothing is sent under the keys of the
-//! application before step 5 has proven who the client is. A ClientHello without DTLS 1.3 is handed over to the
-//! states of DTLS 1.2.
+//! Steps 2 and 3 happen if the client has no share of one of our groups. No application data is sent before step 5 has
+//! authenticated the client. A ClientHello without DTLS 1.3 is handed over to the states of DTLS 1.2.
 
 mod authentication;
 mod hello;
@@ -29,8 +28,8 @@ use authentication::{AwaitCertificate, AwaitCertificateVerify, AwaitFinished, Aw
 pub(crate) use hello::AwaitClientHello;
 use negotiate::Share;
 
-/// What the server waits for.
-#[expect(clippy::enum_variant_names, reason = "each variant bears the name of its state")]
+/// The message that the server waits for.
+#[expect(clippy::enum_variant_names, reason = "each variant has the name of its state")]
 pub(crate) enum State {
     AwaitClientHello(AwaitClientHello),
     AwaitCertificate(AwaitCertificate),
@@ -39,45 +38,45 @@ pub(crate) enum State {
     AwaitFinished(AwaitFinished),
 }
 
-/// Whether a ClientHello would be answered, by either version: what leads nowhere takes no attempt's place.
+/// Checks whether a ClientHello would be accepted, by either version: an unacceptable one replaces no attempt.
 pub(crate) fn would_answer(message: &Message<'_>, config: &Config) -> Result<(), Discard> {
     let hello = ClientHello::decode(message.body).map_err(|_| Discard::Malformed)?;
-    prospect(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
+    preview(&hello, config).map(|_| ()).map_err(|_| Discard::FreshClientHello)
 }
 
-/// What a ClientHello leads to.
+/// The result of a negotiation preview.
 #[derive(Clone, Copy)]
-pub(crate) enum Prospect {
+pub(crate) enum Preview {
     Dtls12,
     Dtls13 {
         suite: &'static Suite13,
         group: NamedGroup,
-        /// Whether the ClientHello has no share of the group.
+        /// Whether the ClientHello has no share of the selected group.
         lacks_share: bool,
     },
 }
 
-/// The decision of a server with this configuration, before it has done anything about it.
-pub(crate) fn prospect(hello: &ClientHello<'_>, config: &Config) -> Result<Prospect, Failure> {
+/// Returns the selection of a server with this configuration, without any effect.
+pub(crate) fn preview(hello: &ClientHello<'_>, config: &Config) -> Result<Preview, Failure> {
     if negotiate::offers_dtls13(hello)? && config.allows_dtls13() {
         let negotiate::Choice { suite, share, .. } = negotiate::choose(hello, config)?;
         let (group, lacks_share) = match share {
             Share::Given(group, _) => (group, false),
             Share::Missing(group) => (group, true),
         };
-        return Ok(Prospect::Dtls13 { suite, group, lacks_share });
+        return Ok(Preview::Dtls13 { suite, group, lacks_share });
     }
     if !config.allows_dtls12() {
         return Err(Incompatible::Version.into());
     }
     dtls12::server::would_answer(hello, config)?;
-    Ok(Prospect::Dtls12)
+    Ok(Preview::Dtls12)
 }
 
-/// Where a message leads.
+/// The state after a message.
 pub(crate) enum Next {
     Dtls13(State),
-    /// The client has only DTLS 1.2.
+    /// The client only offers DTLS 1.2.
     Dtls12(dtls12::server::State),
 }
 
@@ -105,7 +104,7 @@ impl State {
         }
     }
 
-    /// The application's answer to what it was asked.
+    /// Handles the application's answer.
     pub(crate) fn on_answer(self, answer: Answer) -> Answered<Self> {
         match (self, answer) {
             (Self::AwaitVerdict(state), Answer::Verdict(verdict)) => {
@@ -119,8 +118,8 @@ impl State {
         matches!(self, Self::AwaitVerdict(_))
     }
 
-    /// Whether another ClientHello may replace this attempt: the client has proven nothing yet. An attempt about
-    /// which the application was asked stays, so that its answer cannot meet another client.
+    /// Returns whether another ClientHello may replace this attempt, because the client is not authenticated yet. An
+    /// attempt that waits for the application stays, so that the answer cannot apply to another client.
     pub(crate) const fn is_replaceable(&self) -> bool {
         match self {
             Self::AwaitClientHello(state) => state.has_retried(),
@@ -129,12 +128,12 @@ impl State {
         }
     }
 
-    /// Whether the client has sent something under the keys of epoch 2.
-    pub(crate) const fn has_heard_protected(&self) -> bool {
+    /// Returns whether a record of epoch 2 of the client has arrived.
+    pub(crate) const fn has_received_protected(&self) -> bool {
         !matches!(self, Self::AwaitClientHello(_) | Self::AwaitCertificate(_))
     }
 
-    /// Whether we have chosen DTLS 1.3.
+    /// Returns whether DTLS 1.3 is selected.
     pub(crate) const fn has_settled(&self) -> bool {
         match self {
             Self::AwaitClientHello(state) => state.has_retried(),
@@ -142,7 +141,7 @@ impl State {
         }
     }
 
-    /// Whether the keys of epoch 2 are there.
+    /// Returns whether the keys of epoch 2 are installed.
     pub(crate) const fn is_protected(&self) -> bool {
         !matches!(self, Self::AwaitClientHello(_))
     }

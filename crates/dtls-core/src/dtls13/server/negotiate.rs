@@ -1,6 +1,5 @@
-//! What a server of DTLS 1.3 takes from a ClientHello: a pure decision.
+//! The server's selection from a ClientHello in DTLS 1.3, as pure functions.
 
-use crate::carried::Carried;
 use crate::certificate::Certificate;
 use crate::config::Config;
 use crate::crypto::group::NamedGroup;
@@ -14,31 +13,32 @@ use crate::extension::{ExtensionType, Extensions, supported_versions};
 use crate::failure::{Failure, Incompatible, Misbehaved};
 use crate::message::client_hello::ClientHello;
 use crate::message::version::ProtocolVersion;
+use crate::negotiated_extensions::NegotiatedExtensions;
 
-/// What was chosen.
+/// The selection.
 pub(super) struct Choice<'c, 'm> {
     pub(super) suite: &'static Suite13,
     pub(super) share: Share<'m>,
     pub(super) certificate: &'c Certificate,
     pub(super) scheme: SignatureScheme,
-    pub(super) carried: Carried,
+    pub(super) carried: NegotiatedExtensions,
 }
 
-/// The group, with the client's share of it where it has sent one.
+/// The group, with the client's share if it sent one.
 #[derive(Clone, Copy)]
 pub(super) enum Share<'m> {
     Given(NamedGroup, &'m [u8]),
     Missing(NamedGroup),
 }
 
-/// Whether a ClientHello offers DTLS 1.3.
+/// Returns whether a ClientHello offers DTLS 1.3.
 pub(super) fn offers_dtls13(hello: &ClientHello<'_>) -> Result<bool, Failure> {
     let versions = hello.extensions.get(ExtensionType::SUPPORTED_VERSIONS);
     let offered = versions.map(|body| supported_versions::contains(body, ProtocolVersion::DTLS13));
     Ok(offered.transpose().map_err(malformed)?.unwrap_or(false))
 }
 
-/// RFC 8446 section 4.1.1, in our preference order.
+/// Selects by RFC 8446 section 4.1.1, in our order of preference.
 pub(super) fn choose<'c, 'm>(hello: &ClientHello<'m>, config: &'c Config) -> Result<Choice<'c, 'm>, Failure> {
     if !hello.offers_only_null_compression() || !hello.legacy_cookie.is_empty() {
         return Err(Misbehaved::SelectedUnoffered.into());
@@ -49,7 +49,7 @@ pub(super) fn choose<'c, 'm>(hello: &ClientHello<'m>, config: &'c Config) -> Res
     let schemes = extensions.get(ExtensionType::SIGNATURE_ALGORITHMS).ok_or(Misbehaved::MissingExtension)?;
     let schemes = SignatureAlgorithms::decode(schemes).map_err(malformed)?;
     let (certificate, scheme) = identity::choose(config, schemes).ok_or(Incompatible::SignatureScheme)?;
-    let carried = Carried::choose(extensions, config)?;
+    let carried = NegotiatedExtensions::choose(extensions, config)?;
     Ok(Choice { suite, share, certificate, scheme, carried })
 }
 
@@ -57,8 +57,8 @@ fn malformed(_: crate::codec::Malformed) -> Failure {
     Misbehaved::Malformed.into()
 }
 
-/// The first group of ours that the client has sent a share of, else the first in common: a round trip costs more
-/// than a less preferred group.
+/// Returns our first group with a share of the client, or else the first common group: a round trip costs more than a
+/// less preferred group.
 fn choose_share<'m>(extensions: Extensions<'m>, config: &Config) -> Result<Share<'m>, Failure> {
     let groups = extensions.get(ExtensionType::SUPPORTED_GROUPS).ok_or(Misbehaved::MissingExtension)?;
     let groups = SupportedGroups::decode(groups).map_err(malformed)?;
