@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
     report.print(options.effort.judges_times());
     if let Some(path) = options.json
-        && let Err(error) = std::fs::write(&path, report.to_json())
+        && let Err(error) = std::fs::write(&path, report.to_json(options.effort.judges_times()))
     {
         eprintln!("{path}: {error}");
         return ExitCode::FAILURE;

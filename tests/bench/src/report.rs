@@ -102,7 +102,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self, times: bool) -> String {
         let mut json = "[".to_owned();
         for (i, row) in self.rows.iter().enumerate() {
             let separator = if i == 0 { "" } else { "," };
