@@ -92,6 +92,17 @@ impl Alert {
         self.description.0 == AlertDescription::CLOSE_NOTIFY.0
     }
 
+    /// Returns the alert with the level that its description implies. In DTLS 1.3 the level of the wire has no meaning:
+    /// every alert except the closure alerts is an error (RFC 8446 section 6).
+    pub(crate) const fn with_level_by_description(self) -> Self {
+        match self.description {
+            AlertDescription::CLOSE_NOTIFY | AlertDescription::USER_CANCELED => {
+                Self::warning(self.description)
+            }
+            _ => Self::fatal(self.description),
+        }
+    }
+
     pub(crate) const fn encode(self) -> [u8; 2] {
         let level = match self.level {
             AlertLevel::Warning => 1,

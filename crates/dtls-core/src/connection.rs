@@ -1,44 +1,41 @@
 //! A DTLS connection: the public face.
 //!
 //! A table of contents: `accessors` has the getters, `receive` the handling of datagrams, `handshake` that of handshake
-//! messages, `close` alerts and the end.
+//! messages, `retransmit` flights and their timer, `close` alerts and the end. What is the same in every state is in
+//! [`Link`]; what happens after the handshake is in [`Established`].
 
 mod accessors;
-mod ack;
 #[cfg(test)]
 mod authenticated_peer;
 mod close;
-mod directions;
 mod handshake;
-mod key_limits;
+#[cfg(test)]
 mod key_update;
 #[cfg(test)]
 mod misbehaving_handshake;
 #[cfg(test)]
 mod misbehaving_peer;
-mod piggyback;
-mod post_handshake;
 mod receive;
+mod retransmit;
 mod state;
 
 use crate::config::{Config, DtlsRole, PathValidation};
 use crate::cookie_gate::Admission;
 use crate::crypto::backend::rand::{SecureRandom as _, SystemRandom};
-use crate::discard::Discard;
 use crate::error::Error;
+use crate::established::Established;
 use crate::event::{Admitted, CertificateVerdict, Event};
-use crate::events::Events;
+use crate::failure::Failure;
 use crate::handshake::step::Answer;
+use crate::link::Link;
 use crate::message::Random;
-use crate::outbox::Outbox;
 use crate::psk::Psk;
+use crate::record::ContentType;
 use crate::record::dtls12::RecordLayer;
-use crate::record::{ContentType, MAX_CONTENT_LEN};
-use crate::stats::Stats;
-use crate::timer::{Timer, Timers};
+use crate::timer::Timer;
 use crate::transmit::Transmit;
 use receive::Trial;
-use state::{Established, FinalFlight, Handshaking, State};
+use state::{Handshaking, State};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,24 +47,10 @@ const MIN_RTO: Duration = Duration::from_millis(50);
 ///
 /// Inputs, commands and timeouts change the state; the polls return the results.
 pub struct Connection {
-    config: Arc<Config>,
-    role: DtlsRole,
     random: SystemRandom,
-    /// The latest time that the caller passed.
-    now: Instant,
-    /// The RTO of the first transmission of a flight.
-    rto: Duration,
     started: bool,
-    /// Until then a piggybacking protocol retransmits our flights.
-    retransmission_suspended_until: Option<Instant>,
-    /// Whether handling the present record sent a flight, which also acknowledges the record.
-    answered: bool,
     state: State,
-    records: RecordLayer,
-    outbox: Outbox,
-    events: Events,
-    timers: Timers,
-    stats: Stats,
+    link: Link,
 }
 
 impl Connection {
@@ -106,8 +89,8 @@ impl Connection {
         let mut connection = Self::with(now, config, random, DtlsRole::Server, state);
         connection.started = true;
         // For a cookie that was sent twice, the measured round trip is only an upper bound.
-        connection.rto = first_timeout(round_trip).min(connection.rto);
-        connection.records = RecordLayer::continued(record.sequence);
+        connection.link.rto = first_timeout(round_trip).min(connection.link.rto);
+        connection.link.records = RecordLayer::continued(record.sequence);
         connection.receive_admitted(sequence, hello);
         Ok(connection)
     }
@@ -122,31 +105,14 @@ impl Connection {
             DtlsRole::Server => State::Handshaking(Box::new(Handshaking::server(local_random, &config))),
         };
         let mut connection = Self::with(now, config, random, role, state);
-        if role == DtlsRole::Server && connection.config.path == PathValidation::ByHandshake {
-            connection.outbox.start_limit();
+        if role == DtlsRole::Server && connection.link.config.path == PathValidation::ByHandshake {
+            connection.link.outbox.start_limit();
         }
         Ok(connection)
     }
 
     fn with(now: Instant, config: Arc<Config>, random: SystemRandom, role: DtlsRole, state: State) -> Self {
-        let rto = config.retransmit.initial_rto;
-        let outbox = Outbox::with_room(config.mtu.min(MAX_CONTENT_LEN));
-        Self {
-            config,
-            role,
-            random,
-            now,
-            rto,
-            started: false,
-            retransmission_suspended_until: None,
-            answered: false,
-            state,
-            records: RecordLayer::default(),
-            outbox,
-            events: Events::default(),
-            timers: Timers::default(),
-            stats: Stats::default(),
-        }
+        Self { random, started: false, state, link: Link::new(now, config, role) }
     }
 
     // Commands.
@@ -157,7 +123,7 @@ impl Connection {
     /// # Errors
     /// [`Error::AlreadyStarted`], [`Error::Closed`].
     pub fn start(&mut self, now: Instant, rtt: Option<Duration>) -> Result<(), Error> {
-        if self.has_ended() {
+        if self.state.has_ended() {
             return Err(Error::Closed);
         }
         if self.started {
@@ -166,7 +132,7 @@ impl Connection {
         self.catch_up(now);
         self.started = true;
         if let Some(rtt) = rtt {
-            self.rto = first_timeout(rtt);
+            self.link.rto = first_timeout(rtt);
         }
         self.begin_handshake();
         Ok(())
@@ -179,29 +145,28 @@ impl Connection {
     /// [`Error::KeyExhausted`], [`Error::Closed`]. An error changes nothing.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<(), Error> {
         self.catch_up(now);
-        let epoch = match &self.state {
-            State::Connected(established) if established.directions.may_send() => {
-                established.connected.epoch()
-            }
-            State::Idle { .. } | State::Handshaking(_) => return Err(Error::NotConnected),
-            State::Connected(_) | State::Closed | State::Failed => return Err(Error::Closed),
-        };
         let max = self.max_data_len();
+        let established = self.state.established_mut()?;
+        if !established.may_send() {
+            return Err(Error::Closed);
+        }
+        let epoch = established.epoch();
         if data.len() > max {
             return Err(Error::TooLarge { max });
         }
         // The queue always has room for one datagram, so that waiting for room ends.
-        let held = self.outbox.held();
-        if held > 0 && held + data.len() > self.config.limits.outgoing {
+        let held = self.link.outbox.held();
+        if held > 0 && held + data.len() > self.link.config.limits.outgoing {
             return Err(Error::WouldBlock);
         }
-        let out = self.outbox.datagram();
-        if self.records.write(epoch, ContentType::ApplicationData, data, out).is_err() {
-            self.outbox.abandon_datagram();
+        let out = self.link.outbox.datagram();
+        if self.link.records.write(epoch, ContentType::ApplicationData, data, out).is_err() {
+            self.link.outbox.abandon_datagram();
             return Err(Error::KeyExhausted);
         }
-        self.finish_datagram();
-        self.check_key_limits();
+        self.link.finish_datagram();
+        let checked = established.check_key_limits(&mut self.link);
+        self.apply(checked);
         Ok(())
     }
 
@@ -213,7 +178,11 @@ impl Connection {
     /// unacknowledged, [`Error::KeyExhausted`] after 2^16 updates, [`Error::Closed`].
     pub fn update_keys(&mut self, now: Instant) -> Result<(), Error> {
         self.catch_up(now);
-        self.request_key_update()
+        let established = self.state.established_mut()?;
+        established.check_key_update()?;
+        let updated = established.update_keys(&mut self.link);
+        self.apply(updated);
+        Ok(())
     }
 
     /// Answers [`Event::CertificateReceived`] with the application's verdict.
@@ -250,7 +219,13 @@ impl Connection {
     /// [`Error::NotConnected`], [`Error::Closed`].
     pub fn close_sending(&mut self, now: Instant) -> Result<(), Error> {
         self.catch_up(now);
-        self.close_our_direction()
+        let established = self.state.established_mut()?;
+        if !established.may_send() {
+            return Err(Error::Closed);
+        }
+        let closed = established.close_sending(&mut self.link);
+        self.apply(closed);
+        Ok(())
     }
 
     /// Ends the connection: queues a close_notify, unless [`Connection::close_sending`] has done so, and emits
@@ -264,7 +239,9 @@ impl Connection {
     /// Without a final flight, the call has no effect.
     pub fn release_final_flight(&mut self, now: Instant) {
         self.catch_up(now);
-        self.forget_final_flight();
+        if let State::Connected(established) = &mut self.state {
+            established.release_final_flight(&mut self.link);
+        }
     }
 
     /// Reports that the peer receives datagrams at its address: the anti-amplification limit of
@@ -289,7 +266,7 @@ impl Connection {
     /// Datagrams that arrive by the other protocol go to [`Connection::handle_input`].
     pub fn flight_datagrams(&mut self, now: Instant, mtu: usize, take: impl FnMut(&[u8])) -> usize {
         self.catch_up(now);
-        self.copy_of_flight(mtu, take)
+        self.copy_flight(mtu, take)
     }
 
     /// Suspends the retransmission timer for `promised`, because another protocol retransmits our flights
@@ -299,7 +276,7 @@ impl Connection {
     /// deadline of the handshake does not change.
     pub fn suspend_retransmission(&mut self, now: Instant, promised: Duration) {
         self.catch_up(now);
-        self.suspend_retransmission_for(promised);
+        self.link.suspend_retransmission(promised);
     }
 
     /// Counts a record that no connection could authenticate as an authentication failure of this connection's keys.
@@ -332,18 +309,18 @@ impl Connection {
 
     /// Appends the next datagram to `buf`.
     pub fn poll_transmit(&mut self, buf: &mut Vec<u8>) -> Option<Transmit> {
-        self.outbox.poll(buf)
+        self.link.outbox.poll(buf)
     }
 
     /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.poll()
+        self.link.events.poll()
     }
 
     /// Returns when to call [`Connection::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.link.timers.next()
     }
 
     // Shared by the modules below.
@@ -351,8 +328,8 @@ impl Connection {
     /// Time never goes back, and due timers are processed before anything else.
     #[inline]
     fn catch_up(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        while let Some(timer) = self.timers.expire(self.now) {
+        self.link.now = self.link.now.max(now);
+        while let Some(timer) = self.link.timers.expire(self.link.now) {
             self.on_timer(timer);
         }
     }
@@ -361,50 +338,21 @@ impl Connection {
         match timer {
             Timer::Retransmit => self.retransmit_flight(),
             Timer::FinalFlight => {
-                self.give_up_final_flight();
-                self.forget_final_flight();
+                if let State::Connected(established) = &mut self.state {
+                    let released = established.on_final_flight_timeout(&mut self.link);
+                    self.apply(released);
+                }
             }
             Timer::Acknowledge => self.send_ack(),
-            Timer::Handshake => self.fail_by_timeout(Timer::Handshake),
+            Timer::Handshake => self.fail(Failure::Timeout(Timer::Handshake)),
             Timer::PendingAlert => self.accept_pending_alert(),
         }
-    }
-
-    const fn has_ended(&self) -> bool {
-        matches!(self.state, State::Closed | State::Failed)
     }
 
     const fn established(&self) -> Option<&Established> {
         match &self.state {
             State::Connected(established) => Some(established),
             _ => None,
-        }
-    }
-
-    fn discard(&mut self, reason: Discard) -> Admitted {
-        tracing::trace!(?reason, "discarded");
-        self.stats.count(reason);
-        Admitted::Discarded(reason)
-    }
-
-    /// Returns whether the queue is so full that requests of the peer add nothing.
-    fn is_outbox_full(&self) -> bool {
-        self.outbox.held() > self.config.limits.outgoing
-    }
-
-    fn finish_datagram(&mut self) {
-        self.outbox.finish_datagram();
-        self.stats.datagrams_sent = self.outbox.finished();
-        self.release_blocked();
-    }
-
-    fn forget_final_flight(&mut self) {
-        if let State::Connected(established) = &mut self.state
-            && let FinalFlight::Kept(_) = established.final_flight
-        {
-            established.final_flight = FinalFlight::Released;
-            self.timers.stop(Timer::FinalFlight);
-            self.events.push(Event::FinalFlightReleased);
         }
     }
 
@@ -423,7 +371,7 @@ fn first_timeout(rtt: Duration) -> Duration {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("role", &self.role)
+            .field("role", &self.link.role)
             .field("state", &self.state.name())
             .finish_non_exhaustive()
     }

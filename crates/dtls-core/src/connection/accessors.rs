@@ -5,6 +5,7 @@ use super::state::State;
 use crate::config::DtlsRole;
 use crate::dtls12::key_schedule::RESERVED_LABELS;
 use crate::error::Error;
+use crate::established::Established;
 use crate::event::Negotiated;
 use crate::record::MAX_CONTENT_LEN;
 use crate::record::dtls12::Epoch;
@@ -14,25 +15,25 @@ impl Connection {
     /// Returns the role: the client sends the ClientHello.
     #[must_use]
     pub const fn role(&self) -> DtlsRole {
-        self.role
+        self.link.role
     }
 
     /// Returns whether application data can be sent.
     #[must_use]
-    pub const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected(_)) && self.directions().may_send()
+    pub fn is_connected(&self) -> bool {
+        self.established().is_some_and(Established::may_send)
     }
 
     /// Returns the negotiated parameters while the connection is established.
     #[must_use]
     pub fn negotiated(&self) -> Option<Negotiated> {
-        self.established().map(|established| established.connected.negotiated())
+        self.established().map(Established::negotiated)
     }
 
     /// Returns the certificate that the peer authenticated with, as DER, while the connection is established.
     #[must_use]
     pub fn remote_certificate(&self) -> Option<&[u8]> {
-        self.established()?.connected.remote_certificate()
+        self.established()?.remote_certificate()
     }
 
     /// Exports keying material (RFC 5705), which only the two sides can compute. For SRTP the label is
@@ -45,7 +46,7 @@ impl Connection {
             return Err(Error::ReservedLabel);
         }
         let established = self.established().ok_or(Error::NotConnected)?;
-        let exported = established.connected.export(label, context, out);
+        let exported = established.export(label, context, out);
         exported.ok_or(Error::TooLarge { max: usize::from(u16::MAX) })
     }
 
@@ -55,7 +56,7 @@ impl Connection {
         match &self.state {
             State::Idle { local_random } => Some(*local_random),
             State::Handshaking(handshaking) => Some(handshaking.local_random),
-            State::Connected(established) => Some(established.randoms(self.role).local),
+            State::Connected(established) => Some(established.randoms(self.link.role).local),
             State::Closed | State::Failed => None,
         }
     }
@@ -66,7 +67,7 @@ impl Connection {
     pub fn remote_random(&self) -> Option<[u8; 32]> {
         match &self.state {
             State::Handshaking(handshaking) => handshaking.remote_random,
-            State::Connected(established) => Some(established.randoms(self.role).remote),
+            State::Connected(established) => Some(established.randoms(self.link.role).remote),
             State::Idle { .. } | State::Closed | State::Failed => None,
         }
     }
@@ -74,7 +75,7 @@ impl Connection {
     /// Returns the maximum number of bytes of one [`Connection::send`].
     #[must_use]
     pub fn max_data_len(&self) -> usize {
-        self.config.mtu.saturating_sub(self.record_overhead()).min(MAX_CONTENT_LEN)
+        self.link.config.mtu.saturating_sub(self.record_overhead()).min(MAX_CONTENT_LEN)
     }
 
     /// Returns the number of bytes that a record adds to its data with the negotiated suite, or the maximum before
@@ -82,15 +83,15 @@ impl Connection {
     #[must_use]
     pub fn record_overhead(&self) -> usize {
         let epoch = match &self.state {
-            State::Connected(established) => established.connected.epoch(),
+            State::Connected(established) => established.epoch(),
             _ => Epoch::Protected,
         };
-        self.records.overhead(epoch)
+        self.link.records.overhead(epoch)
     }
 
     /// Returns the counters.
     #[must_use]
     pub const fn stats(&self) -> &Stats {
-        &self.stats
+        &self.link.stats
     }
 }

@@ -1,10 +1,8 @@
 //! A misbehaving peer with the keys of DTLS 1.3, record by record.
 
 use super::Connection;
-use super::key_update::tests::{Pair, pair};
-use super::state::{Established, State};
+use super::key_update::{Pair, pair};
 use crate::alert::AlertDescription;
-use crate::connected::Connected;
 use crate::discard::Discard;
 use crate::dtls13::ack;
 use crate::error::Error;
@@ -21,7 +19,7 @@ const FIRST: Epoch = Epoch::Application(FIRST_APPLICATION_EPOCH);
 /// A record of this peer with any content.
 fn record(from: &mut Connection, epoch: Epoch, content_type: ContentType, content: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
-    from.records.write(epoch, content_type, content, &mut record).unwrap();
+    from.link.records.write(epoch, content_type, content, &mut record).unwrap();
     record
 }
 
@@ -39,15 +37,11 @@ fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
 
 /// The sequence number of the next message that this side expects.
 fn next(connection: &Connection) -> u16 {
-    connection.established().unwrap().post.as_ref().unwrap().reassembly.next()
+    connection.established().unwrap().dtls13().next_sequence()
 }
 
 fn connected13(connection: &mut Connection) -> &mut crate::dtls13::connected::Connected {
-    let State::Connected(Established { connected: Connected::Dtls13(connected), .. }) = &mut connection.state
-    else {
-        panic!("not connected by DTLS 1.3")
-    };
-    connected
+    connection.state.established_mut().unwrap().dtls13_mut().connected_mut()
 }
 
 fn datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
@@ -61,7 +55,7 @@ fn datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
 /// Deprotects a datagram of one record at the other side.
 fn opened(by: &mut Connection, datagram: &mut [u8]) -> (RecordNumber, ContentType, Vec<u8>) {
     let header = UnifiedHeader::read(datagram).unwrap();
-    let opened = by.records.open_unified(header, datagram).unwrap();
+    let opened = by.link.records.open_unified(header, datagram).unwrap();
     (opened.number, opened.content_type, opened.content.to_vec())
 }
 
@@ -88,7 +82,8 @@ fn ticket_is_acknowledged_and_not_used() {
     let mut pair = pair();
     let ticket = message(4, next(&pair.client), &[7; 40]);
     let mut datagram = Vec::new();
-    let number = pair.server.records.write(FIRST, ContentType::Handshake, &ticket, &mut datagram).unwrap();
+    let number =
+        pair.server.link.records.write(FIRST, ContentType::Handshake, &ticket, &mut datagram).unwrap();
     pair.client.handle_input(pair.now, &mut datagram);
     let mut answers = datagrams(&mut pair.client);
     assert_eq!(answers.len(), 1);
@@ -109,7 +104,7 @@ fn record_with_a_discarded_message_is_not_acknowledged() {
     for content in [far, ticket_and_far] {
         let mut datagram = record(&mut pair.server, FIRST, ContentType::Handshake, &content);
         pair.client.handle_input(pair.now, &mut datagram);
-        assert!(pair.client.stats.discarded(Discard::UnexpectedMessage) > 0);
+        assert!(pair.client.link.stats.discarded(Discard::UnexpectedMessage) > 0);
         assert_eq!(datagrams(&mut pair.client), Vec::<Vec<u8>>::new());
     }
     assert!(pair.client.is_connected());
@@ -158,7 +153,7 @@ fn undecodable_authenticated_record_fails() {
 /// A client whose final flight the server has not received.
 fn before_the_final_flight() -> Pair {
     let mut pair = pair();
-    let fresh = |connection: &Connection| (connection.config.clone(), pair.now);
+    let fresh = |connection: &Connection| (connection.link.config.clone(), pair.now);
     let ((client, now), (server, _)) = (fresh(&pair.client), fresh(&pair.server));
     pair.client = Connection::client(now, client).unwrap();
     pair.server = Connection::server(now, server).unwrap();
@@ -217,16 +212,16 @@ fn fragment_of_the_final_flight_acknowledges_the_servers() {
     certificate.truncate(12 + 10);
     let mut datagram = record(&mut pair.client, Epoch::Handshake, ContentType::Handshake, &certificate);
     pair.server.handle_input(pair.now, &mut datagram);
-    let before = pair.server.stats.flights_retransmitted;
+    let before = pair.server.link.stats.flights_retransmitted;
     for _ in 0..20 {
-        pair.now += pair.server.rto;
+        pair.now += pair.server.link.rto;
         pair.server.handle_timeout(pair.now);
         for mut datagram in datagrams(&mut pair.server) {
             let (_, content_type, _) = opened(&mut pair.client, &mut datagram);
             assert_eq!(content_type, ContentType::Ack);
         }
     }
-    assert_eq!(pair.server.stats.flights_retransmitted, before);
+    assert_eq!(pair.server.link.stats.flights_retransmitted, before);
 }
 
 /// The handshake messages of a flight with the handshake keys.
@@ -252,7 +247,7 @@ fn retransmitted_flight_has_the_same_signature() {
     datagrams(&mut pair.client);
     let (mut of_server, mut of_client) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        pair.now += pair.server.rto;
+        pair.now += pair.server.link.rto;
         pair.server.handle_timeout(pair.now);
         pair.client.handle_timeout(pair.now);
         let [server, client] = [datagrams(&mut pair.server), datagrams(&mut pair.client)];
@@ -269,7 +264,7 @@ fn empty_ack_causes_a_retransmission() {
     let mut pair = before_the_final_flight();
     // The timeout of the ninth transmission has doubled, so an ACK can precede it.
     for _ in 0..8 {
-        pair.now += pair.server.rto;
+        pair.now += pair.server.link.rto;
         pair.server.handle_timeout(pair.now);
     }
     datagrams(&mut pair.server);

@@ -4,11 +4,12 @@ use super::Connection;
 use super::state::State;
 use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::config::DtlsRole;
+use crate::end::End;
+use crate::established::Established;
 use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Refusal};
+use crate::record::RecordNumber;
 use crate::record::dtls12::Epoch;
-use crate::record::sequence::KeyExhausted;
-use crate::record::{ContentType, RecordNumber};
 use crate::timer::Timer;
 
 /// After this many timeouts without progress an unauthenticated alert is accepted.
@@ -16,15 +17,15 @@ const PENDING_ALERT_TIMEOUTS: u32 = 3;
 
 impl Connection {
     pub(super) fn fail(&mut self, failure: Failure) {
-        if self.has_ended() {
+        if self.state.has_ended() {
             return;
         }
-        tracing::debug!(role = ?self.role, %failure, "failed");
+        tracing::debug!(role = ?self.link.role, %failure, "failed");
         if let Some(description) = self.alert_for(failure) {
             self.send_alert(Alert::fatal(description));
         }
         self.end(State::Failed);
-        self.events.push(Event::Failed(failure));
+        self.link.events.push(Event::Failed(failure));
     }
 
     /// DTLS 1.3 has its own alert for a missing certificate (RFC 8446 section 4.4.2.4).
@@ -35,7 +36,7 @@ impl Connection {
             }
             _ => false,
         };
-        match (failure, self.role) {
+        match (failure, self.link.role) {
             (Failure::Refused(Refusal::NoCertificate), DtlsRole::Server) if is_dtls13 => {
                 Some(AlertDescription::CERTIFICATE_REQUIRED)
             }
@@ -46,50 +47,53 @@ impl Connection {
         }
     }
 
-    pub(super) fn fail_by_timeout(&mut self, timer: Timer) {
-        self.fail(Failure::Timeout(timer));
+    /// Ends the connection if a state requested it.
+    #[inline]
+    pub(super) fn apply(&mut self, outcome: Result<(), End>) {
+        if let Err(end) = outcome {
+            self.on_end(end);
+        }
     }
 
-    pub(super) fn close_by_us(&mut self) {
-        if self.has_ended() {
-            return;
+    /// Ends the connection as a state requested it.
+    pub(super) fn on_end(&mut self, end: End) {
+        match end {
+            End::Failed(failure) => self.fail(failure),
+            End::Closed(by) => self.close_by(by),
         }
-        let directions = self.directions();
-        if directions.may_send() && !matches!(self.state, State::Idle { .. }) {
+    }
+
+    /// Ends the connection by a command of the application.
+    pub(super) fn close_by_us(&mut self) {
+        self.close_by(self.established().map_or(ClosedBy::Us, Established::closer));
+    }
+
+    /// Ends the connection, with a close_notify unless this side has sent one.
+    fn close_by(&mut self, by: ClosedBy) {
+        let may_send = match &self.state {
+            State::Idle { .. } => false,
+            State::Handshaking(_) => true,
+            State::Connected(established) => established.may_send(),
+            State::Closed | State::Failed => return,
+        };
+        if may_send {
             self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
         }
         self.end(State::Closed);
-        self.events.push(Event::Closed(directions.closer()));
+        self.link.events.push(Event::Closed(by));
     }
 
     /// Handles an authenticated alert.
-    pub(super) fn on_alert(&mut self, alert: Alert) {
+    pub(super) fn on_alert(&mut self, number: RecordNumber, alert: Alert) {
         if alert.is_close_notify() {
-            self.on_close_notify();
+            let closed = match &mut self.state {
+                State::Connected(established) => established.on_close_notify(number, &mut self.link),
+                _ => Err(End::Closed(ClosedBy::Peer)),
+            };
+            self.apply(closed);
         } else if alert.level == AlertLevel::Fatal {
             self.fail(Failure::AlertReceived(alert.description));
         }
-    }
-
-    /// Handles an authenticated alert in DTLS 1.3, where the level has no meaning (RFC 8446 section 6): every alert
-    /// except the closure alerts is an error; a close_notify follows `user_canceled`.
-    pub(super) fn on_alert13(&mut self, number: RecordNumber, alert: Alert) {
-        if alert.is_close_notify() && self.established().is_some() {
-            self.peer_closes_its_direction(number);
-        } else if alert.description != AlertDescription::USER_CANCELED {
-            self.on_alert(Alert { level: AlertLevel::Fatal, ..alert });
-        }
-    }
-
-    /// RFC 5246 section 7.2.1: a close_notify is answered by a close_notify, unless it is an answer itself, and nothing
-    /// more is sent.
-    fn on_close_notify(&mut self) {
-        if !self.directions().may_send() {
-            return self.close_by_us();
-        }
-        self.send_alert(Alert::warning(AlertDescription::CLOSE_NOTIFY));
-        self.end(State::Closed);
-        self.events.push(Event::Closed(ClosedBy::Peer));
     }
 
     /// Handles an unauthenticated alert: it counts only if the handshake makes no more progress.
@@ -99,7 +103,11 @@ impl Connection {
             && handshaking.machine.accepts_plaintext_alert()
         {
             handshaking.pending_alert = Some(description);
-            self.timers.set(Timer::PendingAlert, self.now, self.rto.saturating_mul(PENDING_ALERT_TIMEOUTS));
+            self.link.timers.set(
+                Timer::PendingAlert,
+                self.link.now,
+                self.link.rto.saturating_mul(PENDING_ALERT_TIMEOUTS),
+            );
         }
     }
 
@@ -112,31 +120,18 @@ impl Connection {
         }
     }
 
-    pub(super) fn refuse_renegotiation(&mut self) {
-        if !self.is_outbox_full() {
-            self.send_alert(Alert::warning(AlertDescription::NO_RENEGOTIATION));
-        }
-    }
-
-    pub(super) fn send_alert(&mut self, alert: Alert) {
+    fn send_alert(&mut self, alert: Alert) {
         let epoch = match &self.state {
-            State::Connected(established) => established.connected.epoch(),
+            State::Connected(established) => established.epoch(),
             State::Handshaking(handshaking) => handshaking.machine.epoch(),
-            _ => Epoch::Plaintext,
+            State::Idle { .. } | State::Closed | State::Failed => Epoch::Plaintext,
         };
-        self.outbox.finish_datagram();
-        // A blocked flight is of no use any more.
-        self.outbox.drop_blocked();
-        let out = self.outbox.datagram();
-        match self.records.write(epoch, ContentType::Alert, &alert.encode(), out) {
-            Ok(_) => self.finish_datagram(),
-            Err(KeyExhausted) => self.outbox.abandon_datagram(),
-        }
+        self.link.send_alert(epoch, alert);
     }
 
     fn end(&mut self, state: State) {
         self.state = state;
-        self.records.forget_keys();
-        self.timers.stop_all();
+        self.link.records.forget_keys();
+        self.link.timers.stop_all();
     }
 }

@@ -75,7 +75,7 @@ fn intercepted(now: Instant, from: &mut Connection, to: &mut Connection) -> Vec<
             if is_unified(rest[0]) {
                 let header = UnifiedHeader::read(rest).unwrap();
                 let (record, after) = rest.split_at_mut(header.len + header.body_len);
-                content.extend_from_slice(to.records.open_unified(header, record).unwrap().content);
+                content.extend_from_slice(to.link.records.open_unified(header, record).unwrap().content);
                 rest = after;
             } else {
                 let len = 13 + usize::from(u16::from_be_bytes([rest[11], rest[12]]));
@@ -107,7 +107,7 @@ fn record(from: &mut Connection, sent: &[Sent]) -> Vec<u8> {
         content.extend(body);
     }
     let mut record = Vec::new();
-    from.records.write(Epoch::Handshake, ContentType::Handshake, &content, &mut record).unwrap();
+    from.link.records.write(Epoch::Handshake, ContentType::Handshake, &content, &mut record).unwrap();
     record
 }
 
@@ -456,7 +456,7 @@ fn invalid_handshake_record_fails() {
             let (mut pair, _) = until_flight_of(misbehaving);
             let mut record = Vec::new();
             let (from, _) = sides(&mut pair, misbehaving);
-            from.records.write(Epoch::Handshake, content_type, content, &mut record).unwrap();
+            from.link.records.write(Epoch::Handshake, content_type, content, &mut record).unwrap();
             assert_ends(&mut pair, misbehaving, name, record, UNEXPECTED, 10);
         }
     }

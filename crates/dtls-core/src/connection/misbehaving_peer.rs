@@ -79,7 +79,7 @@ fn waiting(connection: &mut Connection) -> usize {
 /// A record of epoch 1 with any content.
 fn protected(connection: &mut Connection, content_type: ContentType, content: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    connection.records.write(Epoch::Protected, content_type, content, &mut bytes).unwrap();
+    connection.link.records.write(Epoch::Protected, content_type, content, &mut bytes).unwrap();
     bytes
 }
 
@@ -101,7 +101,7 @@ fn renegotiation_is_refused_by_a_warning() {
         assert!(asked.poll_transmit(&mut alert).is_some());
         let (record, _) = crate::record::Record::split_first(&mut alert).unwrap();
         let refusal = Alert::warning(AlertDescription::NO_RENEGOTIATION).encode();
-        assert_eq!(asking.records.open(&record.header, record.content).unwrap(), refusal);
+        assert_eq!(asking.link.records.open(&record.header, record.content).unwrap(), refusal);
         assert_eq!(waiting(asked), 0, "one alert for one request");
         assert!(asked.is_connected() && asked.poll_event().is_none());
     }
@@ -119,11 +119,11 @@ fn events(connection: &mut Connection) -> Vec<Event> {
 fn dtls12_key_limit_is_announced_once() {
     let mut pair = Pair::connected(Versions::Dtls12);
     let last = (1 << 48) - 1;
-    pair.client.records.skip_to_writing(last - (1 << 20) - 1);
+    pair.client.link.records.skip_to_writing(last - (1 << 20) - 1);
     assert_eq!(pair.client.send(pair.now, b"one"), Ok(()));
     assert_eq!(events(&mut pair.client), [Event::RekeyNeeded], "a million records early");
     assert_eq!(pair.client.send(pair.now, b"two"), Ok(()));
-    pair.client.records.skip_to_writing(last);
+    pair.client.link.records.skip_to_writing(last);
     assert_eq!(pair.client.send(pair.now, b"three"), Ok(()));
     let sent = waiting(&mut pair.client);
     for _ in 0..2 {
@@ -140,7 +140,7 @@ fn dtls12_key_limit_is_announced_once() {
 #[test]
 fn dtls12_authentication_failures_are_announced_once() {
     let mut pair = Pair::connected(Versions::Dtls12);
-    pair.server.stats.authentication_failures = (1 << 35) - 2;
+    pair.server.link.stats.authentication_failures = (1 << 35) - 2;
     let mut forge = || {
         let mut datagram = protected(&mut pair.client, ContentType::ApplicationData, b"forged");
         *datagram.last_mut().unwrap() ^= 1;
@@ -161,45 +161,41 @@ fn unfetched_refusals_do_not_accumulate() {
         let mut hello = protected(&mut pair.client, ContentType::Handshake, &hello);
         pair.server.handle_input(pair.now, &mut hello);
     }
-    let limit = pair.server.config.limits.outgoing;
-    assert!(pair.server.outbox.held() <= limit + 100, "{} bytes", pair.server.outbox.held());
+    let limit = pair.server.link.config.limits.outgoing;
+    assert!(pair.server.link.outbox.held() <= limit + 100, "{} bytes", pair.server.link.outbox.held());
     assert!(pair.server.is_connected());
 }
 
 #[test]
 fn unfetched_acks_do_not_accumulate() {
     let mut pair = Pair::connected(Versions::Dtls13);
-    let Epoch::Application(epoch) = pair.client.established().unwrap().connected.epoch() else {
-        panic!("DTLS 1.3")
-    };
+    let Epoch::Application(epoch) = pair.client.established().unwrap().epoch() else { panic!("DTLS 1.3") };
     // A handled handshake message, in new records.
     let old = [HandshakeType::KEY_UPDATE.0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];
     for _ in 0..20_000 {
         let mut bytes = Vec::new();
         let epoch = Epoch::Application(epoch);
-        pair.client.records.write(epoch, ContentType::Handshake, &old, &mut bytes).unwrap();
+        pair.client.link.records.write(epoch, ContentType::Handshake, &old, &mut bytes).unwrap();
         pair.server.handle_input(pair.now, &mut bytes);
     }
-    let limit = pair.server.config.limits.outgoing;
-    assert!(pair.server.outbox.held() <= limit + 1000, "{} bytes", pair.server.outbox.held());
+    let limit = pair.server.link.config.limits.outgoing;
+    assert!(pair.server.link.outbox.held() <= limit + 1000, "{} bytes", pair.server.link.outbox.held());
     assert!(pair.server.is_connected());
 }
 
 #[test]
 fn acks_count_for_the_key_limit() {
     let mut pair = Pair::connected(Versions::Dtls13);
-    let wear = &mut pair.server.records.epochs().wear;
+    let wear = &mut pair.server.link.records.epochs().wear;
     (wear.update_after, wear.end_after) = (30, 50);
-    let Epoch::Application(epoch) = pair.client.established().unwrap().connected.epoch() else {
-        panic!("DTLS 1.3")
-    };
+    let Epoch::Application(epoch) = pair.client.established().unwrap().epoch() else { panic!("DTLS 1.3") };
     // A handled handshake message, in new records. Their sender acknowledges no KeyUpdate.
     let old = [HandshakeType::KEY_UPDATE.0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];
     let mut answered = 0;
     for _ in 0..200 {
         let mut bytes = Vec::new();
         let epoch = Epoch::Application(epoch);
-        pair.client.records.write(epoch, ContentType::Handshake, &old, &mut bytes).unwrap();
+        pair.client.link.records.write(epoch, ContentType::Handshake, &old, &mut bytes).unwrap();
         pair.server.handle_input(pair.now, &mut bytes);
         answered += waiting(&mut pair.server);
     }
@@ -209,20 +205,20 @@ fn acks_count_for_the_key_limit() {
 
 /// No configuration allows a client without a certificate.
 fn without_certificate(client: &mut Connection) {
-    let mut config = Config::clone(&client.config);
+    let mut config = Config::clone(&client.link.config);
     if let Authentication::Certificates { own, .. } = &mut config.authentication {
         own.clear();
     }
-    client.config = Arc::new(config);
+    client.link.config = Arc::new(config);
 }
 
 fn judging(server: &mut Connection, policy: Option<PeerPolicy>, asks_for_one: bool) {
-    let mut config = Config::clone(&server.config);
+    let mut config = Config::clone(&server.link.config);
     if let Authentication::Certificates { peer, require_peer, .. } = &mut config.authentication {
         *peer = policy.unwrap_or_else(|| peer.clone());
         *require_peer = asks_for_one;
     }
-    server.config = Arc::new(config);
+    server.link.config = Arc::new(config);
 }
 
 #[test]
@@ -242,7 +238,7 @@ fn client_without_certificate_is_refused_under_fingerprint_policy() {
             assert_eq!(of_server.next(), Some(refused), "and no earlier event, {versions:?}");
             if versions == Versions::Dtls12 {
                 // A plaintext alert is pending, and is accepted if the handshake makes no progress.
-                pair.client.handle_timeout(pair.now + pair.client.rto * 3);
+                pair.client.handle_timeout(pair.now + pair.client.link.rto * 3);
             }
             let mut of_client = std::iter::from_fn(|| pair.client.poll_event());
             let heard = Event::Failed(Failure::AlertReceived(told));
@@ -281,7 +277,7 @@ fn forged_finished(now: Instant, from: &mut Connection, to: &mut Connection) -> 
         rest = after;
     }
     let (record, _) = crate::record::Record::split_first(rest).unwrap();
-    let mut finished = to.records.open(&record.header, record.content).unwrap().to_vec();
+    let mut finished = to.link.records.open(&record.header, record.content).unwrap().to_vec();
     *finished.last_mut().unwrap() ^= 1;
     protected(from, ContentType::Handshake, &finished)
 }
@@ -313,7 +309,7 @@ fn wrong_dtls12_finished_is_a_decrypt_error() {
             assert_eq!(alert[13..], told);
         } else {
             let (record, _) = crate::record::Record::split_first(&mut alert).unwrap();
-            assert_eq!(from.records.open(&record.header, record.content).unwrap(), told);
+            assert_eq!(from.link.records.open(&record.header, record.content).unwrap(), told);
         }
         assert_eq!(waiting(to), 0, "one alert");
     }

@@ -1,23 +1,19 @@
 //! From datagrams to handshake messages, alerts and data.
 
 use super::Connection;
-use super::state::{Established, FinalFlight, State};
+use super::state::State;
 use crate::alert::{Alert, AlertLevel};
 use crate::codec::Reader;
-use crate::config::DtlsRole;
 use crate::discard::Discard;
-use crate::event::{Admitted, Event};
+use crate::dtls13::ack;
+use crate::end::End;
+use crate::event::Admitted;
 use crate::failure::Misbehaved;
-use crate::handshake::{Fragment, HandshakeType};
-use crate::peek::hello_random;
+use crate::handshake::Fragment;
 use crate::record::dtls12::Epoch;
 use crate::record::dtls13::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordHeader, RecordNumber};
-use std::time::Duration;
-
-/// The minimum interval of events about fresh ClientHellos, which any sender can cause.
-const FRESH_HELLO_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether the datagram can belong to another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +24,13 @@ pub(super) enum Trial {
 
 impl Connection {
     pub(super) fn receive(&mut self, datagram: &mut [u8], trial: Trial) -> Admitted {
-        self.stats.datagrams_received = self.stats.datagrams_received.saturating_add(1);
+        self.link.stats.datagrams_received = self.link.stats.datagrams_received.saturating_add(1);
         if let State::Idle { .. } = self.state {
-            return self.discard(Discard::NotStarted);
+            return self.link.discard(Discard::NotStarted);
         }
         let len = datagram.len();
         if trial == Trial::Only {
-            self.outbox.on_bytes_received(len);
+            self.link.outbox.on_bytes_received(len);
         }
         let mut admitted = None;
         let mut rest = datagram;
@@ -47,7 +43,7 @@ impl Connection {
                 // A datagram that may belong to another connection counts for the anti-amplification limit only if it
                 // was used.
                 if trial == Trial::OneOfSeveral && !matches!(admitted, Admitted::Discarded(_)) {
-                    self.outbox.on_bytes_received(len);
+                    self.link.outbox.on_bytes_received(len);
                 }
                 self.schedule_ack();
                 // Responses to this datagram are sent before blocked ones.
@@ -66,12 +62,12 @@ impl Connection {
                     let (record, after) = datagram.split_at_mut(len);
                     (self.receive_unified(header, record, trial), after)
                 }
-                Err(reason) => (self.discard(reason), &mut []),
+                Err(reason) => (self.link.discard(reason), &mut []),
             };
         }
         match Record::split_first(datagram) {
             Ok((Record { header, content }, after)) => (self.receive_record(&header, content, trial), after),
-            Err(reason) => (self.discard(reason), &mut []),
+            Err(reason) => (self.link.discard(reason), &mut []),
         }
     }
 
@@ -83,41 +79,49 @@ impl Connection {
         trial: Trial,
     ) -> Admitted {
         match &mut self.state {
-            State::Failed => return self.discard(Discard::Closed),
-            State::Closed => return self.discard(Discard::AfterClose),
+            State::Failed => return self.link.discard(Discard::Closed),
+            State::Closed => return self.link.discard(Discard::AfterClose),
             // The record arrived before the message that makes its keys.
-            State::Handshaking(handshaking) if !self.records.can_read(header.epoch_bits) => {
-                let limit = self.config.limits.early_records;
+            State::Handshaking(handshaking) if !self.link.records.can_read(header.epoch_bits) => {
+                let limit = self.link.config.limits.early_records;
                 let may_come = [HANDSHAKE_EPOCH, FIRST_APPLICATION_EPOCH];
-                return if !self.config.allows_dtls13() || !may_come.contains(&u16::from(header.epoch_bits)) {
-                    self.discard(Discard::UnknownEpoch)
+                return if !self.link.config.allows_dtls13()
+                    || !may_come.contains(&u16::from(header.epoch_bits))
+                {
+                    self.link.discard(Discard::UnknownEpoch)
                 } else if handshaking.early.keep_unified(header, record, limit) {
                     Admitted::Unauthenticated
                 } else {
-                    self.discard(Discard::EarlyRecordsFull)
+                    self.link.discard(Discard::EarlyRecordsFull)
                 };
             }
             State::Idle { .. } | State::Handshaking(_) | State::Connected(_) => {}
         }
-        let Opened { number, content_type, content } = match self.records.open_unified(header, record) {
+        let Opened { number, content_type, content } = match self.link.records.open_unified(header, record) {
             Ok(opened) => opened,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
                     self.count_authentication_failure(Some(header.epoch_bits));
                 }
-                return self.discard(reason);
+                return self.link.discard(reason);
             }
         };
-        self.on_epoch_authenticated(number.epoch);
+        if number.epoch > FIRST_APPLICATION_EPOCH {
+            // The peer has the keys of the KeyUpdate, so the old ones have no use any more.
+            self.link.records.epochs().end_reading_below(number.epoch);
+        }
         self.receive_content(number, content_type, content);
-        self.on_server_connected(number.epoch);
+        if let State::Connected(established) = &mut self.state {
+            let handled = established.on_authenticated(number.epoch, &mut self.link);
+            self.apply(handled);
+        }
         self.on_path_validated();
         Admitted::Authenticated
     }
 
     fn receive_content(&mut self, number: RecordNumber, content_type: ContentType, content: &[u8]) {
-        if self.is_after_close(number, content_type) {
-            self.discard(Discard::AfterClose);
+        if self.established().is_some_and(|established| established.is_after_close(number, content_type)) {
+            self.link.discard(Discard::AfterClose);
             return;
         }
         match content_type {
@@ -126,15 +130,14 @@ impl Connection {
                 self.fail(Misbehaved::UnexpectedMessage.into());
             }
             ContentType::Handshake => {
-                self.answered = false;
+                self.link.answered = false;
                 if self.receive_handshake(content, number.epoch).is_used() {
                     self.on_record_used(number);
                 }
             }
-            ContentType::Alert => match Alert::decode(content) {
-                None => self.fail(Misbehaved::Malformed.into()),
-                Some(alert) => self.on_alert13(number, alert),
-            },
+            ContentType::Alert => {
+                self.receive_alert(number, Alert::decode(content).map(Alert::with_level_by_description));
+            }
             ContentType::Ack => self.receive_ack(number.epoch, content),
             ContentType::ApplicationData if number.epoch != HANDSHAKE_EPOCH => self.receive_data(content),
             ContentType::ApplicationData | ContentType::ChangeCipherSpec => {
@@ -145,8 +148,13 @@ impl Connection {
 
     /// Acknowledges a used record, unless our own flight acknowledges it already.
     fn on_record_used(&mut self, number: RecordNumber) {
-        if !std::mem::take(&mut self.answered) {
-            self.note_received(number);
+        if std::mem::take(&mut self.link.answered) {
+            return;
+        }
+        match &mut self.state {
+            State::Handshaking(handshaking) => handshaking.on_record_used(number),
+            State::Connected(established) => established.on_record_used(number),
+            State::Idle { .. } | State::Closed | State::Failed => {}
         }
     }
 
@@ -158,21 +166,23 @@ impl Connection {
         trial: Trial,
     ) -> Admitted {
         match (&self.state, Epoch::from_number(header.number.epoch)) {
-            (State::Failed, _) => self.discard(Discard::Closed),
-            (State::Closed, _) => self.discard(Discard::AfterClose),
+            (State::Failed, _) => self.link.discard(Discard::Closed),
+            (State::Closed, _) => self.link.discard(Discard::AfterClose),
             (_, Some(Epoch::Plaintext)) => self.receive_plaintext(header, content),
             (_, Some(Epoch::Protected)) => self.receive_protected(header, content, trial),
-            (_, Some(Epoch::Handshake | Epoch::Application(_)) | None) => self.discard(Discard::UnknownEpoch),
+            (_, Some(Epoch::Handshake | Epoch::Application(_)) | None) => {
+                self.link.discard(Discard::UnknownEpoch)
+            }
         }
     }
 
     fn receive_plaintext(&mut self, header: &RecordHeader, content: &[u8]) -> Admitted {
         if content.len() > MAX_CONTENT_LEN {
-            return self.discard(Discard::BadRecord);
+            return self.link.discard(Discard::BadRecord);
         }
         match header.content_type {
             ContentType::Handshake => {
-                self.answered = false;
+                self.link.answered = false;
                 let fragments = self.receive_handshake(content, Epoch::Plaintext.number());
                 let is_handshaking = matches!(self.state, State::Handshaking(_));
                 // Any sender can replay such a record.
@@ -183,52 +193,51 @@ impl Connection {
             }
             ContentType::Ack => self.receive_plaintext_ack(content),
             ContentType::Alert => self.receive_plaintext_alert(content),
-            ContentType::ApplicationData => self.discard(Discard::PlaintextData),
-            ContentType::ChangeCipherSpec if *content == [1] && !self.is_dtls13() => {
-                self.receive_change_cipher_spec()
-            }
-            // DTLS 1.3 has no ChangeCipherSpec.
-            ContentType::ChangeCipherSpec => self.discard(Discard::BadRecord),
+            ContentType::ApplicationData => self.link.discard(Discard::PlaintextData),
+            ContentType::ChangeCipherSpec if *content == [1] => self.receive_change_cipher_spec(),
+            ContentType::ChangeCipherSpec => self.link.discard(Discard::BadRecord),
         }
     }
 
-    /// Handles a ChangeCipherSpec. Epoch and Finished have the same information. On a connected side it is part of a
-    /// retransmitted flight.
+    /// Handles a ChangeCipherSpec, which has no information that epoch and Finished do not have. DTLS 1.3 has none.
     fn receive_change_cipher_spec(&mut self) -> Admitted {
-        match self.state {
-            // It has no message number. All messages before it were handled.
-            State::Connected(_) => self.answer_repeat(0),
-            _ => Admitted::Unauthenticated,
-        }
+        let handled = match &mut self.state {
+            State::Handshaking(handshaking) if handshaking.machine.is_dtls13_protected() => {
+                Ok(self.link.discard(Discard::BadRecord))
+            }
+            State::Connected(established) => established.on_change_cipher_spec(&mut self.link),
+            _ => Ok(Admitted::Unauthenticated),
+        };
+        self.admitted(handled, false)
     }
 
     fn receive_protected(&mut self, header: &RecordHeader, content: &mut [u8], trial: Trial) -> Admitted {
         let content_type = header.content_type;
         if let State::Handshaking(handshaking) = &mut self.state {
             // Data that arrived before the Finished waits, still protected.
-            let is_early = !self.records.can_open() || content_type == ContentType::ApplicationData;
+            let is_early = !self.link.records.can_open() || content_type == ContentType::ApplicationData;
             if is_early {
-                return if handshaking.early.keep(*header, content, self.config.limits.early_records) {
+                return if handshaking.early.keep(*header, content, self.link.config.limits.early_records) {
                     Admitted::Unauthenticated
                 } else {
-                    self.discard(Discard::EarlyRecordsFull)
+                    self.link.discard(Discard::EarlyRecordsFull)
                 };
             }
         }
-        let content = match self.records.open(header, content) {
+        let content = match self.link.records.open(header, content) {
             Ok(content) => content,
             Err(reason) => {
                 if reason == Discard::BadRecord && trial == Trial::Only {
                     self.count_authentication_failure(None);
                 }
-                return self.discard(reason);
+                return self.link.discard(reason);
             }
         };
         match content_type {
             ContentType::Handshake => {
                 self.receive_handshake(content, Epoch::Protected.number());
             }
-            ContentType::Alert => self.receive_alert(content),
+            ContentType::Alert => self.receive_alert(header.number, Alert::decode(content)),
             ContentType::ApplicationData => self.receive_data(content),
             ContentType::ChangeCipherSpec | ContentType::Ack => {
                 self.fail(Misbehaved::UnexpectedMessage.into());
@@ -240,17 +249,44 @@ impl Connection {
     }
 
     fn receive_data(&mut self, data: &[u8]) {
-        self.forget_final_flight();
-        if !self.events.push_data(data, self.config.limits.received_data) {
-            self.discard(Discard::ReceivedDataFull);
+        if let State::Connected(established) = &mut self.state {
+            established.release_final_flight(&mut self.link);
+        }
+        if !self.link.events.push_data(data, self.link.config.limits.received_data) {
+            self.link.discard(Discard::ReceivedDataFull);
         }
     }
 
-    fn receive_alert(&mut self, content: &[u8]) {
-        match Alert::decode(content) {
+    fn receive_alert(&mut self, number: RecordNumber, alert: Option<Alert>) {
+        match alert {
             None => self.fail(Misbehaved::Malformed.into()),
-            Some(alert) => self.on_alert(alert),
+            Some(alert) => self.on_alert(number, alert),
         }
+    }
+
+    /// Handles a protected ACK.
+    fn receive_ack(&mut self, epoch: u16, content: &[u8]) {
+        let handled = match &mut self.state {
+            State::Handshaking(handshaking) => {
+                ack::on_ack(epoch, content, &mut handshaking.outgoing.flight, &mut self.link).map(drop)
+            }
+            State::Connected(established) => established.on_ack(epoch, content, &mut self.link),
+            State::Idle { .. } | State::Closed | State::Failed => Ok(()),
+        };
+        self.apply(handled);
+    }
+
+    /// Handles an unauthenticated ACK. It never suppresses a retransmission. It is ignored before both sides have
+    /// selected DTLS 1.3, and if it names protected records.
+    fn receive_plaintext_ack(&mut self, content: &[u8]) -> Admitted {
+        if let State::Handshaking(handshaking) = &self.state
+            && ack::is_plaintext(content)
+            && handshaking.machine.has_settled_dtls13()
+            && handshaking.outgoing.flight.may_retransmit(self.link.now, self.link.rto)
+        {
+            self.retransmit_flight();
+        }
+        self.link.discard(Discard::PlaintextAck)
     }
 
     fn receive_plaintext_alert(&mut self, content: &[u8]) -> Admitted {
@@ -260,7 +296,7 @@ impl Connection {
         {
             self.on_unauthenticated_alert(alert.description);
         }
-        self.discard(if alert.is_some() { Discard::PlaintextAlert } else { Discard::BadRecord })
+        self.link.discard(if alert.is_some() { Discard::PlaintextAlert } else { Discard::BadRecord })
     }
 
     /// A record may contain several messages or fragments.
@@ -276,7 +312,7 @@ impl Connection {
                 }
                 Err(_) => {
                     reader = Reader::new(&[]);
-                    self.discard(Discard::Truncated)
+                    self.link.discard(Discard::Truncated)
                 }
             };
             let all = fragments.map_or(Fragments::new(outcome), |before| before.and(outcome));
@@ -289,72 +325,38 @@ impl Connection {
 
     fn receive_fragment(&mut self, fragment: &Fragment<'_>, epoch: u16) -> Admitted {
         let protected = epoch != Epoch::Plaintext.number();
-        match &self.state {
-            State::Handshaking(_) => self.advance_handshake(fragment, protected),
-            State::Connected(Established { post: Some(_), .. }) if protected => {
-                self.receive_post_handshake(fragment, epoch)
+        let handled = match &mut self.state {
+            State::Handshaking(_) => Ok(self.advance_handshake(fragment, protected)),
+            State::Connected(established) if protected => {
+                established.on_handshake(fragment, epoch, &mut self.link)
             }
-            State::Connected(_) if protected => self.receive_late_handshake(fragment),
-            State::Connected(_) => self.receive_plaintext_handshake(fragment),
-            State::Idle { .. } => self.discard(Discard::NotStarted),
-            State::Closed => self.discard(Discard::AfterClose),
-            State::Failed => self.discard(Discard::Closed),
+            State::Connected(established) => established.on_plaintext_handshake(fragment, &mut self.link),
+            State::Idle { .. } => Ok(self.link.discard(Discard::NotStarted)),
+            State::Closed => Ok(self.link.discard(Discard::AfterClose)),
+            State::Failed => Ok(self.link.discard(Discard::Closed)),
+        };
+        self.admitted(handled, protected)
+    }
+
+    /// Returns the outcome of a message, after ending the connection if a state requested it.
+    fn admitted(&mut self, handled: Result<Admitted, End>, protected: bool) -> Admitted {
+        match handled {
+            Ok(admitted) => admitted,
+            Err(end) => {
+                self.on_end(end);
+                if protected { Admitted::Authenticated } else { Admitted::Unauthenticated }
+            }
         }
     }
 
-    /// Handles a protected handshake message after the handshake: a retransmission, or a request to renegotiate.
-    fn receive_late_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
-        match (fragment.kind, self.role) {
-            (HandshakeType::FINISHED, _) => self.answer_repeat(fragment.sequence),
-            (HandshakeType::CLIENT_HELLO, DtlsRole::Server)
-            | (HandshakeType::HELLO_REQUEST, DtlsRole::Client) => {
-                self.refuse_renegotiation();
-                self.discard(Discard::UnexpectedMessage)
-            }
-            _ => self.discard(Discard::UnexpectedMessage),
-        }
-    }
-
-    /// Handles a plaintext handshake message after the handshake: a retransmission, or a new handshake.
-    fn receive_plaintext_handshake(&mut self, fragment: &Fragment<'_>) -> Admitted {
-        if fragment.kind != HandshakeType::CLIENT_HELLO {
-            return self.answer_repeat(fragment.sequence);
-        }
-        let State::Connected(established) = &mut self.state else {
-            return self.discard(Discard::UnexpectedMessage);
-        };
-        let Some(random) = hello_random(fragment) else {
-            return self.discard(Discard::FreshClientHello);
-        };
-        let randoms = established.randoms(self.role);
-        if random == randoms.remote || random == randoms.local {
-            return self.discard(Discard::RetransmittedMessage);
-        }
-        let recently = established
-            .fresh_hello_at
-            .is_some_and(|at| self.now.saturating_duration_since(at) < FRESH_HELLO_INTERVAL);
-        if !recently {
-            established.fresh_hello_at = Some(self.now);
-            self.events.push_once(Event::FreshClientHello);
-        }
-        self.discard(Discard::FreshClientHello)
-    }
-
-    /// The peer retransmits the flight that our final one answered, so it lost ours (RFC 6347 section 4.2.4).
-    fn answer_repeat(&mut self, sequence: u16) -> Admitted {
-        let State::Connected(established) = &mut self.state else {
-            return self.discard(Discard::UnexpectedMessage);
-        };
-        match &mut established.final_flight {
-            FinalFlight::Kept(kept) if kept.flight.was_missed_by(sequence) => {
-                if kept.is_due(self.now, self.rto) {
-                    self.retransmit_flight();
-                }
-                self.discard(Discard::RetransmittedMessage)
-            }
-            FinalFlight::Kept(_) => self.discard(Discard::UnexpectedMessage),
-            FinalFlight::ByPeer => self.discard(Discard::RetransmittedMessage),
-            FinalFlight::Released => self.discard(Discard::FlightReleased),
+    /// Counts an authentication failure. In DTLS 1.3 each key has its own count.
+    pub(super) fn count_authentication_failure(&mut self, epoch_bits: Option<u8>) {
+        let count = &mut self.link.stats.authentication_failures;
+        *count = count.saturating_add(1);
+        let is_near_limit = self.link.records.on_authentication_failure(epoch_bits);
+        if let State::Connected(established) = &mut self.state {
+            let handled = established.on_authentication_failure(is_near_limit, &mut self.link);
+            self.apply(handled);
         }
     }
 }

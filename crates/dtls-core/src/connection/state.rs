@@ -1,27 +1,28 @@
 //! The states of a connection. Each state owns its data, so that the memory of the handshake is freed with it.
 
-use super::directions::Directions;
-use super::post_handshake::PostHandshake;
 use crate::alert::AlertDescription;
 use crate::config::{Config, DtlsRole};
-use crate::connected::{Connected, Randoms};
 use crate::cookie_gate::Retried;
 use crate::crypto::backend::rand::SystemRandom;
 use crate::discard::Discard;
 use crate::dtls12::{client, server};
 use crate::dtls13;
 use crate::dtls13::ack::Received;
+use crate::error::Error;
+use crate::established::Established;
 use crate::failure::Failure;
 use crate::handshake::early::EarlyRecords;
-use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{Fragment, HandshakeType, Message, Outgoing};
+use crate::link::Link;
 use crate::message::Random;
 use crate::peek::hello_random;
+use crate::record::RecordNumber;
 use crate::record::dtls12::Epoch;
 use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
-use std::time::{Duration, Instant};
+use crate::timer::Timer;
+use std::time::Instant;
 
 pub(super) enum State {
     /// A client before its start.
@@ -36,6 +37,19 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Returns the established connection, or the error of a command that needs one.
+    pub(super) const fn established_mut(&mut self) -> Result<&mut Established, Error> {
+        match self {
+            Self::Connected(established) => Ok(established),
+            Self::Idle { .. } | Self::Handshaking(_) => Err(Error::NotConnected),
+            Self::Closed | Self::Failed => Err(Error::Closed),
+        }
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self, Self::Closed | Self::Failed)
+    }
+
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Idle { .. } => "Idle",
@@ -159,6 +173,48 @@ impl Handshaking {
     }
 }
 
+// Acknowledgements of DTLS 1.3.
+impl Handshaking {
+    /// Records that a handshake record of the peer was used.
+    pub(super) fn on_record_used(&mut self, number: RecordNumber) {
+        if self.machine.tracks_records() {
+            self.received.note(number);
+        }
+    }
+
+    /// Sends an ACK if a message is missing, or schedules one.
+    pub(super) fn schedule_ack(&mut self, link: &mut Link) {
+        if !self.received.ack_pending() || !self.machine.is_dtls13_protected() {
+            return;
+        }
+        if self.reassembly.is_disrupted() {
+            self.send_ack(link);
+        } else {
+            let delay = link.config.retransmit.ack_delay.unwrap_or(link.rto / 4);
+            link.timers.set_no_later(Timer::Acknowledge, link.now, delay);
+        }
+    }
+
+    /// Sends an ACK, unless the queue is full: the peer retransmits, so the ACK can be sent later.
+    pub(super) fn send_ack(&mut self, link: &mut Link) {
+        link.timers.stop(Timer::Acknowledge);
+        self.schedule_ack_retransmission(link);
+        if !link.is_outbox_full() && self.received.send(Epoch::Handshake, link) {
+            link.on_flight_released(&mut self.outgoing.flight);
+        }
+    }
+
+    /// A client that has received the beginning of the server's flight has no flight of its own to retransmit. It
+    /// retransmits its ACK instead, on the schedule of a flight: a server may have to wait for it before it can send
+    /// more (RFC 9147 section 5.1), and an ACK can be lost. While the application decides, the handshake waits for the
+    /// application and not for the server.
+    pub(super) fn schedule_ack_retransmission(&self, link: &mut Link) {
+        if link.role == DtlsRole::Client && !self.received.is_empty() && !self.machine.awaits_answer() {
+            link.timers.set(Timer::Acknowledge, link.now, link.timeout(self.received.times_sent() + 1));
+        }
+    }
+}
+
 /// The state machine of the role.
 pub(super) enum Machine {
     Client(client::State),
@@ -267,72 +323,5 @@ impl Machine {
     /// starts with the ServerHello, whose fragments arrive before the keys.
     pub(super) const fn tracks_records(&self) -> bool {
         matches!(self, Self::Client13(_)) || self.is_dtls13_protected()
-    }
-}
-
-/// The state after the handshake.
-pub(super) struct Established {
-    pub(super) connected: Connected,
-    pub(super) final_flight: FinalFlight,
-    /// Set in DTLS 1.3.
-    pub(super) post: Option<Box<PostHandshake>>,
-    pub(super) directions: Directions,
-    pub(super) key_limit_announced: bool,
-    /// When the last event about a fresh ClientHello was emitted.
-    pub(super) fresh_hello_at: Option<Instant>,
-}
-
-/// The final flight of a handshake of DTLS 1.2, which the peer may have lost.
-pub(super) enum FinalFlight {
-    /// The peer sent the final flight, so there is nothing to retransmit. In DTLS 1.3 it is acknowledged.
-    ByPeer,
-    Kept(Box<KeptFlight>),
-    Released,
-}
-
-/// A flight that is retransmitted when the peer retransmits its own.
-pub(super) struct KeptFlight {
-    pub(super) flight: Flight,
-    /// When it was sent last, or would have been by the timeout.
-    paced: Instant,
-}
-
-impl KeptFlight {
-    pub(super) fn new(mut flight: Flight, now: Instant) -> Self {
-        flight.shrink();
-        Self { flight, paced: now }
-    }
-
-    /// Returns whether it is time to retransmit. Any sender can ask for it, so it is sent once per timeout. The peer's
-    /// timeout may be shorter than ours, with varying delays: a request that comes half a timeout early is answered
-    /// too, and the next timeout begins where it would have begun.
-    pub(super) fn is_due(&mut self, now: Instant, rto: Duration) -> bool {
-        let since = now.saturating_duration_since(self.paced);
-        if since < rto.saturating_sub(rto / 2) {
-            return false;
-        }
-        self.paced = self.paced.checked_add(rto).map_or(now, |due| due.max(now));
-        true
-    }
-}
-
-impl Established {
-    pub(super) const fn new(
-        connected: Connected,
-        final_flight: FinalFlight,
-        post: Option<Box<PostHandshake>>,
-    ) -> Self {
-        Self {
-            connected,
-            final_flight,
-            post,
-            directions: Directions::Both,
-            key_limit_announced: false,
-            fresh_hello_at: None,
-        }
-    }
-
-    pub(super) fn randoms(&self, role: DtlsRole) -> Randoms {
-        self.connected.randoms(role)
     }
 }

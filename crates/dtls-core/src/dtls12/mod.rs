@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 pub(crate) mod connected;
+pub(crate) mod established;
 pub(crate) mod identity;
 pub(crate) mod key_schedule;
 pub(crate) mod server;

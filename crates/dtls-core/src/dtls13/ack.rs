@@ -1,7 +1,14 @@
 //! ACK (RFC 9147 section 7): the received records of the peer's flight.
 
 use crate::codec::{Malformed, Reader};
-use crate::record::RecordNumber;
+use crate::end::End;
+use crate::failure::Misbehaved;
+use crate::handshake::flight::Flight;
+use crate::link::Link;
+use crate::record::dtls12::Epoch;
+use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::{ContentType, RecordNumber};
+use crate::timer::Timer;
 
 /// The maximum number of records in an ACK: a flight with a post-quantum share and a long chain takes a dozen. Older
 /// records are dropped first, and at worst the peer retransmits them.
@@ -44,7 +51,7 @@ impl Received {
     }
 
     /// Marks the ACK as sent. The numbers stay, so that a later ACK covers them if this one is lost.
-    pub(crate) const fn mark_sent(&mut self) {
+    const fn mark_sent(&mut self) {
         self.ack_pending = false;
         self.times_sent = self.times_sent.saturating_add(1);
     }
@@ -64,12 +71,28 @@ impl Received {
         *self = Self::default();
     }
 
+    /// Sends an ACK in a datagram of its own. Returns whether blocked datagrams leave with it.
+    pub(crate) fn send(&mut self, epoch: Epoch, link: &mut Link) -> bool {
+        let room = link.config.mtu.saturating_sub(link.records.overhead(epoch));
+        let out = link.outbox.datagram();
+        let sealed = link.records.begin(epoch, ContentType::Ack, out).and_then(|record| {
+            self.write(room, out);
+            link.records.seal(&record, out)
+        });
+        self.mark_sent();
+        if sealed.is_err() {
+            link.outbox.abandon_datagram();
+            return false;
+        }
+        link.finish_datagram()
+    }
+
     /// Appends the content of the ACK in increasing order, at most `room` bytes; the newest records have precedence.
-    pub(crate) fn write(&self, room: usize, out: &mut Vec<u8>) {
-        let mark_sent = self.numbers.len().min(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
-        out.extend_from_slice(&u16::try_from(mark_sent * NUMBER_LEN).unwrap_or(0).to_be_bytes());
+    fn write(&self, room: usize, out: &mut Vec<u8>) {
+        let count = self.numbers.len().min(room.saturating_sub(LENGTH_LEN) / NUMBER_LEN);
+        out.extend_from_slice(&u16::try_from(count * NUMBER_LEN).unwrap_or(0).to_be_bytes());
         let start = out.len();
-        for number in self.numbers.iter().rev().take(mark_sent) {
+        for number in self.numbers.iter().rev().take(count) {
             out.extend_from_slice(&u64::from(number.epoch).to_be_bytes());
             out.extend_from_slice(&number.sequence.to_be_bytes());
         }
@@ -77,6 +100,34 @@ impl Received {
         let (written, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<NUMBER_LEN>();
         written.sort_unstable();
     }
+}
+
+/// Handles a protected ACK of a flight of ours. Returns whether the whole flight is acknowledged now.
+pub(crate) fn on_ack(epoch: u16, content: &[u8], flight: &mut Flight, link: &mut Link) -> Result<bool, End> {
+    let numbers = decode(content).map_err(|_| Misbehaved::Malformed)?;
+    // Both sides use the epochs of the handshake together; later epochs are numbered per direction.
+    if epoch < FIRST_APPLICATION_EPOCH && numbers.clone().any(|number| number.epoch > epoch) {
+        return Err(Misbehaved::ImpossibleAck.into());
+    }
+    // The peer received no record that it could name, and waits (RFC 9147 section 7.1).
+    if numbers.clone().next().is_none() && flight.may_retransmit(link.now, link.rto) {
+        link.retransmit(flight)?;
+        return Ok(false);
+    }
+    let is_news = flight.acknowledge(numbers);
+    if flight.is_acknowledged() {
+        link.timers.stop(Timer::Retransmit);
+        return Ok(true);
+    }
+    if is_news && flight.has_lost() {
+        link.retransmit_lost(flight)?;
+    }
+    Ok(false)
+}
+
+/// Returns whether an unauthenticated ACK is well-formed and names plaintext records only.
+pub(crate) fn is_plaintext(content: &[u8]) -> bool {
+    decode(content).is_ok_and(|mut numbers| numbers.all(|number| number.epoch == 0))
 }
 
 /// Decodes the numbers of an ACK. An epoch above the maximum counts as the maximum.
