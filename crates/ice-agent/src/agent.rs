@@ -4,6 +4,7 @@
 //! return results. `generation` has the state of one set of credentials, `restart` the change from one to the next.
 
 pub(crate) mod context;
+pub(crate) mod datagram;
 pub(crate) mod dispatch;
 pub(crate) mod generation;
 pub(crate) mod generation_id;
@@ -20,6 +21,7 @@ use std::time::Instant;
 use stun::TransactionId;
 
 use crate::agent::context::Context;
+use crate::agent::datagram::Datagram;
 use crate::agent::generation::{Generation, GenerationState};
 use crate::agent::generation_id::GenerationId;
 use crate::agent::restart::Draining;
@@ -38,32 +40,6 @@ use crate::pair::{CandidatePair, Permission};
 use crate::path::Path;
 use crate::seed::{Generator, Seed};
 use crate::stats::Stats;
-
-/// One received datagram.
-#[derive(Clone, Copy)]
-pub struct Datagram<'a> {
-    /// The path: the address of the receiving socket, and the source address.
-    pub path: Path,
-    /// The payload.
-    pub payload: &'a [u8],
-}
-
-impl fmt::Debug for Datagram<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Datagram({}, {} bytes)", self.path, self.payload.len())
-    }
-}
-
-/// The effect of [`Agent::set_remote_parameters`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// These are the first parameters of the peer: checks begin.
-    First,
-    /// The agent had these parameters already; nothing changed.
-    Unchanged,
-    /// A restart of the peer, or its answer to ours: this generation starts its checks.
-    IceRestart(GenerationId),
-}
 
 /// An ICE agent for one component (rtcp-mux) with one peer.
 ///

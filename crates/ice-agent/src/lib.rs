@@ -113,9 +113,11 @@ mod peek;
 mod seed;
 mod stats;
 
+pub use agent::Agent;
+pub use agent::datagram::Datagram;
 pub use agent::generation_id::GenerationId;
+pub use agent::restart::Applied;
 pub use agent::transmit::Transmit;
-pub use agent::{Agent, Applied, Datagram};
 pub use candidate::line::{BadCandidateLine, CandidateLine, Extensions, TcpCandidate, TcpType, Unresolved};
 pub use candidate::{Candidate, CandidateKind, Foundation, InvalidCandidate};
 pub use check::binding_policy::{BindingDecision, BindingPolicy, BindingRequest, Refusal};

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use stun::{Class, Message, Method};
 
+use crate::agent::Agent;
+use crate::agent::datagram::Datagram;
 use crate::agent::generation_id::GenerationId;
-use crate::agent::{Agent, Datagram};
 use crate::check::requester::Outcome;
 use crate::check::role::IceRole;
 use crate::discard::Discard;

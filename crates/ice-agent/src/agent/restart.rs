@@ -7,14 +7,25 @@
 
 use std::time::{Duration, Instant};
 
+use crate::agent::Agent;
 use crate::agent::generation::{Generation, GenerationState};
 use crate::agent::generation_id::GenerationId;
-use crate::agent::{Agent, Applied};
 use crate::check::role::IceRole;
 use crate::credentials::{Comparison, Parameters, Ufrag};
 use crate::error::Error;
 use crate::event::Event;
 use crate::path::Path;
+
+/// The effect of [`Agent::set_remote_parameters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// These are the first parameters of the peer: checks begin.
+    First,
+    /// The agent had these parameters already; nothing changed.
+    Unchanged,
+    /// A restart of the peer, or its answer to ours: this generation starts its checks.
+    IceRestart(GenerationId),
+}
 
 /// A replaced generation that still responds, so that a peer which has not moved yet keeps consent.
 pub(crate) struct Draining {
