@@ -151,8 +151,8 @@ async fn losses_and_receptions_are_reported() {
     let (mut caller, _client, _, answer) = call("passive").await;
     caller.send(1);
     caller.until("the echo", |caller| caller.echoes.len() == 1).await;
-    let lost = Compound::receiver_report(SSRC, &[], "caller").picture_loss(SSRC, announced_source(&answer));
-    caller.driver.send_rtcp(caller.peer, lost.bytes()).unwrap();
+    let lost = Compound::receiver_report(SSRC, [], "caller").picture_loss(SSRC, announced_source(&answer));
+    caller.driver.send_rtcp(caller.peer, &lost.bytes()).unwrap();
     caller
         .until("the request for a key frame", |caller| {
             caller.reports.contains(&Report::KeyFrameWanted { ssrc: SSRC })

@@ -119,7 +119,7 @@ impl Echo {
         let Source { ssrc, cname } = &self.reporter;
         let mut wanted = self.tracks.iter_mut().filter_map(|track| track.ask_for_key_frame(now)).peekable();
         wanted.peek()?;
-        let compound = Compound::receiver_report(*ssrc, &[], cname);
+        let compound = Compound::receiver_report(*ssrc, [], cname);
         Some(wanted.fold(compound, |compound, theirs| compound.picture_loss(*ssrc, theirs)))
     }
 
@@ -128,7 +128,7 @@ impl Echo {
         let receptions = self.tracks.iter_mut().filter_map(|track| track.reception.as_mut());
         let blocks: Vec<_> = receptions.map(|reception| reception.report(now)).collect();
         (!blocks.is_empty())
-            .then(|| Compound::receiver_report(self.reporter.ssrc, &blocks, &self.reporter.cname))
+            .then(|| Compound::receiver_report(self.reporter.ssrc, blocks, &self.reporter.cname))
     }
 
     fn on_report(&mut self, now: Instant, report: &Report) -> Option<Compound> {
@@ -236,11 +236,11 @@ mod tests {
     fn key_frame_request_is_forwarded_to_the_browser() {
         let now = Instant::now();
         let mut echo = echo("sendrecv");
-        let lost = Compound::receiver_report(7, &[], "browser").picture_loss(7, 1002);
-        assert!(echo.on_rtcp(now, lost.bytes()).is_empty(), "no packet arrived yet");
+        let lost = Compound::receiver_report(7, [], "browser").picture_loss(7, 1002);
+        assert!(echo.on_rtcp(now, &lost.bytes()).is_empty(), "no packet arrived yet");
         echo.on_rtp(now, video(1));
-        let asked = echo.on_rtcp(now, lost.bytes());
-        assert_eq!(rtcp::read(asked[0].bytes()), [Report::KeyFrameWanted { ssrc: 7 }]);
+        let asked = echo.on_rtcp(now, &lost.bytes());
+        assert_eq!(rtcp::read(&asked[0].bytes()), [Report::KeyFrameWanted { ssrc: 7 }]);
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
         let now = Instant::now();
         let mut echo = echo("sendonly");
         let requests =
-            |echo: &mut Echo, now| echo.key_frame_requests(now).map(|compound| rtcp::read(compound.bytes()));
+            |echo: &mut Echo, now| echo.key_frame_requests(now).map(|compound| rtcp::read(&compound.bytes()));
         echo.on_rtp(now, video(1));
         assert_eq!(requests(&mut echo, now), None);
         echo.on_rtp(now, video(3));
@@ -269,7 +269,7 @@ mod tests {
         echo.on_rtp(now, Arrived { payload_type: 111, ssrc: 6, ..video(1) });
         let asked = echo.key_frame_requests(now).unwrap();
         assert_eq!(
-            rtcp::read(asked.bytes()),
+            rtcp::read(&asked.bytes()),
             [Report::KeyFrameWanted { ssrc: 7 }],
             "audio has no key frames"
         );
@@ -282,7 +282,7 @@ mod tests {
         echo.on_rtp(now, video(1));
         let bytes = [&[0x80, 200, 0, 6, 0, 0, 0, 7][..], &[3; 20]].concat();
         let back = echo.on_rtcp(now, &bytes);
-        assert!(matches!(rtcp::read(back[0].bytes())[0], Report::Sender { ssrc: 1002, .. }));
+        assert!(matches!(rtcp::read(&back[0].bytes())[0], Report::Sender { ssrc: 1002, .. }));
         let report = echo.receiver_report(now).unwrap();
         assert_eq!(report.bytes()[24..28], [3; 4], "the report names the last sender report");
     }

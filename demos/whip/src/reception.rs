@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rtcp::{ReportBlock, SenderInfo};
+use rtcp_types::{ReportBlock, ReportBlockBuilder};
+
+use crate::rtcp::SenderInfo;
 
 /// Reception of one synchronization source.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ impl Reception {
     }
 
     /// Returns the block for the next receiver report, and starts a new interval.
-    pub(crate) fn report(&mut self, now: Instant) -> ReportBlock {
+    pub(crate) fn report(&mut self, now: Instant) -> ReportBlockBuilder {
         let interval = Interval { expected: self.expected(), received: self.received };
         let expected = interval.expected.saturating_sub(self.reported.expected);
         let received = interval.received.saturating_sub(self.reported.received);
@@ -116,16 +118,14 @@ impl Reception {
         let fraction = (lost * 256).checked_div(expected).unwrap_or(0);
         let (last_sender_report, heard_at) = self.sender_report.unzip();
         let delay = heard_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        ReportBlock {
-            ssrc: self.ssrc,
-            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
-            cumulative_lost: u32::try_from(self.lost()).unwrap_or(u32::MAX),
-            extended_highest: self.highest.wrapping_sub(0x1_0000),
-            jitter: self.jitter_units(),
-            last_sender_report: last_sender_report.unwrap_or_default(),
-            delay_since_sender_report: u32::try_from((delay.as_micros() * 65_536) / 1_000_000)
-                .unwrap_or(u32::MAX),
-        }
+        let delay = u32::try_from((delay.as_micros() * 65_536) / 1_000_000).unwrap_or(u32::MAX);
+        ReportBlock::builder(self.ssrc)
+            .fraction_lost(u8::try_from(fraction).unwrap_or(u8::MAX))
+            .cumulative_lost(u32::try_from(self.lost()).unwrap_or(u32::MAX).min(MAX_CUMULATIVE_LOST))
+            .extended_sequence_number(self.highest.wrapping_sub(0x1_0000))
+            .interarrival_jitter(self.jitter_units())
+            .last_sender_report_timestamp(last_sender_report.unwrap_or_default())
+            .delay_since_last_sender_report_timestamp(delay)
     }
 
     fn expected(&self) -> u64 {
@@ -156,9 +156,21 @@ impl Reception {
     }
 }
 
+/// The greatest positive value of the field, a signed number of 24 bits (RFC 3550 section 6.4.1).
+const MAX_CUMULATIVE_LOST: u32 = 0x7f_ffff;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtcp::Compound;
+
+    /// Returns fraction lost, cumulative lost and the highest sequence number of the next report.
+    fn report(reception: &mut Reception) -> (u8, u32, u32) {
+        let block = reception.report(Instant::now());
+        let bytes = Compound::receiver_report(1, [block], "x").bytes();
+        let block = ReportBlock::parse(&bytes[8..32]).unwrap();
+        (block.fraction_lost(), block.cumulative_lost(), block.extended_sequence_number())
+    }
 
     fn receive(sequence_numbers: &[u16]) -> Reception {
         let start = Instant::now();
@@ -193,11 +205,8 @@ mod tests {
     #[test]
     fn report_counts_its_own_interval_only() {
         let mut reception = receive(&[0, 1, 2, 4]);
-        let now = Instant::now();
-        let block = reception.report(now);
-        assert_eq!((block.fraction_lost, block.cumulative_lost, block.extended_highest), (51, 1, 4));
-        let block = reception.report(now);
-        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 1));
+        assert_eq!(report(&mut reception), (51, 1, 4));
+        assert_eq!(report(&mut reception), (0, 1, 4));
     }
 
     #[test]

@@ -104,14 +104,14 @@ impl Server {
                     }
                 }
                 if let Some(request) = session.echo.key_frame_requests(now) {
-                    let _ = self.driver.send_rtcp(peer, request.bytes());
+                    let _ = self.driver.send_rtcp(peer, &request.bytes());
                 }
             }
             Media::Rtcp(packet) => {
                 for compound in session.echo.on_rtcp(now, packet.bytes()) {
                     // A refused packet is not lost for long: reports are periodic, and the browser requests lost frames
                     // again.
-                    let _ = self.driver.send_rtcp(peer, compound.bytes());
+                    let _ = self.driver.send_rtcp(peer, &compound.bytes());
                 }
             }
             // This server detaches no half.
@@ -126,7 +126,7 @@ impl Server {
             session.on_event(now, event, transport);
         }
         if let Some(request) = session.echo.key_frame_requests(now) {
-            let _ = self.driver.send_rtcp(peer, request.bytes());
+            let _ = self.driver.send_rtcp(peer, &request.bytes());
         }
     }
 
@@ -134,7 +134,7 @@ impl Server {
         let now = Instant::now();
         for session in self.sessions.values_mut() {
             if let Some(report) = session.echo.receiver_report(now) {
-                let _ = self.driver.send_rtcp(session.peer, report.bytes());
+                let _ = self.driver.send_rtcp(session.peer, &report.bytes());
             }
         }
         let ended = self.sessions.values().filter(|session| session.ended_for(now, LOOK_AFTER_END));
