@@ -41,6 +41,8 @@
 //! # }
 //! ```
 //!
+//! `cargo run -p peer-transport-tokio --example echo` connects two peers over real sockets, with signalling as text.
+//!
 //! # Sockets
 //!
 //! The caller binds any number of sockets. A socket bound to one address is the base of candidates with that address. A

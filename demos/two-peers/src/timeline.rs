@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use peer_transport::{Event, RestartOutcome};
+use peer_transport::{Event, RestartOutcome, Side};
 
 /// The printer, and its clock.
 #[derive(Debug)]
@@ -115,7 +115,11 @@ fn in_words(event: &Event, keys: Option<&str>) -> Option<String> {
         Event::RestartFailed { failure, .. } => format!("restart failed: {failure}"),
         Event::ConsentLost { failure, .. } => format!("consent lost: {failure}"),
         Event::AssociationClosed { association, by, .. } => {
-            format!("association {association} closed by {by:?}")
+            let by = match by {
+                Side::Local => "us",
+                Side::Peer => "the peer",
+            };
+            format!("association {association} closed by {by}")
         }
         Event::Failed(failure) => format!("failed: {failure}"),
         _ => return None,

@@ -22,7 +22,7 @@ const buttons = {
   restart: () => session.restart(),
   rotate: () => session.restart({ rotate: true }),
   revoke: () => session.revoke(),
-  close: async () => { const ended = session; session = null; await ended.close(); },
+  close: async () => { const ended = session; session = null; $('status').textContent = statuses.closed; await ended.close(); },
 };
 
 for (const [name, press] of Object.entries(buttons)) {
@@ -43,9 +43,9 @@ function note(at, who, what, tone = toneOf(what)) {
   const cells = [['time', `${(at / 1000).toFixed(2)} s`, ''], ['span', who, 'who'], ['span', what, tone]];
   row.append(...cells.map(([tag, text, style]) => Object.assign(document.createElement(tag), { textContent: text, className: style })));
   row.dataset.at = at;
-  // The server's events arrive later than the browser's, so all are sorted by time.
-  const later = [...$('timeline').children].find(other => Number(other.dataset.at) > at);
-  $('timeline').insertBefore(row, later ?? null);
+  // The server's events arrive later than the browser's, so all are sorted by time, the newest first.
+  const earlier = [...$('timeline').children].find(other => Number(other.dataset.at) <= at);
+  $('timeline').insertBefore(row, earlier ?? null);
 }
 
 function toneOf(what) {
@@ -56,25 +56,39 @@ function toneOf(what) {
 function rows(body, table) {
   body.replaceChildren(...table.map(cells => {
     const row = document.createElement('tr');
-    row.append(...cells.map((text, at) => Object.assign(document.createElement(at ? 'td' : 'th'), { textContent: text ?? '' })));
+    row.append(...cells.map((text, at) => Object.assign(document.createElement(at ? 'td' : 'th'), { textContent: text || text === 0 ? text : '\u2013' })));
     return row;
   }));
 }
 
+/** The DTLS versions: the browser names them by their number on the wire. */
+const versions = { FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3', Dtls12: 'DTLS 1.2', Dtls13: 'DTLS 1.3' };
+
+const statuses = {
+  new: 'Connecting.',
+  connecting: 'Connecting. After a restart, media continues with the previous keys.',
+  connected: 'Connected. The server decrypts each packet, encrypts it again and returns it.',
+  disconnected: 'The browser receives no answer to its checks. It waits for some seconds. Restart ICE to reconnect.',
+  failed: 'The connection failed. Restart ICE to reconnect, or hang up.',
+  closed: 'Closed. Press Connect for a new session.',
+};
+
 async function refresh() {
   const shown = session;
   if (!shown) return;
+  $('status').textContent = statuses[shown.pc.connectionState];
   const [browser, server] = await Promise.all([shown.browser(), shown.server().catch(() => null)]);
   if (shown !== session || !server) return;
+  const milliseconds = time => Number.isFinite(time) ? `${time.toFixed(1)} ms` : '';
   rows($('transport'), [
     ['state', browser.connection, server.state],
     ['ICE', browser.ice, server.ice],
-    ['DTLS', `${browser.dtls ?? ''} ${browser.dtlsRole ?? ''}`, server.dtls],
+    ['DTLS', browser.dtls, server.dtls],
+    ['DTLS version', versions[browser.version] ?? browser.version, versions[server.version] ?? server.version],
     ['SRTP', browser.srtp, server.profile],
-    ['fingerprint of the keys', '', server.keys],
-    ['round trip', browser.roundTrip === undefined ? '' : `${(browser.roundTrip * 1000).toFixed(1)} ms`,
-      server.round_trip_ms === null ? '' : `${server.round_trip_ms.toFixed(1)} ms`],
-    ['longest silence since the last restart', '', `${server.longest_silence_ms} ms`],
+    ['hash of the keys', '', server.keys],
+    ['round trip', milliseconds(browser.roundTrip * 1000), milliseconds(server.round_trip_ms)],
+    ['longest silence since the restart', '', `${server.longest_silence_ms} ms`],
   ]);
   rows($('media'), server.tracks.map(track => {
     const find = direction => browser.tracks.find(row => row.direction === direction && row.kind === track.kind) ?? {};

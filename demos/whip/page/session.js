@@ -132,14 +132,14 @@ export function synthetic(canvas) {
   const draw = () => {
     const { width, height } = canvas;
     frame += 1;
-    context.fillStyle = '#0a0c10';
+    context.fillStyle = '#000';
     context.fillRect(0, 0, width, height);
     for (let ring = 0; ring < 24; ring += 1) {
       const angle = frame / 40 + ring * 0.55;
       const reach = 60 + ring * 6;
       context.fillStyle = `hsl(${(ring * 15 + frame) % 360} 80% 60%)`;
       context.beginPath();
-      context.arc(width / 2 + Math.cos(angle) * reach, height / 2 + Math.sin(angle * 1.3) * reach, 9, 0, 7);
+      context.arc(width / 2 + Math.cos(angle) * reach, height / 2 + Math.sin(angle * 1.3) * reach * 0.8, 9, 0, 7);
       context.fill();
     }
     context.fillStyle = '#e4e8f1';

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use peer_transport::{
-    Candidate, CandidateLine, Event, Parameters, PeerId, PeerTransport, RestartOutcome, State,
+    Candidate, CandidateLine, Event, Parameters, PeerId, PeerTransport, RestartOutcome, Side, State,
 };
 use peer_transport_tokio::DriverSendError;
 use ring::digest;
@@ -248,7 +248,11 @@ fn tell(event: &Event, transport: &PeerTransport) -> Option<String> {
         }
         Event::RestartFailed { failure, .. } => format!("restart failed: {failure}"),
         Event::AssociationClosed { association, by, .. } => {
-            format!("association {association} closed by {by:?}")
+            let by = match by {
+                Side::Local => "us",
+                Side::Peer => "the peer",
+            };
+            format!("association {association} closed by {by}")
         }
         Event::Failed(failure) => format!("failed: {failure}"),
         Event::FreshClientHello { .. } => "a ClientHello without a restart".to_owned(),
