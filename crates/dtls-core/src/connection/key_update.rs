@@ -111,7 +111,7 @@ fn unacknowledged_update_closes_before_the_key_limit() {
     assert_eq!(pair.client.send(pair.now, b"data"), Err(Error::Closed));
 }
 
-//= rfc9147-4.5.3-count-authentication_failures
+//= rfc9147-4.5.3-count-forgeries
 //= rfc9147-4.5.3-update-before-forgery-limit
 #[test]
 fn authentication_failures_request_new_keys_only() {
@@ -133,7 +133,7 @@ fn forge(under: u16) -> Vec<u8> {
     [&[0b0010_1100 | epoch_bits, 0, 0, 0, 40][..], &[7; 40]].concat()
 }
 
-//= rfc9147-4.5.3-count-authentication_failures
+//= rfc9147-4.5.3-count-forgeries
 #[test]
 fn authentication_failures_are_counted_per_key() {
     let mut pair = pair();
