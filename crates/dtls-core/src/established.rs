@@ -35,7 +35,7 @@ pub(crate) struct Established {
 }
 
 enum Version {
-    Dtls12(Box<dtls12::established::Established>),
+    Dtls12(dtls12::established::Established),
     Dtls13(Box<dtls13::established::Established>),
 }
 
@@ -48,15 +48,14 @@ impl Established {
         received: Received,
         link: &mut Link,
     ) -> Self {
-        let version =
-            match connected {
-                Connected::Dtls12(connected) => Version::Dtls12(Box::new(
-                    dtls12::established::Established::new(*connected, outgoing, &reassembly, link),
-                )),
-                Connected::Dtls13(connected) => Version::Dtls13(Box::new(
-                    dtls13::established::Established::new(*connected, outgoing, reassembly, received, link),
-                )),
-            };
+        let version = match connected {
+            Connected::Dtls12(connected) => {
+                Version::Dtls12(dtls12::established::Established::new(connected, outgoing, &reassembly, link))
+            }
+            Connected::Dtls13(connected) => Version::Dtls13(Box::new(dtls13::established::Established::new(
+                connected, outgoing, reassembly, received, link,
+            ))),
+        };
         Self { version, key_limit_announced: false, fresh_hello_at: None }
     }
 
@@ -100,6 +99,7 @@ impl Established {
     }
 
     /// Returns the epoch in which this side sends.
+    #[inline]
     pub(crate) fn epoch(&self) -> Epoch {
         match &self.version {
             Version::Dtls12(_) => Epoch::Protected,
@@ -108,6 +108,7 @@ impl Established {
     }
 
     /// Returns whether our direction is open.
+    #[inline]
     pub(crate) fn may_send(&self) -> bool {
         match &self.version {
             Version::Dtls12(established) => established.may_send(),
@@ -146,6 +147,7 @@ impl Established {
     }
 
     /// Handles a sign that the peer is connected: data, or SRTP that authenticated. DTLS 1.3 waits for an ACK instead.
+    #[inline]
     pub(crate) fn release_final_flight(&mut self, link: &mut Link) {
         if let Version::Dtls12(established) = &mut self.version {
             established.release_final_flight(link);
@@ -206,6 +208,7 @@ impl Established {
     }
 
     /// Returns whether a record is ignored, because its sender had closed before it.
+    #[inline]
     pub(crate) fn is_after_close(&self, number: RecordNumber, content_type: ContentType) -> bool {
         match &self.version {
             // The close_notify of the peer ends the connection.

@@ -62,11 +62,13 @@ impl Link {
     }
 
     /// Returns whether the queue is so full that requests of the peer add nothing.
+    #[inline]
     pub(crate) fn is_outbox_full(&self) -> bool {
         self.outbox.held() > self.config.limits.outgoing
     }
 
     /// Queues the datagram that was written. Returns whether blocked datagrams leave with it.
+    #[inline]
     pub(crate) fn finish_datagram(&mut self) -> bool {
         self.outbox.finish_datagram();
         self.stats.datagrams_sent = self.outbox.finished();

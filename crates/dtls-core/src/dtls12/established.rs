@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// An established association of DTLS 1.2.
 pub(crate) struct Established {
-    connected: Connected,
+    connected: Box<Connected>,
     final_flight: FinalFlight,
     /// Whether this side has sent its close_notify. The one of the peer ends the connection.
     sending_closed: bool,
@@ -34,7 +34,7 @@ enum FinalFlight {
 impl Established {
     /// Takes over from the handshake. A server keeps the flight that it has still to send.
     pub(crate) fn new(
-        connected: Connected,
+        connected: Box<Connected>,
         outgoing: Outgoing,
         reassembly: &Reassembly,
         link: &mut Link,
@@ -103,6 +103,7 @@ impl Established {
     }
 
     /// Drops the final flight, because the peer has it or has had enough time.
+    #[inline]
     pub(crate) fn release_final_flight(&mut self, link: &mut Link) {
         if let FinalFlight::Kept(_) = self.final_flight {
             self.final_flight = FinalFlight::Released;

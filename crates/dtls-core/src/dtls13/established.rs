@@ -29,7 +29,7 @@ pub(crate) use key_update::KeyChange;
 
 /// An established association of DTLS 1.3.
 pub(crate) struct Established {
-    connected: Connected,
+    connected: Box<Connected>,
     directions: Directions,
     reassembly: Reassembly,
     outgoing: Outgoing,
@@ -54,7 +54,7 @@ impl Established {
     /// Takes over from the handshake: the server has received records to acknowledge, the client has an unacknowledged
     /// flight.
     pub(crate) fn new(
-        connected: Connected,
+        connected: Box<Connected>,
         mut outgoing: Outgoing,
         reassembly: Reassembly,
         mut received: Received,
@@ -101,6 +101,7 @@ impl Established {
 
     /// Handles an authenticated record of this epoch. A server that has the client's final flight may still verify it;
     /// it is connected when it sends a record with the application keys.
+    #[inline]
     pub(crate) fn on_authenticated(&mut self, epoch: u16, link: &mut Link) -> Result<(), End> {
         if epoch >= FIRST_APPLICATION_EPOCH
             && self.outstanding == Outstanding::FinalFlight

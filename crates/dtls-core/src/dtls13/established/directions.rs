@@ -60,6 +60,7 @@ impl Established {
 
     /// Returns whether a record is ignored, because its sender had closed before it (RFC 9147 section 5.10). ACKs still
     /// count: our own direction needs them for key updates while it is open.
+    #[inline]
     pub(crate) fn is_after_close(&self, number: RecordNumber, content_type: ContentType) -> bool {
         match self.directions {
             Directions::OnlySending { closed_by } => number > closed_by && content_type != ContentType::Ack,
