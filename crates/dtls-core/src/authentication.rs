@@ -3,7 +3,8 @@
 //! Only the code of a check builds its proof: [`CertificateAccepted`] here, `SignatureVerified` in `crypto::verify`,
 //! `FinishedVerified` in the key schedule.
 
-pub(crate) mod pki;
+mod pki;
+pub(crate) mod pki_parameters;
 
 use crate::config::{Authentication, Config, DtlsRole, PeerPolicy};
 use crate::crypto::shared_secret::SharedSecret;

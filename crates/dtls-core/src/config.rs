@@ -2,7 +2,8 @@
 //!
 //! Plain values, shared by `Arc`. Does not know the state of a connection.
 
-use crate::authentication::pki;
+use crate::application_protocol::ApplicationProtocol;
+use crate::authentication::pki_parameters;
 use crate::certificate::Certificate;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::{CipherSuite, KeyExchange, SuiteParameters};
@@ -10,7 +11,6 @@ use crate::error::Misconfigured;
 use crate::extension::use_srtp::srtp_profile;
 use crate::fingerprint::Fingerprint;
 use crate::message::version::ProtocolVersion;
-use crate::negotiated_extensions::ApplicationProtocol;
 use std::time::{Duration, SystemTime};
 
 /// The configuration of a [`crate::Connection`], passed as `impl Into<Arc<Config>>` and shared by many.
@@ -345,10 +345,14 @@ fn check_certificates(own: &[Certificate], peer: &PeerPolicy) -> Result<(), Misc
         PeerPolicy::Fingerprints(fingerprints) if fingerprints.is_empty() => {
             Err(Misconfigured::NoFingerprint)
         }
-        PeerPolicy::Pki { roots, .. } if roots.is_empty() || !roots.iter().all(|root| pki::is_root(root)) => {
+        PeerPolicy::Pki { roots, .. }
+            if roots.is_empty() || !roots.iter().all(|root| pki_parameters::is_root(root)) =>
+        {
             Err(Misconfigured::UnreadableRoot)
         }
-        PeerPolicy::Pki { name: Some(name), .. } if !pki::is_name(name) => Err(Misconfigured::InvalidName),
+        PeerPolicy::Pki { name: Some(name), .. } if !pki_parameters::is_name(name) => {
+            Err(Misconfigured::InvalidName)
+        }
         PeerPolicy::Fingerprints(_) | PeerPolicy::Pki { .. } | PeerPolicy::Application => Ok(()),
     }
 }

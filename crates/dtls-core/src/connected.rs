@@ -1,22 +1,23 @@
 //! The result of a handshake of either version.
 
+use crate::dtls12::connected as dtls12;
+use crate::dtls13::connected as dtls13;
 use crate::message::Random;
-use crate::{dtls12, dtls13};
 
 /// The result of a handshake. Only the proofs of that handshake can build it.
 pub(crate) enum Connected {
-    Dtls12(Box<dtls12::connected::Connected>),
-    Dtls13(Box<dtls13::connected::Connected>),
+    Dtls12(Box<dtls12::Connected>),
+    Dtls13(Box<dtls13::Connected>),
 }
 
-impl From<Box<dtls12::connected::Connected>> for Connected {
-    fn from(connected: Box<dtls12::connected::Connected>) -> Self {
+impl From<Box<dtls12::Connected>> for Connected {
+    fn from(connected: Box<dtls12::Connected>) -> Self {
         Self::Dtls12(connected)
     }
 }
 
-impl From<Box<dtls13::connected::Connected>> for Connected {
-    fn from(connected: Box<dtls13::connected::Connected>) -> Self {
+impl From<Box<dtls13::Connected>> for Connected {
+    fn from(connected: Box<dtls13::Connected>) -> Self {
         Self::Dtls13(connected)
     }
 }

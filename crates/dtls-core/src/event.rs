@@ -1,12 +1,12 @@
 //! The events of a connection, and the values that its methods return.
 
+use crate::application_protocol::ApplicationProtocol;
 use crate::crypto::group::NamedGroup;
 use crate::crypto::suite::CipherSuite;
 use crate::discard::Discard;
 use crate::failure::Failure;
 use crate::key_log::KeyLogLine;
 use crate::message::version::ProtocolVersion;
-use crate::negotiated_extensions::ApplicationProtocol;
 use bytes::Bytes;
 
 /// An event, returned by [`crate::Connection::poll_event`] in order.

@@ -232,6 +232,7 @@
 //! one: ICE consent, or a timeout of the application, detects that.
 
 mod alert;
+mod application_protocol;
 mod authentication;
 mod certificate;
 mod codec;
@@ -265,6 +266,7 @@ mod timer;
 mod transmit;
 
 pub use alert::AlertDescription;
+pub use application_protocol::ApplicationProtocol;
 pub use certificate::{Certificate, InvalidCertificate};
 pub use config::{
     Authentication, Config, DtlsRole, Limits, PathValidation, PeerPolicy, RetransmitConfig, UseSrtp, Versions,
@@ -282,7 +284,6 @@ pub use failure::{Failure, Incompatible, Misbehaved, Operation, Refusal, Untrust
 pub use fingerprint::{Fingerprint, HashAlgorithm, InvalidFingerprint};
 pub use key_log::KeyLogLine;
 pub use message::version::ProtocolVersion;
-pub use negotiated_extensions::ApplicationProtocol;
 pub use peek::{Hello, Peek, peek};
 pub use psk::{InvalidPsk, Psk};
 pub use stats::Stats;

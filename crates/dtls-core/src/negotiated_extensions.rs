@@ -3,34 +3,13 @@
 //!
 //! Knows the extensions and the configuration. Does not know the messages that carry them.
 
+use crate::application_protocol::ApplicationProtocol;
 use crate::codec::Writer;
 use crate::config::{Config, UseSrtp};
 use crate::extension::alpn::ProtocolNames;
 use crate::extension::use_srtp::SrtpProtection;
 use crate::extension::{self, ExtensionType, Extensions};
 use crate::failure::{Failure, Incompatible, Misbehaved};
-use std::fmt;
-
-/// An application protocol by its registered name (RFC 7301) of 1 to 255 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ApplicationProtocol(pub &'static str);
-
-impl ApplicationProtocol {
-    /// Media and data of WebRTC (RFC 8833).
-    pub const WEBRTC: Self = Self("webrtc");
-    /// The same, kept confidential from the application itself (RFC 8833).
-    pub const CONFIDENTIAL_WEBRTC: Self = Self("c-webrtc");
-
-    pub(crate) const fn is_writable(self) -> bool {
-        !self.0.is_empty() && self.0.len() <= 255
-    }
-}
-
-impl fmt::Debug for ApplicationProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApplicationProtocol({:?})", self.0)
-    }
-}
 
 /// The negotiated values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -36,16 +36,6 @@ pub(super) fn verify(
     leaf.verify_is_valid_for_subject_name(&name).map_err(|error| untrusted(&error))
 }
 
-/// Returns whether these bytes can be a root.
-pub(crate) fn is_root(der: &[u8]) -> bool {
-    webpki::anchor_from_trusted_cert(&CertificateDer::from(der)).is_ok()
-}
-
-/// Returns whether a certificate can have this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    ServerName::try_from(name).is_ok()
-}
-
 fn untrusted(error: &webpki::Error) -> Untrusted {
     match error {
         webpki::Error::CertExpired { .. } => Untrusted::Expired,

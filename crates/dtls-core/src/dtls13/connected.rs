@@ -2,12 +2,13 @@
 
 use crate::authentication::PeerAuthenticated;
 use crate::config::DtlsRole;
-use crate::dtls13::Selected;
-use crate::dtls13::key_schedule::{ApplicationSecrets, EpochKey, Exporter, FinishedVerified, TrafficSecret};
+use crate::dtls13::key_schedule::{ApplicationSecrets, Exporter, FinishedVerified, TrafficSecret};
+use crate::dtls13::selected::Selected;
 use crate::event::Negotiated;
 use crate::message::version::ProtocolVersion;
 use crate::negotiated_extensions::NegotiatedExtensions;
 use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch_key::EpochKey;
 use bytes::Bytes;
 
 /// The result of a handshake.

@@ -11,6 +11,7 @@ use crate::crypto::backend::{aead, hmac};
 use crate::crypto::shared_secret::SharedSecret;
 use crate::crypto::suite13::Suite13;
 use crate::failure::{Failure, Misbehaved};
+use crate::record::epoch_key::EpochKey;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -110,12 +111,6 @@ impl Expander {
 
 /// The traffic secret of one direction in one epoch.
 pub(crate) struct TrafficSecret(Secret);
-
-/// The record protection of one direction in one epoch.
-pub(crate) struct EpochKey {
-    pub(crate) record: RecordKey,
-    pub(crate) numbers: aead::quic::HeaderProtectionKey,
-}
 
 impl TrafficSecret {
     /// Never `None` for a supported suite.

@@ -4,8 +4,8 @@
 
 use crate::crypto::aead::MAX_TAG_LEN;
 use crate::discard::Discard;
-use crate::dtls13::key_schedule::EpochKey;
 use crate::record::dtls12::split_header;
+use crate::record::epoch_key::EpochKey;
 use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
 use crate::record::unified::{HEADER_LEN, UnifiedHeader, reconstruct};

@@ -4,8 +4,9 @@ use crate::authentication::{self, CertificateAccepted, PeerAuthenticated, Presen
 use crate::config::DtlsRole;
 use crate::dtls13::connected::Connected;
 use crate::dtls13::key_schedule::{ApplicationSecrets, FinishedKey, FinishedVerified};
+use crate::dtls13::selected::Selected;
 use crate::dtls13::server::{Next, State};
-use crate::dtls13::{Selected, begin_reading, log_exporter, signed_content};
+use crate::dtls13::{begin_reading, log_exporter, signed_content};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Misbehaved};
 use crate::handshake::Message;

@@ -9,11 +9,11 @@ pub(crate) mod connected;
 pub(crate) mod established;
 pub(crate) mod identity;
 pub(crate) mod key_schedule;
+pub(crate) mod selected;
 pub(crate) mod server;
 
 use crate::config::{Config, DtlsRole};
 use crate::crypto::backend::digest::Digest;
-use crate::crypto::group::NamedGroup;
 use crate::crypto::signed_content::SignedContent;
 use crate::crypto::suite13::Suite13;
 use crate::failure::{Failure, Operation};
@@ -22,6 +22,7 @@ use crate::key_log::KeyLogLine;
 use crate::message::Random;
 use crate::record::dtls13::HANDSHAKE_EPOCH;
 use key_schedule::{ApplicationSecrets, Directions, Exporter, FinishedKeys, TrafficSecret};
+use selected::Selected;
 
 /// The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub(crate) const RETRY_RANDOM: Random = [
@@ -34,15 +35,6 @@ pub(crate) const DOWNGRADE_TO_12: [u8; 8] = *b"DOWNGRD\x01";
 
 /// The same for a server that selects 1.0. Never sent, because 1.0 is not supported, but refused like the other one.
 pub(crate) const DOWNGRADE_TO_10: [u8; 8] = *b"DOWNGRD\x00";
-
-/// The parameters that the hellos have selected.
-#[derive(Clone, Copy)]
-pub(crate) struct Selected {
-    pub(crate) client_random: Random,
-    pub(crate) server_random: Random,
-    pub(crate) suite: &'static Suite13,
-    pub(crate) group: NamedGroup,
-}
 
 /// Returns the input of the signature in a CertificateVerify (RFC 8446 section 4.4.3).
 fn signed_content(signer: DtlsRole, transcript: &Digest) -> Result<SignedContent, Failure> {

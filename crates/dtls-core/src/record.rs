@@ -2,6 +2,7 @@
 
 pub(crate) mod dtls12;
 pub(crate) mod dtls13;
+pub(crate) mod epoch_key;
 pub(crate) mod replay;
 pub(crate) mod sequence;
 pub(crate) mod unified;
