@@ -290,7 +290,7 @@ fn wrong_password_is_the_reason_of_the_failure() {
     // Responses arrive, but their integrity is changed on the way.
     world.network = Box::new(|_, mut packet| {
         if !is_request(&packet.bytes) {
-            packet.bytes = resigned(&packet.bytes, "somebodyelsespassword1");
+            packet.bytes = resigned(&packet.bytes, "passwordofanotherpeer1");
         }
         vec![(ms(10), packet)]
     });
@@ -328,14 +328,14 @@ fn lite_agent_answers_and_detects_silence() {
 
 #[test]
 fn equal_seeds_give_equal_traces() {
-    let story = |seed| {
+    let trace_of = |seed| {
         let mut world = World::signalled(seed, [IceRole::Controlling; 2], defaults());
         world.network = lossy(3, 20);
         world.run_for(ms(20_000));
         world.trace
     };
-    assert_eq!(story(16), story(16));
-    assert_ne!(story(16), story(17));
+    assert_eq!(trace_of(16), trace_of(16));
+    assert_ne!(trace_of(16), trace_of(17));
 }
 
 #[test]

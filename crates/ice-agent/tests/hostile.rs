@@ -167,9 +167,9 @@ fn each_discard_reason_is_counted() {
     let mut writer = MessageWriter::new(&mut unsigned, MessageType::BINDING_REQUEST, [7; 12].into());
     writer.username(&format!("{}:{ufrag}", local.ufrag)).unwrap();
     writer.finish(None);
-    let mut stranger = Vec::new();
-    let mut writer = MessageWriter::new(&mut stranger, MessageType::BINDING_REQUEST, [7; 12].into());
-    writer.username("nobodyhere:me").unwrap();
+    let mut unknown_ufrag = Vec::new();
+    let mut writer = MessageWriter::new(&mut unknown_ufrag, MessageType::BINDING_REQUEST, [7; 12].into());
+    writer.username("unknown:me").unwrap();
     writer.finish(None);
     let mut nameless = Vec::new();
     MessageWriter::new(&mut nameless, MessageType::BINDING_REQUEST, [7; 12].into()).finish(None);
@@ -193,7 +193,7 @@ fn each_discard_reason_is_counted() {
         (path(), nameless, Discard::Malformed),
         (path(), indication, Discard::NotBinding),
         (path(), bare, Discard::FingerprintMismatch),
-        (path(), stranger, Discard::UnknownUfrag),
+        (path(), unknown_ufrag, Discard::UnknownUfrag),
         (path(), other_ufrag, Discard::UnknownUfrag),
         (path(), unsigned, Discard::IntegrityMissing),
         (path(), wrong, Discard::IntegrityMismatch),

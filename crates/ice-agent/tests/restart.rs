@@ -255,7 +255,7 @@ fn late_candidate_stays_in_its_old_generation() {
         .map(|pair| pair.generation.number())
         .collect();
     assert_eq!(generations, [0]);
-    let unknown = "stranger".parse().unwrap();
+    let unknown = "unknown".parse().unwrap();
     assert_eq!(world.agents[LEFT].add_remote_candidate(now, late, Some(&unknown)), Err(Error::UnknownUfrag));
 }
 
