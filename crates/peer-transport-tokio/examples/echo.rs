@@ -56,7 +56,7 @@ async fn send_and_await_echo(driver: &mut Driver, bob: PeerId) -> Result<()> {
                 println!("RTP echoed: {}", packet.payload().escape_ascii());
                 missing -= 1;
             }
-            Next::Media(..) | Next::Event(..) => {}
+            _ => {}
         }
     }
     Ok(())
@@ -71,7 +71,7 @@ async fn echo(driver: &mut Driver) -> Result<()> {
                 driver.send_rtp(from, packet.header_bytes(), packet.payload())?;
             }
             Next::Event(from, Event::Data { bytes, .. }) => driver.send_data(from, &bytes)?,
-            Next::Media(..) | Next::Event(..) => {}
+            _ => {}
         }
     }
     Ok(())

@@ -60,6 +60,7 @@ enum Life {
 /// A result of [`Driver::next`].
 #[derive(Debug)]
 #[must_use = "media is handed out once and is not kept"]
+#[non_exhaustive]
 pub enum Next<'b> {
     /// An RTP or RTCP packet of this peer, decrypted in the receive buffer; still protected if the peer's inbound side
     /// is detached.

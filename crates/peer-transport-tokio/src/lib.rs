@@ -23,7 +23,7 @@
 //!                 eprintln!("{peer:?}: {failure}");
 //!                 driver.shutdown();
 //!             }
-//!             Next::Media(..) | Next::Event(..) => {}
+//!             _ => {}
 //!         }
 //!     }
 //!     Ok(())

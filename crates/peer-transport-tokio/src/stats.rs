@@ -32,6 +32,7 @@ pub struct DriverStats {
 
 /// Datagrams, and their bytes of UDP payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DatagramCount {
     /// The number of datagrams.
     pub datagrams: u64,

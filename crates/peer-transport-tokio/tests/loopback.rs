@@ -72,8 +72,8 @@ impl Side {
     async fn turn(&mut self) {
         match self.driver.next(&mut self.buffer).await.unwrap() {
             Some(Next::Media(_, Media::Rtp(packet))) => self.received.push(packet.header().sequence_number()),
-            Some(Next::Media(..)) => panic!("only RTP is expected"),
             Some(Next::Event(_, event)) => self.events.push(event),
+            Some(_) => panic!("only RTP is expected"),
             None => self.over = true,
         }
     }

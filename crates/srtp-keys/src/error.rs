@@ -2,8 +2,10 @@
 
 /// The reason why key material was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The length is not that of the profile.
+    #[non_exhaustive]
     #[error("the profile needs {expected} bytes of key material, but {given} were given")]
     WrongLength {
         /// The length for the profile, in bytes.

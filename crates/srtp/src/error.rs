@@ -2,6 +2,7 @@
 
 /// The reason why a packet was not protected. The buffer and the context are unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Not RTP (or RTCP) of version 2, or a header whose lengths contradict the packet.
     #[error("not an RTP or RTCP packet of version 2")]

@@ -129,7 +129,7 @@ impl Side {
                 self.on_event(&event);
                 Ok(Some(event))
             }
-            None => Ok(None),
+            _ => Ok(None),
         }
     }
 

@@ -69,6 +69,7 @@ impl Server {
                 next = self.driver.next(&mut buffer) => match next? {
                     Some(Next::Media(peer, media)) => self.on_media(peer, media),
                     Some(Next::Event(peer, event)) => self.on_event(peer, &event),
+                    Some(_) => {}
                     None => return Ok(()),
                 },
                 command = self.commands.recv(), if serving => {
