@@ -31,7 +31,7 @@ use crate::link::Link;
 use crate::message::Random;
 use crate::psk::Psk;
 use crate::record::ContentType;
-use crate::record::dtls12::RecordLayer;
+use crate::record::layer::RecordLayer;
 use crate::timer::Timer;
 use crate::transmit::Transmit;
 use receive::Trial;

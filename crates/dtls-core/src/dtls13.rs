@@ -20,7 +20,7 @@ use crate::failure::{Failure, Operation};
 use crate::handshake::step::Context;
 use crate::key_log::KeyLogLine;
 use crate::message::Random;
-use crate::record::dtls13::HANDSHAKE_EPOCH;
+use crate::record::epoch::HANDSHAKE_EPOCH;
 use key_schedule::{ApplicationSecrets, Directions, Exporter, FinishedKeys, TrafficSecret};
 use selected::Selected;
 

@@ -18,7 +18,7 @@ use crate::handshake::{Fragment, HandshakeType, Outgoing};
 use crate::link::Link;
 use crate::message::key_update::KeyUpdate;
 use crate::peek::hello_random;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use crate::record::{ContentType, RecordNumber};
 use crate::{dtls12, dtls13};
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ pub(crate) mod step;
 pub(crate) mod transcript;
 
 use crate::codec::{Malformed, Reader, Width, Writer};
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use flight::Flight;
 use transcript::Transcript;
 

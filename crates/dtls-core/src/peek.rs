@@ -3,7 +3,7 @@
 use crate::codec::Reader;
 use crate::discard::Discard;
 use crate::handshake::{Fragment, HandshakeType};
-use crate::record::dtls13::HANDSHAKE_EPOCH;
+use crate::record::epoch::HANDSHAKE_EPOCH;
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, first_record};
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod dtls12;
 pub(crate) mod dtls13;
+pub(crate) mod epoch;
 pub(crate) mod epoch_key;
+pub(crate) mod layer;
 pub(crate) mod replay;
 pub(crate) mod sequence;
 pub(crate) mod unified;
@@ -10,6 +12,7 @@ pub(crate) mod unified;
 use crate::crypto::aead::{EXPLICIT_NONCE_LEN, MAX_TAG_LEN};
 use crate::discard::Discard;
 use crate::message::version::ProtocolVersion;
+use sequence::KeyExhausted;
 
 /// Content type, version, epoch, sequence number and length.
 pub(crate) const HEADER_LEN: usize = 13;
@@ -130,6 +133,14 @@ pub(crate) fn first_record(datagram: &[u8]) -> Result<(RecordHeader, &[u8]), Dis
     let (header, length) = RecordHeader::read(datagram)?;
     let content = datagram.get(HEADER_LEN..).and_then(|rest| rest.get(..length));
     Ok((header, content.ok_or(Discard::Truncated)?))
+}
+
+/// Returns the header of the record at `start`, and the rest of the record, which ends with the buffer.
+fn split_header<const N: usize>(
+    out: &mut [u8],
+    start: usize,
+) -> Result<(&mut [u8; N], &mut [u8]), KeyExhausted> {
+    out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut).ok_or(KeyExhausted)
 }
 
 #[cfg(test)]

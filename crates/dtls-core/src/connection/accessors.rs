@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::established::Established;
 use crate::event::Negotiated;
 use crate::record::MAX_CONTENT_LEN;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use crate::stats::Stats;
 
 impl Connection {

@@ -9,7 +9,7 @@ use crate::established::Established;
 use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Refusal};
 use crate::record::RecordNumber;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use crate::timer::Timer;
 
 /// After this many timeouts without progress an unauthenticated alert is accepted.

@@ -10,9 +10,9 @@ use crate::event::{ClosedBy, Event};
 use crate::failure::Failure;
 use crate::failure::Misbehaved;
 use crate::record::ContentType;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
 use crate::record::dtls13::KeyLimits;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 use std::time::{Duration, Instant, SystemTime};
 
 const KEY_LIMITS: KeyLimits = KeyLimits { update_after: 100, end_after: 200, authentication_failures: 50 };

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::extension::use_srtp::srtp_profile;
 use crate::failure::{Failure, Incompatible, Misbehaved, Refusal};
 use crate::record::ContentType;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use crate::record::unified::{UnifiedHeader, is_unified};
 use std::time::{Duration, Instant, SystemTime};
 

@@ -10,7 +10,7 @@ use crate::event::{ClosedBy, Event};
 use crate::failure::{Failure, Misbehaved, Refusal};
 use crate::handshake::HandshakeType;
 use crate::record::ContentType;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 

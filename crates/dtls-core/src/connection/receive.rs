@@ -10,8 +10,9 @@ use crate::end::End;
 use crate::event::Admitted;
 use crate::failure::Misbehaved;
 use crate::handshake::Fragment;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH, Opened};
+use crate::record::dtls13::Opened;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::{FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH};
 use crate::record::unified::{self, UnifiedHeader};
 use crate::record::{ContentType, MAX_CONTENT_LEN, Record, RecordHeader, RecordNumber};
 

@@ -19,8 +19,8 @@ use crate::link::Link;
 use crate::message::Random;
 use crate::peek::hello_random;
 use crate::record::RecordNumber;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 use crate::timer::Timer;
 use std::time::Instant;
 

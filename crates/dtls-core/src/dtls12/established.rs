@@ -12,7 +12,7 @@ use crate::handshake::flight::Flight;
 use crate::handshake::reassembly::Reassembly;
 use crate::handshake::{Fragment, HandshakeType, Outgoing};
 use crate::link::Link;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
 

@@ -5,8 +5,8 @@ use crate::end::End;
 use crate::failure::Misbehaved;
 use crate::handshake::flight::Flight;
 use crate::link::Link;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 use crate::record::{ContentType, RecordNumber};
 use crate::timer::Timer;
 

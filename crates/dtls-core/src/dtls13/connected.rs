@@ -7,7 +7,7 @@ use crate::dtls13::selected::Selected;
 use crate::event::Negotiated;
 use crate::message::version::ProtocolVersion;
 use crate::negotiated_extensions::NegotiatedExtensions;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 use crate::record::epoch_key::EpochKey;
 use bytes::Bytes;
 

@@ -7,7 +7,8 @@
 
 use crate::handshake::HEADER_LEN;
 use crate::outbox::Outbox;
-use crate::record::dtls12::{Epoch, OpenRecord, RecordLayer};
+use crate::record::epoch::Epoch;
+use crate::record::layer::{OpenRecord, RecordLayer};
 use crate::record::sequence::KeyExhausted;
 use crate::record::{ContentType, MAX_CONTENT_LEN, RecordNumber};
 use std::ops::Range;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::handshake::Outgoing;
 use crate::message::Random;
 use crate::psk::Psk;
-use crate::record::dtls12::RecordLayer;
+use crate::record::layer::RecordLayer;
 
 /// The parts of the connection that a state may change while it handles a message.
 pub(crate) struct Context<'a> {

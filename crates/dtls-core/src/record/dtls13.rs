@@ -4,17 +4,11 @@
 
 use crate::crypto::aead::MAX_TAG_LEN;
 use crate::discard::Discard;
-use crate::record::dtls12::split_header;
 use crate::record::epoch_key::EpochKey;
 use crate::record::replay::ReplayWindow;
 use crate::record::sequence::{KeyExhausted, Sequence};
 use crate::record::unified::{HEADER_LEN, UnifiedHeader, reconstruct};
-use crate::record::{ContentType, MAX_CONTENT_LEN, RecordNumber};
-
-/// RFC 9147 section 6.1.
-pub(crate) const HANDSHAKE_EPOCH: u16 = 2;
-/// RFC 9147 section 6.1; each KeyUpdate adds one.
-pub(crate) const FIRST_APPLICATION_EPOCH: u16 = 3;
+use crate::record::{ContentType, MAX_CONTENT_LEN, RecordNumber, split_header};
 
 /// The overhead of a record: header, inner content type and tag.
 pub(crate) const OVERHEAD: usize = HEADER_LEN + 1 + MAX_TAG_LEN;
@@ -242,6 +236,7 @@ mod tests {
     use super::*;
     use crate::crypto::suite::CipherSuite;
     use crate::dtls13::key_schedule::tests::traffic_secret;
+    use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 
     /// A record of a peer: any number of bits of the sequence number, with or without a length.
     fn seal(key: &EpochKey, sequence: u64, long_number: bool, with_length: bool, text: &[u8]) -> Vec<u8> {

@@ -20,7 +20,7 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::negotiated_extensions::{self, NegotiatedExtensions};
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 
 /// The maximum number of returned cookies. A server may ask again if its cookie expired in flight; forged requests must
 /// not cause endless ClientHellos.

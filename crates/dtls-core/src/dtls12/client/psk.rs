@@ -13,7 +13,7 @@ use crate::handshake::step::{Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::psk::Psk;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 use bytes::Bytes;
 
 /// After a ServerHello that selected a pre-shared key.

@@ -14,7 +14,7 @@ use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::client_key_exchange::ClientKeyExchange;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 
 /// After step 5.
 pub(crate) struct AwaitFinished {

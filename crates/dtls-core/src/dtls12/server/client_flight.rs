@@ -18,7 +18,7 @@ use crate::handshake::{HandshakeType, Message};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::client_key_exchange::ClientKeyExchange;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 
 /// The application decides about the client's certificate.
 pub(crate) struct AwaitVerdict {

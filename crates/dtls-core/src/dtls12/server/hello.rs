@@ -18,7 +18,7 @@ use crate::message::client_hello::ClientHello;
 use crate::message::psk_key_exchange::PskKeyExchange;
 use crate::message::server_hello::ServerHello;
 use crate::message::server_key_exchange::ServerKeyExchange;
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 
 /// Before step 1.
 pub(crate) struct AwaitClientHello;

@@ -18,8 +18,8 @@ use crate::message::certificate_request13;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
 use crate::negotiated_extensions::NegotiatedExtensions;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 
 /// The data of the handshake in progress.
 struct Course {

@@ -30,7 +30,7 @@ use crate::message::hello_verify_request::HelloVerifyRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
 use crate::negotiated_extensions::{self, NegotiatedExtensions};
-use crate::record::dtls12::Epoch;
+use crate::record::epoch::Epoch;
 
 /// After step 1 or 3.
 pub(crate) struct AwaitServerHello {

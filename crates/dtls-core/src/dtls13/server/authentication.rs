@@ -14,7 +14,7 @@ use crate::handshake::step::{Context, Step};
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::certificate13::Certificate13;
 use crate::negotiated_extensions::NegotiatedExtensions;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 
 /// The data of the handshake in progress.
 struct Course {

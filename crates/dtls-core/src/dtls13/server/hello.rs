@@ -28,8 +28,8 @@ use crate::message::client_hello::ClientHello;
 use crate::message::hello_retry_request::HelloRetryRequest;
 use crate::message::server_hello::ServerHello;
 use crate::message::version::ProtocolVersion;
-use crate::record::dtls12::Epoch;
-use crate::record::dtls13::FIRST_APPLICATION_EPOCH;
+use crate::record::epoch::Epoch;
+use crate::record::epoch::FIRST_APPLICATION_EPOCH;
 
 /// Before step 1, or after step 2.
 pub(crate) enum AwaitClientHello {
