@@ -11,6 +11,7 @@ mod close;
 mod handshake;
 #[cfg(test)]
 mod key_update;
+mod machine;
 #[cfg(test)]
 mod misbehaving_handshake;
 #[cfg(test)]

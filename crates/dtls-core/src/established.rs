@@ -41,6 +41,7 @@ enum Version {
 
 impl Established {
     /// Takes over from the handshake. [`Established::transmit`] then sends the final flight.
+    #[inline]
     pub(crate) fn new(
         connected: Connected,
         outgoing: Outgoing,

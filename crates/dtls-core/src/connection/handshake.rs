@@ -2,8 +2,9 @@
 //! retransmitted.
 
 use super::Connection;
+use super::machine::Machine;
 use super::receive::Trial;
-use super::state::{FreshHello, Handshaking, Machine, State};
+use super::state::{FreshHello, Handshaking, State};
 use crate::config::DtlsRole;
 use crate::connected::Connected;
 use crate::discard::Discard;

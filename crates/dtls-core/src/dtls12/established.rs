@@ -33,6 +33,7 @@ enum FinalFlight {
 
 impl Established {
     /// Takes over from the handshake. A server keeps the flight that it has still to send.
+    #[inline]
     pub(crate) fn new(
         connected: Box<Connected>,
         outgoing: Outgoing,

@@ -53,6 +53,7 @@ pub(crate) enum Outstanding {
 impl Established {
     /// Takes over from the handshake: the server has received records to acknowledge, the client has an unacknowledged
     /// flight.
+    #[inline]
     pub(crate) fn new(
         connected: Box<Connected>,
         mut outgoing: Outgoing,

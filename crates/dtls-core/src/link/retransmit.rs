@@ -99,12 +99,14 @@ impl Link {
         timeout(&self.config, self.rto, transmissions)
     }
 
+    #[inline]
     fn count_retransmission(&mut self, flight: &Flight) {
         if flight.transmissions() > 0 && !self.outbox.is_blocked() {
             self.stats.flights_retransmitted = self.stats.flights_retransmitted.saturating_add(1);
         }
     }
 
+    #[inline]
     fn transmit_and_wait(&mut self, flight: &mut Flight, extent: Extent) -> Result<(), End> {
         if flight.is_empty() {
             return Ok(());
@@ -120,6 +122,7 @@ impl Link {
         Ok(())
     }
 
+    #[inline]
     fn seal_flight(&mut self, flight: &mut Flight, extent: Extent) -> Result<(), End> {
         if flight.is_new() {
             // Blocked datagrams were answered, or belong to another attempt.
