@@ -49,7 +49,7 @@ pub(super) fn pair() -> Pair {
     for connection in [&mut pair.client, &mut pair.server] {
         assert!(connection.is_connected());
         while connection.poll_event().is_some() {}
-        connection.link.records.epochs().wear = KEY_LIMITS;
+        connection.link.records.epochs().limits = KEY_LIMITS;
     }
     pair
 }

@@ -186,8 +186,8 @@ fn unfetched_acks_do_not_accumulate() {
 #[test]
 fn acks_count_for_the_key_limit() {
     let mut pair = Pair::connected(Versions::Dtls13);
-    let wear = &mut pair.server.link.records.epochs().wear;
-    (wear.update_after, wear.end_after) = (30, 50);
+    let limits = &mut pair.server.link.records.epochs().limits;
+    (limits.update_after, limits.end_after) = (30, 50);
     let Epoch::Application(epoch) = pair.client.established().unwrap().epoch() else { panic!("DTLS 1.3") };
     // A handled handshake message, in new records. Their sender acknowledges no KeyUpdate.
     let old = [HandshakeType::KEY_UPDATE.0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0];

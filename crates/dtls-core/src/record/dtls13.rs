@@ -53,7 +53,7 @@ struct Reading {
 pub(crate) struct Epochs {
     writing: Vec<Writing>,
     reading: Vec<Reading>,
-    pub(crate) wear: KeyLimits,
+    pub(crate) limits: KeyLimits,
 }
 
 /// An authenticated record.
@@ -103,12 +103,12 @@ impl Epochs {
 
     /// Returns whether the newest key has protected so many records that it should be replaced.
     pub(crate) fn is_near_limit(&self) -> bool {
-        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.wear.update_after)
+        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.limits.update_after)
     }
 
     /// Returns whether the newest key must not protect more records.
     pub(crate) fn is_at_limit(&self) -> bool {
-        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.wear.end_after)
+        self.writing.last().is_some_and(|writing| writing.sequence.used() >= self.limits.end_after)
     }
 
     /// Returns whether a record of the peer's newest epoch has arrived, so that another epoch may follow.
@@ -123,7 +123,7 @@ impl Epochs {
         for reading in self.reading.iter_mut().filter(|reading| is_meant(reading.epoch)) {
             reading.authentication_failures = reading.authentication_failures.saturating_add(1);
         }
-        let (newest, limit) = (self.newest_reading(), self.wear.authentication_failures);
+        let (newest, limit) = (self.newest_reading(), self.limits.authentication_failures);
         self.reading
             .retain(|reading| reading.authentication_failures < limit || Some(reading.epoch) == newest);
         self.reading.last().is_some_and(|newest| newest.authentication_failures >= limit)
@@ -140,7 +140,7 @@ impl Epochs {
     pub(crate) fn write_header(&mut self, epoch: u16, out: &mut Vec<u8>) -> Result<u64, KeyExhausted> {
         let writing = self.writing.iter_mut().find(|writing| writing.epoch == epoch);
         let sequence = &mut writing.ok_or(KeyExhausted)?.sequence;
-        if sequence.used() > self.wear.end_after {
+        if sequence.used() > self.limits.end_after {
             return Err(KeyExhausted);
         }
         let sequence = sequence.next()?;
@@ -269,7 +269,7 @@ mod tests {
 
         let secret = traffic_secret(CipherSuite::AES_128_GCM_SHA256.dtls13().unwrap());
         let mut epochs =
-            Epochs { wear: KeyLimits { end_after: 10, ..KeyLimits::default() }, ..Epochs::default() };
+            Epochs { limits: KeyLimits { end_after: 10, ..KeyLimits::default() }, ..Epochs::default() };
         epochs.begin_writing(FIRST_APPLICATION_EPOCH, secret.key().unwrap());
         let sealed =
             (0..100).filter(|_| epochs.write_header(FIRST_APPLICATION_EPOCH, &mut Vec::new()).is_ok());
