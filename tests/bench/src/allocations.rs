@@ -1,4 +1,4 @@
-//! Counts allocations and what they hold, so that "none per packet" is a figure and not a claim.
+//! Counts allocations and their bytes, so that "no allocation per packet" is a measured figure.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

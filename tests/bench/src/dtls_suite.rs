@@ -1,23 +1,23 @@
-//! DTLS: what a handshake costs both sides together, and what a record of application data costs.
+//! DTLS: the cost of a handshake on both sides together, and the cost of a record of application data.
 //!
-//! Handshake: client and server with ECDSA P-256 certificates authenticate each other by fingerprint over X25519,
-//! one version is configured, and both export the keys of SRTP. Everybody has the same two certificates. Keys are
-//! parsed before the clock starts, and so is what else a peer prepares for a connection; ours is counted whole.
-//! "bare" is what no such handshake can do without: for each side one key generation, one key agreement, one
-//! signature and one verification. "hashes" is what the RFCs have both sides hash beside that; it is nobody's goal and
+//! Handshake: client and server authenticate each other's ECDSA P-256 certificate by fingerprint over X25519, with one
+//! version configured, and both export the SRTP keys. All stacks use the same two certificates. Keys are parsed before
+//! the clock starts, and so is everything else that another stack prepares for a connection; our preparation is
+//! counted. "bare" is the public-key work of any such handshake: for each side one key generation, one key agreement,
+//! one signature and one verification. "hashes" is the hashing that the RFCs require beside that. It has no goal; it
 //! explains a part of the ratio to "bare", above all on a processor without SHA instructions. Over X25519MLKEM768 we
-//! are compared with BoringSSL alone, because dimpl and ring do not have it.
+//! compare with BoringSSL alone, because dimpl and ring do not have that group.
 //!
-//! Record: what one side sends, the other one reads. "bare" copies, seals and opens as much with the AEAD alone, in
-//! one buffer that never moves. It is a floor for any engine and within reach of none: whoever owns what was sent until
-//! somebody fetches it, and gives away what was received, copies two times more, and DTLS 1.3 seals a byte more and
-//! masks numbers. "contract" does that too and nothing else, so that what remains is what our own code takes.
+//! Record: one side sends, the other side reads. "bare" copies, seals and opens the same bytes with the AEAD alone, in
+//! one buffer that never moves. It is a lower bound that no engine reaches: an engine that stores a record until it is
+//! polled, and returns owned data, copies twice more, and DTLS 1.3 seals one byte more and masks record numbers.
+//! "contract" does that too and nothing else, so the difference from it is the cost of our own code.
 
 mod bare;
 #[cfg(feature = "boring")]
 mod boring;
-mod cast;
 mod dimpl;
+mod fixture;
 mod hashes;
 mod ours;
 
@@ -25,20 +25,20 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::allocations;
-use crate::measure::{Effort, Subject, contest};
+use crate::measure::{Effort, Subject, compare};
 use crate::report::{BARE, Report};
-use cast::{Cast, Setting, Version};
+use fixture::{Fixture, Setting, Version};
 use ours::Ours;
 
 /// Allocations of both sides together.
 const MOST_ALLOCATIONS: u64 = 40;
-/// Of one endpoint that is connected: what it holds on the heap and its own size.
+/// Of one connected endpoint: its heap bytes and its own size.
 const MOST_MEMORY: u64 = 5_000;
 
-/// Handshakes per turn: the first one finds the caches as the subject before it has left them.
+/// Handshakes per turn: the first one starts with the caches that the previous subject left.
 const HANDSHAKES: u32 = 3;
 
-/// Records per turn, and what each of them carries.
+/// Records per turn, and the payload of each.
 const BATCH: u32 = 64;
 const DATA: [u8; 1_200] = [0x5a; 1_200];
 
@@ -48,7 +48,7 @@ const BORINGSSL: &str = "BoringSSL";
 /// One stack with two identities, over a wire that loses nothing.
 trait Stack {
     const NAME: &'static str;
-    /// What exists before the clock starts.
+    /// The state that exists before the clock starts.
     type Prepared;
     /// A client and a server that are connected.
     type Pair;
@@ -58,11 +58,11 @@ trait Stack {
     /// The whole handshake, with the peer's fingerprint compared and the keys of SRTP exported on both sides.
     fn connect(&self, prepared: Self::Prepared, wire: &mut Wire) -> Self::Pair;
 
-    /// The client sends it, the server reads it.
+    /// The client sends the data, the server reads it.
     fn deliver(pair: &mut Self::Pair, data: &[u8]);
 }
 
-/// What went over the wire.
+/// Counts of the datagrams and bytes on the wire.
 #[derive(Clone, Copy, Debug, Default)]
 struct Wire {
     datagrams: u64,
@@ -77,64 +77,64 @@ impl Wire {
 }
 
 pub(crate) fn run(effort: Effort, report: &mut Report) {
-    let cast = Cast::new();
+    let fixture = Fixture::new();
     if cfg!(not(feature = "boring")) {
         println!("BoringSSL is not built: `cargo xtask bench dtls --with-boring` builds it, in some minutes");
     }
-    handshakes(&cast, effort, report);
-    records(&cast, effort, report);
-    wires(&cast, report);
-    footprints(&cast, report);
+    handshakes(&fixture, effort, report);
+    records(&fixture, effort, report);
+    wires(&fixture, report);
+    footprints(&fixture, report);
 }
 
-fn handshakes(cast: &Cast, effort: Effort, report: &mut Report) {
-    // A turn takes some ten times as long as one of the other suites.
+fn handshakes(fixture: &Fixture, effort: Effort, report: &mut Report) {
+    // A turn takes about ten times as long as one of the other suites.
     let effort = Effort { rounds: effort.rounds.div_ceil(8) };
     for (version, to_bare) in [(Version::Dtls12, 1.06), (Version::Dtls13, 1.10)] {
         let setting = Setting::handshake(version);
-        let outcome = contest(effort, || {
+        let outcome = compare(effort, || {
             vec![
-                handshake(Ours::new(cast, setting)),
+                handshake(Ours::new(fixture, setting)),
                 bare::public_keys(),
                 hashes::subject(version),
-                handshake(dimpl::Dimpl::new(cast, setting)),
+                handshake(dimpl::Dimpl::new(fixture, setting)),
                 #[cfg(feature = "boring")]
-                handshake(boring::Boring::new(cast, setting)),
+                handshake(boring::Boring::new(fixture, setting)),
             ]
         });
         let figure = format!("{version} handshake, both sides");
-        report.contest(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
+        report.compare(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
         report.share(&figure, &outcome, hashes::NAME, BARE);
     }
     let setting = Setting::hybrid_handshake();
-    let outcome = contest(effort, || {
+    let outcome = compare(effort, || {
         vec![
-            handshake(Ours::new(cast, setting)),
+            handshake(Ours::new(fixture, setting)),
             #[cfg(feature = "boring")]
-            handshake(boring::Boring::new(cast, setting)),
+            handshake(boring::Boring::new(fixture, setting)),
         ]
     });
     let figure = format!("{} handshake over X25519MLKEM768, both sides", setting.version);
-    report.contest(&figure, &outcome, None, [(BORINGSSL, 1.0)]);
+    report.compare(&figure, &outcome, None, [(BORINGSSL, 1.0)]);
 }
 
-fn records(cast: &Cast, effort: Effort, report: &mut Report) {
+fn records(fixture: &Fixture, effort: Effort, report: &mut Report) {
     for (version, to_bare) in [(Version::Dtls12, 1.15), (Version::Dtls13, 1.35)] {
         let setting = Setting::record(version);
-        let outcome = contest(effort, || {
+        let outcome = compare(effort, || {
             vec![
-                record(&Ours::new(cast, setting)),
+                record(&Ours::new(fixture, setting)),
                 bare::seal_and_open(),
                 bare::contract(version),
-                record(&dimpl::Dimpl::new(cast, setting)),
+                record(&dimpl::Dimpl::new(fixture, setting)),
                 #[cfg(feature = "boring")]
-                record(&boring::Boring::new(cast, setting)),
+                record(&boring::Boring::new(fixture, setting)),
             ]
         });
         let figure = format!("{version} record of {} B, sealed and opened", DATA.len());
-        report.contest(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
-        let mut subject = record(&Ours::new(cast, setting));
-        // Buffers grow to what they need.
+        report.compare(&figure, &outcome, Some(to_bare), PEERS.iter().map(|peer| (*peer, 1.0)));
+        let mut subject = record(&Ours::new(fixture, setting));
+        // Lets the buffers grow to their final size.
         (subject.work)();
         let count = allocations::during(|| {
             (subject.work)();
@@ -143,15 +143,15 @@ fn records(cast: &Cast, effort: Effort, report: &mut Report) {
     }
 }
 
-/// The same certificates for everybody, no cookie, until nobody has anything more to send.
-fn wires(cast: &Cast, report: &mut Report) {
+/// All stacks use the same certificates and no cookie. Runs until no side has anything to send.
+fn wires(fixture: &Fixture, report: &mut Report) {
     for version in [Version::Dtls12, Version::Dtls13] {
         let setting = Setting::handshake(version);
-        let ours = wire(&Ours::new(cast, setting));
+        let ours = wire(&Ours::new(fixture, setting));
         let peers = [
-            (dimpl::NAME, wire(&dimpl::Dimpl::new(cast, setting))),
+            (dimpl::NAME, wire(&dimpl::Dimpl::new(fixture, setting))),
             #[cfg(feature = "boring")]
-            (BORINGSSL, wire(&boring::Boring::new(cast, setting))),
+            (BORINGSSL, wire(&boring::Boring::new(fixture, setting))),
         ];
         let figure = format!("{version} handshake on the wire");
         let fewer_than = peers.iter().find(|(name, _)| *name == BORINGSSL).map(|(_, wire)| wire.bytes - 1);
@@ -164,9 +164,9 @@ fn wires(cast: &Cast, report: &mut Report) {
     }
 }
 
-fn footprints(cast: &Cast, report: &mut Report) {
+fn footprints(fixture: &Fixture, report: &mut Report) {
     for version in [Version::Dtls12, Version::Dtls13] {
-        let ours = Ours::new(cast, Setting::handshake(version));
+        let ours = Ours::new(fixture, Setting::handshake(version));
         let prepared = ours.prepare();
         let count = allocations::during(|| {
             black_box(ours.connect(prepared, &mut Wire::default()));

@@ -1,10 +1,10 @@
-//! Benchmarks, side by side: ours, the bare primitives that nobody can beat, and other libraries.
+//! Benchmarks, side by side: our code, the bare primitives as a lower bound, and other libraries.
 //!
 //! `cargo xtask bench [SUITE..] [--rounds N] [--json PATH]`, where a suite is `srtp`, `stun` or `dtls`; all of them
-//! without one. Subjects take turns within a round, so that a busy machine disturbs all of them, and a ratio is
-//! the median of the ratios of the rounds. What is not time (allocations, disagreements) is exact.
+//! without one. Subjects take turns within a round, so that a busy machine slows all of them, and a ratio is the median
+//! of the ratios of the rounds. Figures other than times (allocations, disagreements) are exact.
 //!
-//! Prints a table, ends with one line of verdict, and exits with a status other than 0 when a goal was missed.
+//! Prints a table, ends with a one-line verdict, and exits with a status other than 0 when a goal was missed.
 
 mod allocations;
 mod dtls_suite;

@@ -1,7 +1,7 @@
-//! Interleaved rounds: every subject works for a moment, in turn, many times.
+//! Interleaved rounds: in each round every subject works for a moment, one after the other.
 //!
-//! A machine that is busy, hot or shared changes its speed over seconds; neighbours within a round see the same
-//! machine. So times are medians over rounds, and ratios are medians of ratios within rounds.
+//! A busy, hot or shared machine changes its speed over seconds, but all subjects of one round see the same machine. So
+//! times are medians over rounds, and ratios are medians of the ratios within rounds.
 
 use std::time::Duration;
 
@@ -27,15 +27,15 @@ impl Default for Effort {
     }
 }
 
-/// Something to measure: a name, and work that returns how long `operations` of it took. What the work needs
-/// to set up first is not part of that time.
+/// Something to measure: a name, and work that returns how long `operations` of it took. The set-up of the work is not
+/// part of that time.
 pub(crate) struct Subject<'w> {
     pub(crate) name: &'static str,
     pub(crate) operations: u32,
     pub(crate) work: Box<dyn FnMut() -> Duration + 'w>,
 }
 
-/// What a contest of subjects found, in the order in which they were given.
+/// The result of a comparison, in the order in which the subjects were given.
 pub(crate) struct Outcome {
     /// Nanoseconds per operation, for each subject one figure per round.
     rounds: Vec<(&'static str, Vec<f64>)>,
@@ -55,13 +55,13 @@ impl Outcome {
     }
 }
 
-/// Lets the subjects take turns, in sittings for which they are made anew: where buffers and keys happen to lie
-/// changes a figure by several per cent, for as long as they lie there. The first round of a sitting warms up and
-/// is not counted; each round begins with another subject, so that nobody always follows the same one.
-pub(crate) fn contest<'w>(effort: Effort, subjects: impl Fn() -> Vec<Subject<'w>>) -> Outcome {
+/// Measures the subjects in turns. It creates them again several times, because the addresses of buffers and keys
+/// change a figure by several per cent. The first round after each creation warms up and is not counted. Each round
+/// begins with another subject, so that no subject always follows the same one.
+pub(crate) fn compare<'w>(effort: Effort, subjects: impl Fn() -> Vec<Subject<'w>>) -> Outcome {
     let mut rounds: Vec<(&'static str, Vec<f64>)> = Vec::new();
     for sitting in 0..SITTINGS {
-        // Moves whatever is allocated after it.
+        // Moves the allocations after it to other addresses.
         let ballast = vec![0_u8; sitting * 1_040 + 16];
         let mut subjects = subjects();
         rounds.resize_with(subjects.len(), || ("", Vec::new()));

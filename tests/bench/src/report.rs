@@ -11,12 +11,12 @@ struct Row {
     subject: &'static str,
     value: f64,
     unit: &'static str,
-    /// The most that is good enough; `None` for what is only there to compare with.
+    /// The highest value that meets the goal; `None` for a figure without a goal.
     goal: Option<f64>,
 }
 
 impl Row {
-    /// As good as printed: what rounds to its goal has met it.
+    /// Compares the printed value: a value that rounds to its goal meets it.
     fn met(&self) -> Option<bool> {
         self.goal.map(|goal| rounded(self.value, self.unit) <= goal)
     }
@@ -30,15 +30,15 @@ pub(crate) struct Report {
 
 /// The name of our own subject in every figure.
 pub(crate) const OURS: &str = "ours";
-/// The name of the primitives that ours is made of.
+/// The name of the primitives that our code is built from.
 pub(crate) const BARE: &str = "bare";
 /// The unit of a time divided by another time.
 const RATIO: &str = "x";
 
 impl Report {
-    /// The times of a contest. `to_bare` and `to_peers` are the most that ours may take, compared with the bare
-    /// primitives and with each peer; a peer that does not take part is passed over.
-    pub(crate) fn contest(
+    /// The times of a comparison. `to_bare` and `to_peers` are the highest ratios allowed to the bare primitives and to
+    /// each other library; a library that does not take part is skipped.
+    pub(crate) fn compare(
         &mut self,
         figure: &str,
         outcome: &Outcome,
@@ -56,7 +56,7 @@ impl Report {
         }
     }
 
-    /// How much a part of the work takes of what the bare primitives take, for who wants to know what ours consists of.
+    /// The ratio of one part of the work to the bare primitives, without a goal.
     pub(crate) fn share(&mut self, figure: &str, outcome: &Outcome, part: &'static str, base: &'static str) {
         if let Some(ratio) = outcome.ratio(part, base) {
             self.row(format!("{figure}, to {base}"), part, ratio, RATIO, None);
@@ -110,7 +110,7 @@ impl Report {
             let goal = row.goal.map_or_else(|| "null".to_owned(), |goal| goal.to_string());
             let judged = times || row.unit != RATIO;
             let met = row.met().filter(|_| judged).map_or_else(|| "null".to_owned(), |met| met.to_string());
-            // Figures, subjects and units are our own words, without quotes or backslashes.
+            // Figures, subjects and units are constants of this program without quotes or backslashes.
             let _ = write!(
                 json,
                 "{separator}\n  {{\"figure\": \"{}\", \"subject\": \"{}\", \"value\": {value}, \"unit\": \"{}\", \

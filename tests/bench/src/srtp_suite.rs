@@ -1,8 +1,8 @@
-//! SRTP: one packet protected, one packet unprotected, and one payload for many receivers.
+//! SRTP: one packet protected, one packet unprotected, and one payload sent to many receivers.
 //!
-//! Every subject does the same: protect takes a header and a payload and leaves the packet in a buffer;
-//! unprotect takes a packet whose header must be read. "bare" is AES-CTR and HMAC-SHA1 with both pads cached, or
-//! ring's GCM, with everything that makes it SRTP left out.
+//! Every subject does the same work: protect takes a header and a payload and leaves the packet in a buffer; unprotect
+//! takes a packet whose header must be read. "bare" is AES-CTR and HMAC-SHA1 with both pads cached, or ring's GCM,
+//! without the rest of SRTP.
 
 mod bare;
 mod ours;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use srtp_keys::Profile;
 
 use crate::allocations;
-use crate::measure::{Effort, Subject, contest};
+use crate::measure::{Effort, Subject, compare};
 use crate::report::Report;
 
 /// Header of 12 bytes, version 2, payload type 96, SSRC 0xcafebabe.
@@ -24,14 +24,14 @@ const SSRC: u32 = 0xcafe_babe;
 /// Packets per turn.
 const BATCH: u16 = 64;
 
-/// What ours may take compared with the bare primitives, by the size of the payload. What we add is some
-/// nanoseconds whatever the size.
+/// The highest allowed ratio to the bare primitives, by payload size. Our overhead is a few nanoseconds, whatever the
+/// size.
 const SIZES: [(usize, f64); 2] = [(1_200, 1.10), (100, 1.35)];
 
-/// Receivers of one packet, each with keys and streams of its own: more than fit the nearest caches.
+/// Receivers of one packet, each with its own keys and streams: more than fit into the first cache levels.
 const RECEIVERS: u16 = 200;
 
-/// What is measured side by side.
+/// The profiles that are measured.
 const PROFILES: [(Profile, &str); 2] =
     [(Profile::Aes128CmSha1_80, "AES-CM-80"), (Profile::AeadAes128Gcm, "GCM-128")];
 
@@ -42,7 +42,7 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
     for (profile, name) in PROFILES {
         for (size, to_bare) in SIZES {
             let payload = vec![0x5a; size];
-            let outcome = contest(effort, || {
+            let outcome = compare(effort, || {
                 vec![
                     ours::protect(profile, &payload),
                     bare::protect(profile, &payload),
@@ -50,9 +50,9 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
                 ]
             });
             let figure = format!("{name} protect {size} B");
-            report.contest(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
+            report.compare(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
 
-            let outcome = contest(effort, || {
+            let outcome = compare(effort, || {
                 vec![
                     ours::unprotect(profile, &payload),
                     bare::unprotect(profile, &payload),
@@ -60,12 +60,12 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
                 ]
             });
             let figure = format!("{name} unprotect {size} B");
-            report.contest(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
+            report.compare(&figure, &outcome, Some(to_bare), Some((rtc::NAME, 1.0)));
         }
     }
     for (profile, name) in PROFILES {
         let payload = vec![0x5a; 1_200];
-        let outcome = contest(effort, || {
+        let outcome = compare(effort, || {
             vec![
                 ours::fan_out(profile, &payload),
                 bare::fan_out(profile, &payload),
@@ -73,14 +73,14 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
             ]
         });
         let figure = format!("{name} 1200 B to each of {RECEIVERS} receivers");
-        report.contest(&figure, &outcome, Some(1.15), Some((rtc::NAME, 1.0)));
+        report.compare(&figure, &outcome, Some(1.15), Some((rtc::NAME, 1.0)));
     }
     for (profile, name) in PROFILES {
         let payload = vec![0x5a; 1_200];
         for (figure, mut subject) in
             [("protect", ours::protect(profile, &payload)), ("unprotect", ours::unprotect(profile, &payload))]
         {
-            // The first batch makes its stream known, and buffers grow to what they need.
+            // The first batch creates the stream and lets the buffers grow to their final size.
             (subject.work)();
             let count = allocations::during(|| {
                 (subject.work)();
@@ -90,7 +90,7 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
     }
 }
 
-/// Seals batches of packets, for as long as sequence numbers rise.
+/// Seals batches of packets with rising sequence numbers.
 fn protecting<'w>(
     name: &'static str,
     payload: &'w [u8],
@@ -134,7 +134,7 @@ fn fanning_out<'w, C: 'w>(
     Subject { name, operations: RECEIVERS.into(), work: Box::new(work) }
 }
 
-/// Opens batches of packets, which ours seals before the clock starts.
+/// Opens batches of packets that our code seals before the clock starts.
 fn unprotecting<'w>(
     name: &'static str,
     profile: Profile,
@@ -171,7 +171,7 @@ fn header(sequence_number: u16) -> [u8; 12] {
     header
 }
 
-/// Keying material in which no two bytes are equal, for the association with this number.
+/// Keying material in which no two bytes are equal, for the association of this number.
 fn exported(profile: Profile, association: u16) -> Vec<u8> {
     let first = association.to_le_bytes()[0];
     (0..=u8::MAX).map(|byte| byte.wrapping_add(first)).take(profile.keying_material_len()).collect()

@@ -1,8 +1,8 @@
-//! STUN: what a connectivity check costs the side that answers it.
+//! STUN: the cost of a connectivity check to the agent that answers it.
 //!
-//! Verify: a check of the size that browsers send is decoded, its FINGERPRINT and MESSAGE-INTEGRITY are tested
-//! and its USERNAME is read. Respond: the success response is built and signed. "bare" is the CRC and the HMAC
-//! over as many bytes, with both pads cached.
+//! Verify: decodes a check of the size that browsers send, verifies its FINGERPRINT and MESSAGE-INTEGRITY and reads its
+//! USERNAME. Respond: builds and signs the success response. "bare" is the CRC and the HMAC over as many bytes, with
+//! both pads cached.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use stun_rs::{
 };
 
 use crate::allocations;
-use crate::measure::{Effort, Subject, contest};
+use crate::measure::{Effort, Subject, compare};
 use crate::report::{BARE, OURS, Report};
 
 const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt0q";
@@ -27,20 +27,21 @@ const PEER: &str = "stun-rs";
 /// Messages per turn.
 const BATCH: u32 = 64;
 
-/// What ours may take compared with the CRC and the HMAC alone. What we add is the same on every processor, and
-/// those with SHA instructions make the rest small; the best peer that was measured on one takes 2.3.
+/// The highest allowed ratio to the CRC and the HMAC alone. Our overhead is the same on every processor, and a
+/// processor with SHA instructions makes the rest small; the best library measured on such a processor has the ratio
+/// 2.3.
 const TO_BARE: f64 = 2.00;
 
 pub(crate) fn run(effort: Effort, report: &mut Report) {
     let request = request();
-    let outcome = contest(effort, || vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
+    let outcome = compare(effort, || vec![ours_verify(&request), bare(&request), peer_verify(&request)]);
     let figure = format!("verify a check of {} B", request.len());
-    report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
+    report.compare(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 
     let response = response();
-    let outcome = contest(effort, || vec![ours_respond(), bare(&response), peer_respond()]);
+    let outcome = compare(effort, || vec![ours_respond(), bare(&response), peer_respond()]);
     let figure = format!("build and sign a response of {} B", response.len());
-    report.contest(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
+    report.compare(&figure, &outcome, Some(TO_BARE), Some((PEER, 1.0)));
 
     for (figure, mut subject) in [("verify", ours_verify(&request)), ("respond", ours_respond())] {
         (subject.work)();
@@ -51,7 +52,7 @@ pub(crate) fn run(effort: Effort, report: &mut Report) {
     }
 }
 
-/// A check like Chromium's: USERNAME, network cost, role, USE-CANDIDATE, PRIORITY, integrity, fingerprint.
+/// A check like that of Chromium: USERNAME, network cost, role, USE-CANDIDATE, PRIORITY, integrity, fingerprint.
 fn request() -> Vec<u8> {
     let mut request = Vec::new();
     let mut writer = MessageWriter::new(&mut request, MessageType::BINDING_REQUEST, transaction_id());

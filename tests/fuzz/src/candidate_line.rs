@@ -1,8 +1,9 @@
-//! `ice_agent::CandidateLine` from any text: what reads writes a line that reads as the same and is written the same.
+//! `ice_agent::CandidateLine` from any text: a line that parses is written as a line that parses to the same value and
+//! is written the same.
 
 use ice_agent::CandidateLine;
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn candidate_line(data: &[u8]) {
     let Ok(line) = str::from_utf8(data) else { return };
     let Ok(read) = line.parse::<CandidateLine>() else { return };

@@ -1,38 +1,39 @@
-//! `dtls_core::Connection`: a client and a server of ours, whose whole handshake and life the input tampers with.
+//! `dtls_core::Connection`: a client and a server, while the input tampers with the handshake and with the traffic
+//! after it.
 //!
-//! Two bytes choose versions, authentication and more ([`Stage`]); the rest is the script of a network that tampers
-//! with real flights in any state. Afterwards the network is honest, and then: each side has connected or ended; a side
-//! without its proofs has not connected; a side that was connected ends only because its peer did; two sides that are
-//! connected export the same keys and carry data both ways.
+//! Two bytes choose versions, authentication and more ([`Setup`]); the rest is the script of a network that tampers
+//! with real flights in any state. Then the network delivers everything unchanged, and these hold: each side has
+//! connected or ended; a side that lacks a proof has not connected; a connected side ends only because its peer did;
+//! two connected sides export the same keys and carry data both ways.
 
 use std::time::Duration;
 
 use crate::{
     dtls_endpoint::Endpoint,
-    dtls_stage::{CLIENT, SERVER, Stage},
+    dtls_setup::{CLIENT, SERVER, Setup},
     input::Input,
     network::{self, Network},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_connection(data: &[u8]) {
     play(data);
 }
 
-/// Which sides are connected in the end.
+/// Returns which sides are connected in the end.
 fn play(data: &[u8]) -> [bool; 2] {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input);
+    let setup = Setup::read(&mut input);
     let now = network::beginning();
-    let mut network = Network::new(now, stage.set(now));
+    let mut network = Network::new(now, setup.set(now));
     network.play(&mut input);
     network.sides.iter_mut().for_each(Endpoint::answer);
     network.settle(Duration::from_secs(45));
-    judge(&mut network)
+    check_result(&mut network)
 }
 
-/// What holds for any two sides when nobody tampers any more.
-pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
+/// Checks the properties that two sides have once tampering has stopped.
+pub(crate) fn check_result(network: &mut Network<Endpoint>) -> [bool; 2] {
     for (side, peer) in [(CLIENT, SERVER), (SERVER, CLIENT)] {
         let (side, peer) = (&network.sides[side], &network.sides[peer]);
         assert!(
@@ -41,7 +42,7 @@ pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
             side.connection.stats()
         );
         if side.connected.is_some() && side.ended.is_some() && !side.closed_by_us {
-            let knows = peer.ended.is_some() || peer.only_listens();
+            let knows = peer.ended.is_some() || peer.only_receives();
             assert!(knows, "a connection ended and its peer knows nothing: {:?}", side.ended);
         }
         if side.ended.is_some() {
@@ -55,7 +56,7 @@ pub(crate) fn judge(network: &mut Network<Endpoint>) -> [bool; 2] {
     open
 }
 
-/// Both sides have the same keys and hear each other.
+/// Both sides have the same keys and receive each other's data.
 pub(crate) fn assert_works(network: &mut Network<Endpoint>) {
     let [client, server] = &network.sides;
     assert_eq!(client.exported(), server.exported());
@@ -71,7 +72,7 @@ pub(crate) fn assert_works(network: &mut Network<Endpoint>) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_honest_network_connects_exactly_those_who_can_prove_who_they_are() {
+    fn exactly_the_authenticated_sides_connect() {
         for number in 0..81 {
             for shape in [0, 1, 2, 4, 8, 0x10, 0x20, 0x30, 0xc0] {
                 let connected = super::play(&[number, shape]);

@@ -1,12 +1,13 @@
-//! `dtls_core::CookieGate` in front of a server, and a client of ours, over a network that the input plays.
+//! `dtls_core::CookieGate` in front of a server, and a client, over a network that the input controls.
 //!
-//! Two bytes are the [`Stage`]; the rest is a script that tampers with real flights. A command to the server's side has
-//! the next datagram come from one of three other addresses, as somebody would forge them. The server does what the
-//! crate page says: what no connection takes goes to the gate, and whom the gate admits gets a connection.
+//! Two bytes are the [`Setup`]; the rest is a script that tampers with real flights. A command to the server's side
+//! gives the next datagram one of three other source addresses, as a spoofer would. The server does what the crate page
+//! says: a datagram that no connection takes goes to the gate, and a client that the gate admits gets a connection.
 //!
-//! The gate answers nobody with more bytes than came from there, keeps no more than its bound, and admits nobody from
-//! an address that it has not answered, and nobody twice. When the network is honest again, the client has connected
-//! to the server or ended, and two sides that are connected have the same keys and carry data.
+//! The gate never sends an address more bytes than it received from there, and it keeps no more than its bound. It
+//! admits a client only from an address that it has answered, and only once. When the network delivers everything
+//! unchanged again, the client has connected to the server or ended, and two connected sides have the same keys and
+//! carry data.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,12 +18,12 @@ use dtls_core::{Admitted, Connection, CookieGate, Discard, GateConfig, GateVerdi
 
 use crate::{
     dtls_endpoint::Endpoint,
-    dtls_stage::{CLIENT, SERVER, Stage},
+    dtls_setup::{CLIENT, SERVER, Setup},
     input::Input,
     network::{self, Network, Side},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_cookie_gate(data: &[u8]) {
     play(data);
 }
@@ -30,10 +31,10 @@ pub fn dtls_cookie_gate(data: &[u8]) {
 /// Whether client and server are connected in the end.
 fn play(data: &[u8]) -> [bool; 2] {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input).of_friends();
+    let setup = Setup::read(&mut input).with_matching_credentials();
     let now = network::beginning();
-    let [client, _] = stage.set(now);
-    let sides = [World::Client(Box::new(client)), World::Server(Box::new(Server::new(now, stage)))];
+    let [client, _] = setup.set(now);
+    let sides = [World::Client(Box::new(client)), World::Server(Box::new(Server::new(now, setup)))];
     let mut network = Network::new(now, sides);
     network.play(&mut input);
     network.sides[SERVER].forge_no_more();
@@ -67,30 +68,30 @@ enum World {
 }
 
 struct Server {
-    stage: Stage,
+    setup: Setup,
     gate: CookieGate,
     bound: usize,
     /// By address; the client's is 0.
     connections: BTreeMap<u8, Endpoint>,
-    /// Where the next datagram comes from.
+    /// The source address of the next datagram.
     from: u8,
-    /// By address: what came from there, and what the gate has sent there.
+    /// By address: the bytes received from there, and the bytes that the gate sent there.
     bytes: [[usize; 2]; ADDRESSES],
-    /// What the gate has for the client.
+    /// The gate's answers to the client.
     answers: VecDeque<Vec<u8>>,
 }
 
 const ADDRESSES: usize = 4;
 
 impl Server {
-    fn new(now: Instant, stage: Stage) -> Self {
+    fn new(now: Instant, setup: Setup) -> Self {
         let mut config = GateConfig::default();
-        if stage.is_narrow() {
+        if setup.is_narrow() {
             config.reassembly = 4096;
         }
-        let gate = CookieGate::new(now, stage.config(SERVER), config).expect("the configuration is sound");
+        let gate = CookieGate::new(now, setup.config(SERVER), config).expect("the configuration is sound");
         Self {
-            stage,
+            setup,
             gate,
             bound: 2 * config.reassembly,
             connections: BTreeMap::new(),
@@ -116,9 +117,9 @@ impl Server {
                 assert!(answer.is_empty());
                 assert!(*sent > 0, "a cookie that was never given to this address");
                 let connection = Connection::accept(now, admission).expect("there is randomness");
-                let mut endpoint = Endpoint::around(connection, now, self.stage, SERVER);
+                let mut endpoint = Endpoint::around(connection, now, self.setup, SERVER);
                 endpoint.answer();
-                // Who changes a hello on its way, and hears the answer, is a client of its own.
+                // An attacker that changes a ClientHello in transit and receives the answer is another client.
                 let random = endpoint.connection.remote_random();
                 let before = self.connections.insert(from, endpoint);
                 let is_another = before.is_none_or(|before| before.connection.remote_random() != random);
@@ -127,7 +128,7 @@ impl Server {
             GateVerdict::Respond(transmit) => {
                 assert_eq!(transmit.len, answer.len());
                 *sent += answer.len();
-                assert!(sent <= arrived, "{sent} bytes to somebody who sent {arrived}");
+                assert!(sent <= arrived, "{sent} bytes to an address that sent {arrived}");
                 if from == 0 {
                     self.answers.push_back(answer);
                 }
@@ -183,7 +184,7 @@ impl Side for World {
                 buffer.extend(&answer);
                 return Some(answer.len());
             }
-            // What goes to the other addresses is lost.
+            // Datagrams to the other addresses are lost.
             for (_, lost) in server.connections.range_mut(1..) {
                 while lost.poll_transmit(&mut Vec::new()).is_some() {}
             }
@@ -220,7 +221,7 @@ impl Side for World {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_honest_client_is_admitted_on_every_stage() {
+    fn a_client_is_admitted_in_every_setup() {
         for number in 0..36 {
             for shape in [0, 1, 2, 4, 8, 0x40, 0x43] {
                 assert_eq!(super::play(&[number, shape]), [true; 2], "{number} {shape}");
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_that_comes_back_from_another_address_admits_nobody_there() {
+    fn a_cookie_from_another_address_admits_no_client() {
         // The ClientHello and its answer, and then the ClientHello with the cookie from address 2.
         assert_eq!(super::play(&[0, 0, 16, 0, 30, 2, 16]), [true; 2]);
     }

@@ -1,7 +1,7 @@
-//! One connection on the stage of the DTLS targets, and its user.
+//! One connection with the setup of the DTLS targets, and its user.
 //!
-//! Whatever happens to it, it connects at most once, ends at most once, says nothing after the end, hands out nothing
-//! twice, and answers no input with more than a flight.
+//! In every state it connects at most once, ends at most once, sends nothing after the end, delivers no data twice, and
+//! answers one input with at most one flight.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -12,15 +12,15 @@ use dtls_core::{
 
 use crate::{
     dtls_forgery,
-    dtls_stage::{CLIENT, SERVER, Stage, Who},
+    dtls_setup::{CLIENT, Credentials, SERVER, Setup},
     input::Input,
     network::Side,
 };
 
-/// No answer to one input has more datagrams: a flight of some kilobytes at the smallest MTU, an ACK and an alert.
+/// The largest answer to one input, in datagrams: a flight of some kilobytes at the smallest MTU, an ACK and an alert.
 const MAX_ANSWER: u64 = 40;
 
-impl Stage {
+impl Setup {
     /// Both sides, started.
     pub(crate) fn set(self, now: Instant) -> [Endpoint; 2] {
         [CLIENT, SERVER].map(|side| {
@@ -40,78 +40,78 @@ enum HalfClosed {
 /// One connection and its user.
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
-    stage: Stage,
+    setup: Setup,
     side: usize,
     now: Instant,
     mtu: usize,
-    /// How much may leave, as long as the path is not validated.
+    /// The bytes that may still be sent while the path is not validated.
     credit: Option<usize>,
     pub(crate) connected: Option<ProtocolVersion>,
-    /// `Failed` or `Closed`, which come once.
+    /// `Failed` or `Closed`, which occur at most once.
     pub(crate) ended: Option<Event>,
     pub(crate) closed_by_us: bool,
-    /// Which direction was closed alone.
+    /// The direction that was closed alone.
     half_closed: Option<HalfClosed>,
-    pub(crate) plot: Plot,
-    /// Whether nothing of the handshake is kept that anybody's repeat could call for.
+    pub(crate) commands: Commands,
+    /// Whether the handshake state that a retransmitted flight could need is released.
     is_released: bool,
     answers: Answers,
-    /// How many messages were sent; each is of its own.
+    /// How many messages were sent; each is unique.
     sent: u32,
-    /// Which of the peer's messages arrived.
+    /// The peer's messages that arrived.
     pub(crate) received: BTreeSet<u32>,
     pub(crate) secrets: Vec<KeyLogLine>,
     /// The randoms of client and server, once both are known.
     pub(crate) randoms: Option<[[u8; 32]; 2]>,
 }
 
-/// What the script may do beside tampering.
+/// The actions that the script may take in addition to tampering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plot {
+pub(crate) enum Commands {
     /// Commands of every kind.
-    Life,
-    /// Commands, but nobody closes.
-    Siege,
-    /// Commands, and records that authenticate although the peer has not sent them.
-    Betrayal,
+    All,
+    /// Commands, but neither side closes.
+    NoClose,
+    /// Commands, and authentic records that the peer has not sent.
+    WithForgedRecords,
 }
 
-/// When the questions of a connection are answered.
+/// When the user answers the connection's requests.
 enum Answers {
     AtOnce,
-    /// On command: what was asked last.
+    /// On command: the latest request.
     Later(Option<Event>),
 }
 
 impl Endpoint {
-    fn new(now: Instant, stage: Stage, side: usize) -> Self {
-        let config = stage.config(side);
+    fn new(now: Instant, setup: Setup, side: usize) -> Self {
+        let config = setup.config(side);
         let connection = match side {
             CLIENT => Connection::client(now, config),
             _ => Connection::server(now, config),
         }
         .expect("the configuration is sound");
-        let config = stage.config(side);
+        let config = setup.config(side);
         let validates = side == SERVER && config.path == PathValidation::ByHandshake;
-        Self { credit: validates.then_some(0), ..Self::around(connection, now, stage, side) }
+        Self { credit: validates.then_some(0), ..Self::around(connection, now, setup, side) }
     }
 
-    /// The user of a connection that stands for this side and whose path is validated.
-    pub(crate) fn around(connection: Connection, now: Instant, stage: Stage, side: usize) -> Self {
+    /// The user of a connection for this side, with a validated path.
+    pub(crate) fn around(connection: Connection, now: Instant, setup: Setup, side: usize) -> Self {
         Self {
             connection,
-            stage,
+            setup,
             side,
             now,
-            mtu: stage.config(side).mtu,
+            mtu: setup.config(side).mtu,
             credit: None,
             connected: None,
             ended: None,
             closed_by_us: false,
             half_closed: None,
-            plot: Plot::Life,
+            commands: Commands::All,
             is_released: false,
-            answers: if stage.answers_late() { Answers::Later(None) } else { Answers::AtOnce },
+            answers: if setup.answers_late() { Answers::Later(None) } else { Answers::AtOnce },
             sent: 0,
             received: BTreeSet::new(),
             secrets: Vec::new(),
@@ -121,10 +121,10 @@ impl Endpoint {
 
     /// In both directions.
     pub(crate) fn is_open(&self) -> bool {
-        self.lives() && self.half_closed.is_none()
+        self.is_open_in_a_direction() && self.half_closed.is_none()
     }
 
-    /// What is of no use makes no room: it may be meant for another connection.
+    /// A discarded datagram earns no credit: it may belong to another connection.
     pub(crate) fn try_input(&mut self, now: Instant, datagram: &[u8]) -> Admitted {
         let outcome = self.connection.try_input(now, datagram, &mut Vec::new());
         if !matches!(outcome, Admitted::Discarded(_)) {
@@ -139,13 +139,13 @@ impl Endpoint {
         }
     }
 
-    /// Our direction is closed, and that of the peer's is not.
-    pub(crate) fn only_listens(&self) -> bool {
+    /// Our direction is closed, the peer's is open.
+    pub(crate) fn only_receives(&self) -> bool {
         self.half_closed == Some(HalfClosed::Ours)
     }
 
-    /// In one direction at least.
-    fn lives(&self) -> bool {
+    /// Open in at least one direction.
+    fn is_open_in_a_direction(&self) -> bool {
         self.connected.is_some() && self.ended.is_none()
     }
 
@@ -155,7 +155,7 @@ impl Endpoint {
         exported
     }
 
-    /// Sends a message of its own, where it can, and returns its number.
+    /// Sends a unique message, where that is possible, and returns its number.
     pub(crate) fn send(&mut self, now: Instant) -> Option<u32> {
         self.connection.send(now, &self.message(self.sent)).ok()?;
         self.sent += 1;
@@ -166,14 +166,14 @@ impl Endpoint {
         [&[u8::try_from(self.side).expect("0 or 1")][..], &number.to_be_bytes()].concat()
     }
 
-    /// Which of the peer's messages it is.
+    /// The number of the peer's message.
     fn number_of(&self, data: &[u8]) -> u32 {
         let [side, number @ ..] = data else { panic!("received what was never sent: {data:?}") };
         assert_eq!(usize::from(*side), 1 - self.side, "received what was never sent to us");
         u32::from_be_bytes(number.try_into().expect("received what was never sent"))
     }
 
-    /// Answers what was asked, and from now on at once.
+    /// Answers the open request, and from now on answers at once.
     pub(crate) fn answer(&mut self) {
         if let Answers::Later(Some(question)) = std::mem::replace(&mut self.answers, Answers::AtOnce) {
             self.answer_to(&question);
@@ -181,18 +181,18 @@ impl Endpoint {
     }
 
     fn answer_to(&mut self, question: &Event) {
-        // A question may have gone with the attempt that asked it.
+        // The request may have been dropped together with its handshake attempt.
         let _ = if let Event::CertificateReceived { chain } = question {
             assert!(!chain.is_empty());
-            let verdict = match self.stage.who {
-                Who::Refused(_) => CertificateVerdict::Refuse,
+            let verdict = match self.setup.credentials {
+                Credentials::CertificateRefused(_) => CertificateVerdict::Refuse,
                 _ => CertificateVerdict::Accept,
             };
             self.connection.provide_certificate_verdict(self.now, verdict)
         } else {
-            let is_other = self.stage.who == Who::OtherPsk && self.side == SERVER;
+            let is_other = self.setup.credentials == Credentials::DifferentPsk && self.side == SERVER;
             let psk = Psk::new(b"sensor-7", if is_other { b"another key" } else { b"the key" });
-            let has_none = is_other && self.stage.has_hint();
+            let has_none = is_other && self.setup.has_hint();
             self.connection.provide_psk(self.now, (!has_none).then(|| psk.expect("of good length")))
         };
     }
@@ -201,30 +201,31 @@ impl Endpoint {
         self.connection.stats().datagrams_sent
     }
 
-    /// Nobody's words call for anything once the handshake is over on both sides, and never for more than a flight.
+    /// Unauthenticated input causes no answer once the handshake is complete on both sides, and never more than a
+    /// flight.
     fn check_answer(&self, before: u64, outcome: Admitted) {
         let answer = self.sent_datagrams() - before;
         assert!(answer <= MAX_ANSWER, "{answer} datagrams in answer to one");
-        if self.lives() && self.is_released && outcome != Admitted::Authenticated {
-            assert_eq!(answer, 0, "an answer to nobody: {outcome:?}");
+        if self.is_open_in_a_direction() && self.is_released && outcome != Admitted::Authenticated {
+            assert_eq!(answer, 0, "an answer to unauthenticated input: {outcome:?}");
         }
     }
 }
 
 impl Endpoint {
-    /// So many bytes have arrived.
+    /// Counts the arrived bytes.
     fn earn(&mut self, len: usize) {
         if let Some(credit) = &mut self.credit {
             *credit += 3 * len;
         }
     }
 
-    /// As `handle_input`, and what the connection says to it.
+    /// As `handle_input`; returns what the connection reports.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &mut [u8]) -> Admitted {
         self.now = now;
         self.earn(datagram.len());
         let _ = dtls_core::peek(datagram);
-        // Where a deadline has come, what is due leaves first and answers nobody.
+        // Output that is due at an expired deadline is sent first, and is not an answer to this input.
         let is_due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
         let before = self.sent_datagrams();
         let outcome = self.connection.handle_input(now, datagram);
@@ -252,11 +253,11 @@ impl Side for Endpoint {
         let len = self.connection.poll_transmit(buffer)?.len;
         assert!(len <= self.mtu, "a datagram of {len} bytes, and the MTU is {}", self.mtu);
         if self.connection.is_connected() {
-            // A Finished that waited for an answer proves the path when the answer comes.
+            // A Finished that waited for a verdict validates the path when the verdict comes.
             self.credit = None;
         }
         if let Some(credit) = &mut self.credit {
-            *credit = credit.checked_sub(len).expect("at most three times what arrived leaves");
+            *credit = credit.checked_sub(len).expect("sent at most three times the bytes that arrived");
         }
         Some(len)
     }
@@ -267,14 +268,14 @@ impl Side for Endpoint {
             match event {
                 Event::Connected(negotiated) => {
                     assert!(self.connected.is_none(), "connected twice");
-                    assert!(!self.stage.forbids(self.side), "connected without the proofs: {:?}", self.stage);
+                    assert!(!self.setup.forbids(self.side), "connected without the proofs: {:?}", self.setup);
                     self.connected = Some(negotiated.version);
                     self.is_released = negotiated.version == ProtocolVersion::DTLS13
                         || self.connection.role() == DtlsRole::Client;
                 }
                 Event::Data(data) => {
                     assert!(self.connected.is_some(), "data before the handshake was over");
-                    if self.plot != Plot::Betrayal {
+                    if self.commands != Commands::WithForgedRecords {
                         assert!(self.received.insert(self.number_of(&data)), "received twice");
                     }
                 }
@@ -299,9 +300,9 @@ impl Side for Endpoint {
         {
             self.randoms = Some(if self.side == CLIENT { [ours, theirs] } else { [theirs, ours] });
         }
-        assert_eq!(self.connection.is_connected(), self.lives() && !self.only_listens());
+        assert_eq!(self.connection.is_connected(), self.is_open_in_a_direction() && !self.only_receives());
         let exports = self.connection.export("EXTRACTOR-dtls_srtp", None, &mut [0; 60]).is_ok();
-        assert_eq!(exports, self.lives(), "keys for those who are connected, and for nobody else");
+        assert_eq!(exports, self.is_open_in_a_direction(), "keys only while connected");
     }
 
     fn forged(&self, script: &mut Input<'_>) -> Vec<u8> {
@@ -324,8 +325,8 @@ impl Side for Endpoint {
             }
             180..=199 => self.connection.on_authentication_failure(now),
             200..=229 => self.answer(),
-            230..=241 if self.plot != Plot::Siege => self.close_sending(now),
-            _ if self.plot != Plot::Siege => {
+            230..=241 if self.commands != Commands::NoClose => self.close_sending(now),
+            _ if self.commands != Commands::NoClose => {
                 self.closed_by_us |= self.ended.is_none();
                 self.connection.close(now);
             }

@@ -1,40 +1,41 @@
-//! `dtls_core::Connection` under an attacker without keys, who owns the network.
+//! `dtls_core::Connection` under an attacker without keys who controls the network.
 //!
-//! Two bytes choose versions, authentication and more ([`Stage`]); a third how long the first act is. In the first act
-//! the attacker loses, delays and repeats what it likes and adds what may not change anything: the handshake succeeds
-//! nevertheless. In the second act, over the connected pair, it does whatever it wants, for as long as it wants: neither
-//! side ends, nothing arrives that was not sent, nothing arrives twice, and when it gives up data flows both ways.
+//! Two bytes choose versions, authentication and more ([`Setup`]); a third chooses the length of the first phase. In
+//! the first phase the attacker loses, delays and duplicates datagrams and adds datagrams that must change nothing; the
+//! handshake succeeds nevertheless. In the second phase, on the connected pair, the attacker does anything for as long
+//! as it likes: neither side ends, no data arrives that was not sent, no data arrives twice, and afterwards data flows
+//! both ways.
 
 use std::time::Duration;
 
 use crate::{
     dtls_connection::assert_works,
-    dtls_endpoint::{Endpoint, Plot},
+    dtls_endpoint::{Commands, Endpoint},
     dtls_forgery,
-    dtls_stage::{CLIENT, SERVER, Stage},
+    dtls_setup::{CLIENT, SERVER, Setup},
     input::Input,
     network::{self, Network},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_established(data: &[u8]) {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input).of_friends();
+    let setup = Setup::read(&mut input).with_matching_credentials();
     let now = network::beginning();
-    let mut network = Network::new(now, stage.set(now));
+    let mut network = Network::new(now, setup.set(now));
     for side in &mut network.sides {
-        side.plot = Plot::Siege;
+        side.commands = Commands::NoClose;
     }
 
     let first_act = usize::from(input.byte());
     disturb(&mut network, &mut Input::new(input.take(first_act)));
     network.sides.iter_mut().for_each(Endpoint::answer);
-    network.settle(HONEST);
+    network.settle(RECOVERY);
     for side in &network.sides {
         assert!(
             side.is_open(),
-            "a handshake that anybody can prevent: {:?}, {:?}, {:?}",
-            stage,
+            "the attacker prevented the handshake: {:?}, {:?}, {:?}",
+            setup,
             side.ended,
             side.connection.stats()
         );
@@ -43,19 +44,19 @@ pub fn dtls_established(data: &[u8]) {
 
     network.play(&mut input);
     for side in &network.sides {
-        assert!(side.is_open(), "a connection that anybody can end: {:?}", side.ended);
+        assert!(side.is_open(), "the attacker ended the connection: {:?}", side.ended);
     }
     network.settle(Duration::from_secs(10));
     assert_works(&mut network);
 }
 
-/// The first act is shorter than this, so that what follows is within the deadline of a handshake.
+/// The first phase is shorter than this, so that the second one fits into the handshake timeout.
 const DISTURBED: Duration = Duration::from_secs(8);
 
-/// Time enough for every retransmission, and less than the deadline leaves.
-const HONEST: Duration = Duration::from_secs(20);
+/// Enough time for every retransmission, and less than the rest of the handshake timeout.
+const RECOVERY: Duration = Duration::from_secs(20);
 
-/// What may delay a handshake, and may not prevent it.
+/// Actions that may delay a handshake but must not prevent it.
 fn disturb(network: &mut Network<Endpoint>, script: &mut Input<'_>) {
     let end = network.now + DISTURBED;
     while let Some(step) = script.next() {
@@ -84,7 +85,7 @@ fn disturb(network: &mut Network<Endpoint>, script: &mut Input<'_>) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn nothing_is_needed_for_a_pair_that_nobody_attacks() {
+    fn a_pair_without_an_attacker_connects() {
         for number in 0..81 {
             super::dtls_established(&[number, number]);
         }

@@ -1,6 +1,6 @@
-//! Datagrams that look like DTLS and that anybody could send: every kind of record, with a header that is sound.
+//! Datagrams that look like DTLS and that need no key: every kind of record, with a valid header.
 //!
-//! They hold what the input says. Nothing here knows a key.
+//! Their contents come from the input.
 
 use crate::input::Input;
 
@@ -28,7 +28,7 @@ pub(crate) fn datagram(input: &mut Input<'_>) -> Vec<u8> {
     datagram
 }
 
-/// A datagram that may not change anything, in any state: no fatal alert, and no whole handshake message.
+/// A datagram that must change nothing in any state: no fatal alert, and no whole handshake message.
 pub(crate) fn harmless_datagram(input: &mut Input<'_>) -> Vec<u8> {
     let mut datagram = Vec::new();
     for _ in 0..=input.byte() & 3 {
@@ -48,10 +48,10 @@ fn harmless(datagram: &mut Vec<u8>, input: &mut Input<'_>) {
             let len = u16::try_from(numbers.len()).expect("of one byte");
             plaintext(datagram, ACK, sequence, &[&len.to_be_bytes(), numbers].concat());
         }
-        // Warnings that end nothing.
+        // Warnings that do not end the connection.
         3 => plaintext(datagram, ALERT, sequence, &[1, [90, 100][len & 1]]),
         4 => {
-            // A protected record of DTLS 1.2, or of an epoch that is none.
+            // A protected record of DTLS 1.2, or of an epoch that does not exist.
             let content_type = [ALERT, HANDSHAKE, APPLICATION_DATA, ACK][usize::from(kind >> 3 & 3)];
             let start = datagram.len();
             plaintext(datagram, content_type, sequence, input.take(len));
@@ -71,19 +71,19 @@ fn harmless(datagram: &mut Vec<u8>, input: &mut Input<'_>) {
             datagram.extend(body);
         }
         _ => {
-            // A piece of a message that is longer than any of ours and whose end never comes.
+            // A fragment of a message that is longer than any real one and never becomes complete.
             let [offset, message] = [input.byte(), input.byte()];
-            let piece = input.take(len);
+            let fragment = input.take(len);
             let kinds = [1, 2, 11, 12, 13, 14, 15, 16, 20, 8, 24, 4];
             let mut content = vec![kinds[usize::from(kind >> 3) % kinds.len()], 0, 0x20, 0, 0, message & 7];
-            content.extend([0, offset & 15, 0, 0, 0, u8::try_from(piece.len()).expect("of one byte")]);
-            content.extend(piece);
+            content.extend([0, offset & 15, 0, 0, 0, u8::try_from(fragment.len()).expect("of one byte")]);
+            content.extend(fragment);
             plaintext(datagram, HANDSHAKE, sequence, &content);
         }
     }
 }
 
-/// A handshake message or a piece of one, whose header says what the input wants.
+/// A handshake message or a fragment of one, with header fields from the input.
 fn fragment(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, shape, message) = (input.byte(), input.byte(), input.byte());
     let len = match shape & 1 {

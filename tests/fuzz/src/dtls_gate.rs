@@ -1,9 +1,9 @@
-//! `dtls_core::CookieGate` before a client of ours and whoever else sends what that client sent.
+//! `dtls_core::CookieGate` in front of a client, and of spoofers that send copies of its datagrams.
 //!
-//! Two bytes choose versions and authentication ([`Stage`]); then come steps of the visitors: the client speaks, or what
-//! it said arrives from one of four addresses, as it was, tampered with or in pieces, or bytes of the input do, or time
-//! passes. Nobody is answered with more than it brought; what is kept is bounded; nobody is admitted but the client at
-//! its own address, after it was given a cookie; who is admitted gets a connection that ends.
+//! Two bytes choose versions and authentication ([`Setup`]); then come steps: the client sends, or one of its datagrams
+//! arrives from one of four addresses, unchanged, tampered with or in fragments, or bytes of the input arrive, or time
+//! passes. The gate never answers with more bytes than it received; its memory is bounded; it admits only the client at
+//! its own address, after it has sent a cookie there; an admitted client gets a connection that ends.
 
 use std::time::{Duration, Instant};
 
@@ -11,62 +11,62 @@ use dtls_core::{Connection, CookieGate, GateConfig, GateVerdict};
 
 use crate::{
     dtls_endpoint::Endpoint,
-    dtls_stage::{CLIENT, SERVER, Stage},
+    dtls_setup::{CLIENT, SERVER, Setup},
     input::Input,
     network::{self, Side},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_gate(data: &[u8]) {
     play(data);
 }
 
-/// How often somebody was admitted.
+/// Returns the number of admissions.
 fn play(data: &[u8]) -> usize {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input);
-    let mut porch = Porch::new(stage);
+    let setup = Setup::read(&mut input);
+    let mut host = GateHost::new(setup);
     while let Some(step) = input.next() {
         let address = usize::from(input.byte()) % ADDRESSES.len();
         match step % 6 {
-            0 => porch.listen(),
+            0 => host.listen(),
             1 => {
-                let datagram = porch.said(input.byte());
-                porch.arrive(address, &datagram);
+                let datagram = host.said(input.byte());
+                host.arrive(address, &datagram);
             }
             2 => {
-                let mut datagram = porch.said(input.byte());
+                let mut datagram = host.said(input.byte());
                 let at = usize::from(input.word()) % datagram.len().max(1);
                 if let Some(byte) = datagram.get_mut(at) {
                     *byte ^= input.byte();
                 }
-                porch.arrive(address, &datagram);
+                host.arrive(address, &datagram);
             }
             3 => {
-                let datagram = porch.said(input.byte());
-                for piece in pieces(&datagram, usize::from(input.word())) {
-                    porch.arrive(address, &piece);
+                let datagram = host.said(input.byte());
+                for fragment in fragments(&datagram, usize::from(input.word())) {
+                    host.arrive(address, &fragment);
                 }
             }
             4 => {
                 let len = usize::from(input.byte());
-                porch.arrive(address, input.take(len));
+                host.arrive(address, input.take(len));
             }
-            _ => porch.now += Duration::from_millis(100) * u32::from(input.byte()),
+            _ => host.now += Duration::from_millis(100) * u32::from(input.byte()),
         }
     }
-    porch.admitted
+    host.admitted
 }
 
-/// The client lives at the first.
+/// The client's address is the first one.
 const ADDRESSES: [&[u8]; 4] = [b"198.51.100.1:1", b"198.51.100.1:2", b"198.51.100.2:1", b""];
 const ROOM: usize = 4096;
 
-struct Porch {
+struct GateHost {
     now: Instant,
     client: Endpoint,
     gate: CookieGate,
-    /// Everything that the client has said.
+    /// Every datagram that the client has sent.
     said: Vec<Vec<u8>>,
     /// Bytes from and to each address.
     received: [usize; ADDRESSES.len()],
@@ -74,12 +74,12 @@ struct Porch {
     admitted: usize,
 }
 
-impl Porch {
-    fn new(stage: Stage) -> Self {
+impl GateHost {
+    fn new(setup: Setup) -> Self {
         let now = network::beginning();
-        let [client, _] = stage.set(now);
+        let [client, _] = setup.set(now);
         let room = GateConfig { reassembly: ROOM, ..GateConfig::default() };
-        let gate = CookieGate::new(now, stage.config(SERVER), room).expect("the configuration is sound");
+        let gate = CookieGate::new(now, setup.config(SERVER), room).expect("the configuration is sound");
         assert_eq!(CLIENT, 0);
         Self { now, client, gate, said: Vec::new(), received: [0; 4], sent: [0; 4], admitted: 0 }
     }
@@ -113,7 +113,7 @@ impl Porch {
                 }
             }
             GateVerdict::Accept(admission) => {
-                assert!(address == CLIENT && self.sent[address] > 0, "nobody gave it a cookie");
+                assert!(address == CLIENT && self.sent[address] > 0, "the gate sent no cookie to it");
                 self.admitted += 1;
                 let connection = Connection::accept(self.now, admission).expect("there is randomness");
                 end(connection);
@@ -123,7 +123,7 @@ impl Porch {
     }
 }
 
-/// A connection to which nobody speaks any more.
+/// A connection that receives nothing more.
 fn end(mut connection: Connection) {
     let mut buffer = Vec::new();
     for _ in 0..200 {
@@ -135,8 +135,8 @@ fn end(mut connection: Connection) {
     panic!("a handshake that never ends");
 }
 
-/// Cuts the message in the first record of a datagram in two.
-fn pieces(datagram: &[u8], at: usize) -> Vec<Vec<u8>> {
+/// Splits the message in the first record of a datagram into two fragments.
+fn fragments(datagram: &[u8], at: usize) -> Vec<Vec<u8>> {
     let (Some(record), Some(message), Some(body)) =
         (datagram.get(..11), datagram.get(13..19), datagram.get(25..))
     else {
@@ -144,28 +144,28 @@ fn pieces(datagram: &[u8], at: usize) -> Vec<Vec<u8>> {
     };
     let at = at % body.len().max(1);
     let offset = usize::from(datagram[20]) << 16 | usize::from(datagram[21]) << 8 | usize::from(datagram[22]);
-    let piece = |start: usize, body: &[u8]| {
+    let fragment = |start: usize, body: &[u8]| {
         let [.., high, low] = (body.len() + 12).to_be_bytes();
         let range =
             [(offset + start).to_be_bytes(), body.len().to_be_bytes()].map(|number| number[5..].to_vec());
         [record, &[high, low], message, &range.concat(), body].concat()
     };
-    vec![piece(0, &body[..at]), piece(at, &body[at..])]
+    vec![fragment(0, &body[..at]), fragment(at, &body[at..])]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The client speaks and what it said arrives, without a cookie and with one.
-    const HONEST: [u8; 10] = [0, 0, 1, 0, 0, 0, 0, 1, 0, 1];
+    /// The client sends and its datagram arrives, first without a cookie and then with one.
+    const RECOVERY: [u8; 10] = [0, 0, 1, 0, 0, 0, 0, 1, 0, 1];
 
     #[test]
-    fn an_honest_client_is_admitted_and_nobody_with_its_cookie_elsewhere() {
+    fn only_the_client_at_its_own_address_is_admitted() {
         for versions in [0, 2, 4, 6, 8] {
-            let script = [&[versions, 2], &HONEST[..]].concat();
+            let script = [&[versions, 2], &RECOVERY[..]].concat();
             assert_eq!(play(&script), 1, "{versions}");
-            let elsewhere = [&[versions, 2], &HONEST[..7], &[1, 1, 1]].concat();
+            let elsewhere = [&[versions, 2], &RECOVERY[..7], &[1, 1, 1]].concat();
             assert_eq!(play(&elsewhere), 0, "{versions}");
         }
     }

@@ -1,7 +1,7 @@
-//! The record keys of both directions, from the lines of a key log: what a peer has that breaks the rules on purpose.
+//! The record keys of both directions, from the lines of a key log, for a peer that violates the protocol.
 //!
 //! Opens and seals records under AES-128-GCM, in DTLS 1.2 (RFC 6347 section 4.1, RFC 5288) and in DTLS 1.3 (RFC 9147
-//! section 4). Written against the RFCs alone, so that it is also a second opinion about them.
+//! section 4). It is written from the RFCs alone, so that it is an independent implementation.
 
 use dtls_core::KeyLogLine;
 use ring::{
@@ -9,7 +9,7 @@ use ring::{
     hkdf, hmac,
 };
 
-/// A protected record, opened.
+/// An opened record.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) epoch: u16,
@@ -18,7 +18,7 @@ pub(crate) struct Opened {
     pub(crate) content: Vec<u8>,
 }
 
-/// What one direction is protected with.
+/// The protection of one direction.
 pub(crate) enum Keys {
     Dtls12 {
         key: Box<LessSafeKey>,
@@ -40,7 +40,7 @@ pub(crate) struct Epoch {
 const TAG_LEN: usize = 16;
 
 impl Keys {
-    /// The keys of client and server in DTLS 1.3, as far as there are lines.
+    /// The keys of client and server in DTLS 1.3, as far as the log has lines.
     pub(crate) fn dtls13(lines: &[KeyLogLine]) -> Option<[Self; 2]> {
         let secret = |label: &str| lines.iter().rev().find_map(|line| secret(line, label));
         let of = |handshake: &str, application: &str| {
@@ -76,7 +76,7 @@ impl Keys {
         Some([of(0), of(1)])
     }
 
-    /// Opens the first record of `datagram` and returns what is behind it; `None` where it is not protected, or not
+    /// Opens the first record of `datagram` and returns it with the rest; `None` where it is not protected, or not
     /// under these keys.
     pub(crate) fn open<'d>(&self, datagram: &'d [u8]) -> Option<(Opened, &'d [u8])> {
         match self {
@@ -105,7 +105,7 @@ impl Keys {
                 }
                 let (body, rest) =
                     rest.split_at_checked(usize::from(u16::from_be_bytes([header[3], header[4]])))?;
-                // Epochs from 5 on are beyond what is followed here.
+                // Epochs from 5 on are not supported here.
                 let number = (header[0] + 2) & 3;
                 let epoch = epochs.get(usize::from(number))?;
                 let mask = epoch.numbers.new_mask(body.get(..16)?).ok()?;

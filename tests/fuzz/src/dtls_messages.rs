@@ -1,48 +1,49 @@
-//! `dtls_core::Connection` and a surgeon between client and server: handshake messages, extensions and reassembly.
+//! `dtls_core::Connection` with a tamperer between client and server: handshake messages, extensions and reassembly.
 //!
-//! The surgeon takes the plaintext messages of real flights out of their records, does to them what the input says, cuts
-//! them into fragments as the input says, and sends those. Repeated flights are treated alike, so that what arrived is
-//! known. The rest of the traffic passes. In the end:
+//! The tamperer takes the plaintext messages of real flights out of their records, changes and fragments them as the
+//! input says, and sends the result. It treats retransmitted flights alike, so that the received messages are known.
+//! Other datagrams pass unchanged. In the end:
 //!
-//! - who got a message that was not sent does not connect, and neither does its peer: Finished covers every message,
-//!   whatever somebody takes out of an offer or puts into it;
-//! - where the messages are as they were, both sides connect, however they were cut, overlapped, repeated or shuffled.
+//! - a side that received a changed message does not connect, and neither does its peer: Finished covers every message,
+//!   so that no offer can be changed in transit;
+//! - where all messages arrived unchanged, both sides connect, however the messages were fragmented, overlapped,
+//!   duplicated or reordered.
 //!
-//! Two bytes are the [`Stage`], three are how to cut, and the rest is operations, each for one message.
+//! Two bytes are the [`Setup`], three choose the fragmentation, and the rest is operations, each for one message.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     dtls_connection::assert_works,
-    dtls_endpoint::Plot,
-    dtls_stage::Stage,
+    dtls_endpoint::Commands,
+    dtls_setup::Setup,
     input::Input,
     network::{self, Network},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_messages(data: &[u8]) {
     play(data);
 }
 
-/// Which sides are connected in the end, and whether a message was changed.
+/// Returns which sides are connected in the end, and whether a message was changed.
 fn play(data: &[u8]) -> ([bool; 2], bool) {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input).of_friends();
+    let setup = Setup::read(&mut input).with_matching_credentials();
     let now = network::beginning();
-    let mut network = Network::new(now, stage.set(now));
+    let mut network = Network::new(now, setup.set(now));
     for side in &mut network.sides {
-        side.plot = Plot::Siege;
+        side.commands = Commands::NoClose;
         side.answer();
     }
-    let mut surgeon = Surgeon::new(&mut input);
+    let mut tamperer = Tamperer::new(&mut input);
     let end = now + Duration::from_secs(45);
     while network.now < end {
         let mut is_silent = true;
         for to in 0..2 {
             if let Some(datagram) = network.take_next(to) {
                 is_silent = false;
-                for datagram in surgeon.treat(to, &datagram) {
+                for datagram in tamperer.treat(to, &datagram) {
                     network.deliver(to, datagram);
                     network.collect();
                 }
@@ -56,35 +57,35 @@ fn play(data: &[u8]) -> ([bool; 2], bool) {
     }
 
     let open = [0, 1].map(|side| network.sides[side].is_open());
-    if surgeon.has_changed {
+    if tamperer.has_changed {
         for side in &network.sides {
             assert!(side.connected.is_none(), "connected over a message that was never sent");
             assert!(side.ended.is_some(), "a handshake without end");
         }
     } else {
         let states = network.sides.each_ref().map(|side| (&side.ended, side.connection.stats()));
-        assert_eq!(open, [true; 2], "the same messages in other pieces: {stage:?} {states:?}");
+        assert_eq!(open, [true; 2], "the same messages in other fragments: {setup:?} {states:?}");
         assert_works(&mut network);
     }
-    (open, surgeon.has_changed)
+    (open, tamperer.has_changed)
 }
 
-struct Surgeon {
+struct Tamperer {
     cut: Cut,
-    /// What is done to a message, by receiver and number.
+    /// The operations on a message, by receiver and number.
     operations: BTreeMap<(usize, u8), Vec<Operation>>,
-    /// What has come of messages, by receiver and number.
+    /// The fragments collected so far, by receiver and number.
     partial: [BTreeMap<u8, Partial>; 2],
     next_number: u32,
     has_changed: bool,
 }
 
-/// How messages are cut.
+/// How messages are fragmented.
 struct Cut {
     size: usize,
     overlap: usize,
-    /// Bits: 0 backwards, 1 every piece twice, 2 the first piece last, 3 pieces share a record, 4 they share a
-    /// datagram, 5 an empty piece first.
+    /// Bits: 0 reverse order, 1 every fragment twice, 2 the first fragment last, 3 fragments share a record, 4 they
+    /// share a datagram, 5 an empty fragment first.
     shape: u8,
 }
 
@@ -101,13 +102,13 @@ struct Operation {
     bytes: Vec<u8>,
 }
 
-/// More operations than this are cut off.
+/// Further operations are ignored.
 const MAX_OPERATIONS: usize = 16;
 
-/// A message becomes at most about this many pieces.
-const MAX_PIECES: usize = 40;
+/// A message becomes at most about this many fragments.
+const MAX_FRAGMENTS: usize = 40;
 
-impl Surgeon {
+impl Tamperer {
     fn new(input: &mut Input<'_>) -> Self {
         let cut = Cut {
             size: usize::from(input.byte()) + 1,
@@ -121,11 +122,11 @@ impl Surgeon {
             let operation = Operation { kind, at, bytes: input.take(len).to_vec() };
             operations.entry((usize::from(target) & 1, target >> 1 & 7)).or_default().push(operation);
         }
-        // Far above the numbers of real records, so that an acknowledgement names none of them.
+        // Far above the numbers of real records, so that no acknowledgement names one of them.
         Self { cut, operations, partial: Default::default(), next_number: 1000, has_changed: false }
     }
 
-    /// What arrives instead of this datagram.
+    /// Returns the datagrams that arrive instead of this one.
     fn treat(&mut self, to: usize, datagram: &[u8]) -> Vec<Vec<u8>> {
         let mut treated = Vec::new();
         let mut rest = datagram;
@@ -136,8 +137,8 @@ impl Surgeon {
                 let (kind, header) = (*kind, &total[..10]);
                 let number = |at: usize| usize::from(u16::from_be_bytes([header[at], header[at + 1]]));
                 let (total, offset, len) = (number(0), number(5), number(8));
-                let piece = &content[12..12 + len];
-                if let Some(message) = self.collect(to, header[3], kind, total, offset, piece) {
+                let fragment = &content[12..12 + len];
+                if let Some(message) = self.collect(to, header[3], kind, total, offset, fragment) {
                     treated.extend(self.operate(to, header[3], &message));
                 }
                 content = &content[12 + len..];
@@ -150,7 +151,7 @@ impl Surgeon {
         treated
     }
 
-    /// The message, when all of it is there.
+    /// Returns the message once it is complete.
     fn collect(
         &mut self,
         to: usize,
@@ -158,15 +159,15 @@ impl Surgeon {
         kind: u8,
         total: usize,
         offset: usize,
-        piece: &[u8],
+        fragment: &[u8],
     ) -> Option<Partial> {
         let fresh = || Partial { kind, body: vec![0; total], is_known: vec![false; total] };
         let partial = self.partial[to].entry(number).or_insert_with(fresh);
         if partial.kind != kind || partial.body.len() != total {
             *partial = fresh();
         }
-        partial.body[offset..offset + piece.len()].copy_from_slice(piece);
-        partial.is_known[offset..offset + piece.len()].fill(true);
+        partial.body[offset..offset + fragment.len()].copy_from_slice(fragment);
+        partial.is_known[offset..offset + fragment.len()].fill(true);
         if partial.is_known.iter().all(|known| *known) { self.partial[to].remove(&number) } else { None }
     }
 
@@ -179,9 +180,9 @@ impl Surgeon {
         self.cut(kind, number, &body)
     }
 
-    /// The message in datagrams.
+    /// Returns the message in datagrams.
     fn cut(&mut self, kind: u8, number: u8, body: &[u8]) -> Vec<Vec<u8>> {
-        let size = self.cut.size.max(body.len() / MAX_PIECES + 1);
+        let size = self.cut.size.max(body.len() / MAX_FRAGMENTS + 1);
         let mut ranges: Vec<_> = (0..body.len().max(1))
             .step_by(size)
             .map(|start| {
@@ -207,23 +208,23 @@ impl Surgeon {
             let [.., a, b, c] = number.to_be_bytes();
             [a, b, c]
         };
-        let pieces = ranges.into_iter().map(|range| {
-            let mut piece = vec![kind];
-            piece.extend(u24(body.len()));
-            piece.extend([0, number]);
-            piece.extend(u24(range.start));
-            piece.extend(u24(range.len()));
-            piece.extend(&body[range]);
-            piece
+        let fragments = ranges.into_iter().map(|range| {
+            let mut fragment = vec![kind];
+            fragment.extend(u24(body.len()));
+            fragment.extend([0, number]);
+            fragment.extend(u24(range.start));
+            fragment.extend(u24(range.len()));
+            fragment.extend(&body[range]);
+            fragment
         });
         let mut datagrams: Vec<Vec<u8>> = Vec::new();
         let mut contents: Vec<Vec<u8>> = Vec::new();
-        for piece in pieces {
+        for fragment in fragments {
             match contents.last_mut() {
-                Some(content) if shape & 8 != 0 && content.len() + piece.len() < MAX_RECORD => {
-                    content.extend(piece);
+                Some(content) if shape & 8 != 0 && content.len() + fragment.len() < MAX_RECORD => {
+                    content.extend(fragment);
                 }
-                _ => contents.push(piece),
+                _ => contents.push(fragment),
             }
         }
         for content in contents {
@@ -243,7 +244,7 @@ impl Surgeon {
     }
 }
 
-/// What pieces share is shorter than this.
+/// A record of several fragments is shorter than this.
 const MAX_RECORD: usize = 4000;
 
 impl Operation {
@@ -269,7 +270,7 @@ impl Operation {
         }
     }
 
-    /// Opens a hello, and leaves everything else as it is.
+    /// Parses a hello; leaves other messages unchanged.
     fn apply_to_hello(&self, kind: u8, body: &mut Vec<u8>) {
         let Some(mut hello) = Hello::read(kind, body) else { return };
         let which = usize::from(self.at).checked_rem(hello.extensions.len()).unwrap_or(0);
@@ -302,11 +303,11 @@ impl Operation {
     }
 }
 
-/// Extensions that mean something to one of the versions, and one that means nothing.
+/// Extensions of the two versions, and one unknown extension.
 const KINDS: [u16; 20] =
     [0, 10, 11, 13, 14, 16, 20, 21, 22, 23, 35, 41, 42, 43, 44, 45, 50, 51, 0xff01, 0x1a1a];
 
-/// A ClientHello or ServerHello, as far as one has to understand it to change its extensions.
+/// A ClientHello or ServerHello, parsed as far as its extensions.
 struct Hello {
     /// Everything before the extensions.
     fields: Vec<u8>,
@@ -353,7 +354,7 @@ impl Hello {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn messages_in_any_pieces_are_the_same_messages() {
+    fn messages_in_any_fragments_are_the_same_messages() {
         for number in 0..36 {
             for (size, overlap, shape) in [
                 (255, 0, 0),
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_that_lost_an_extension_connects_nobody() {
+    fn a_hello_without_an_extension_prevents_the_connection() {
         for versions in [0, 4, 8] {
             for target in [0, 1] {
                 for which in 0..12 {

@@ -1,9 +1,10 @@
-//! `dtls_core::Connection` fed with any datagrams, as a server that waits and as a client that has sent its ClientHello.
+//! `dtls_core::Connection` with arbitrary datagrams, as a server that waits and as a client that has sent its
+//! ClientHello.
 //!
-//! Two bytes choose versions and authentication ([`Stage`]); the rest is datagrams, each behind a length of two bytes.
-//! Nothing in it can authenticate, so neither side may connect or hand out data or keys; `peek` and both sides take
-//! every byte; deadlines and output end. Real flights in the corpus bring the parsers of handshake messages and their
-//! reassembly within reach.
+//! Two bytes choose versions and authentication ([`Setup`]); the rest is datagrams, each after a length of two bytes.
+//! None of them can authenticate, so neither side may connect or return data or keys; `peek` and both sides accept
+//! every byte; deadlines and output end. Real flights in the corpus reach the parsers of handshake messages and their
+//! reassembly.
 
 use std::time::Instant;
 
@@ -11,17 +12,17 @@ use dtls_core::Admitted;
 
 use crate::{
     dtls_endpoint::Endpoint,
-    dtls_stage::Stage,
+    dtls_setup::Setup,
     input::Input,
     network::{self, Side},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn dtls_records(data: &[u8]) {
     let mut input = Input::new(data);
-    let stage = Stage::read(&mut input);
+    let setup = Setup::read(&mut input);
     let datagrams = input.rest();
-    for mut endpoint in stage.set(network::beginning()) {
+    for mut endpoint in setup.set(network::beginning()) {
         drain(&mut endpoint);
         feed(&mut endpoint, network::beginning(), datagrams);
     }
@@ -41,7 +42,7 @@ pub(crate) fn feed(endpoint: &mut Endpoint, now: Instant, data: &[u8]) {
     end(endpoint);
 }
 
-/// A handshake without a peer comes to its end.
+/// Runs a handshake without a peer to its end.
 pub(crate) fn end(endpoint: &mut Endpoint) {
     for _ in 0..200 {
         let Some(deadline) = endpoint.poll_timeout() else { return };

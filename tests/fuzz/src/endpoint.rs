@@ -1,10 +1,11 @@
-//! `peer_transport::Endpoint`: two clients and an endpoint with a peer for each, over a network that the input plays.
+//! `peer_transport::Endpoint`: two clients, and an endpoint with a peer for each, over a network that the input
+//! controls.
 //!
-//! On the way a datagram carries one more byte in front, the number of its client, so that a script that damages it
-//! forges source addresses. Two further numbers are addresses of nobody. When the network is honest again, every
-//! transport ends up connected, failed or closed, or waits for an answer that
-//! signalling never brought; media of a client was handed out as that of its peer; and a peer that is connected like
-//! its client, and whose address no forgery gave to the other, receives what the client sends.
+//! In transit a datagram carries one more byte in front, the number of its client, so that a script that damages it
+//! spoofs source addresses. Two further numbers are unused addresses. When the network delivers everything unchanged
+//! again, every transport is connected, failed or closed, or waits for an answer that signalling never delivered; media
+//! of a client was delivered as that of its peer; and a peer that is connected like its client, and whose address was
+//! not spoofed towards the other peer, receives what the client sends.
 
 use std::{
     collections::VecDeque,
@@ -23,12 +24,12 @@ use crate::{
     peer_transport::certificate,
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn endpoint(data: &[u8]) {
     play(data);
 }
 
-/// The states of the two peers in the end; of one that was removed there is none.
+/// Returns the states of the two peers in the end; `None` for a removed peer.
 fn play(data: &[u8]) -> [Option<State>; 2] {
     let mut input = Input::new(data);
     let setting = input.byte();
@@ -54,7 +55,7 @@ fn play(data: &[u8]) -> [Option<State>; 2] {
     check(&mut network, waits)
 }
 
-/// Client `number` offers, its peer answers. Whether it came to an answer.
+/// Client `number` offers and its peer answers. Returns whether there was an answer.
 fn connect(now: Instant, clients: &mut Clients, hub: &mut Hub, number: usize) -> bool {
     let client = &mut clients.transports[number];
     let Ok(mut peer) = hub.endpoint.peer_mut(hub.peers[number]) else { return false };
@@ -72,7 +73,7 @@ fn connect(now: Instant, clients: &mut Clients, hub: &mut Hub, number: usize) ->
     true
 }
 
-/// `waits`: the first client offered a restart that nobody answered.
+/// `waits`: the first client's restart offer has no answer.
 fn check(network: &mut Network<World>, waits: bool) -> [Option<State>; 2] {
     let now = network.now;
     let [World::Clients(clients), World::Hub(hub)] = &mut network.sides else { unreachable!() };
@@ -99,7 +100,7 @@ fn check(network: &mut Network<World>, waits: bool) -> [Option<State>; 2] {
     hub.peers.map(|id| hub.endpoint.peer(id).map(PeerTransport::state))
 }
 
-/// What the clients say, each its own.
+/// The media of each client.
 const PAYLOADS: [&[u8]; 2] = [b"media of the first", b"media of the second"];
 
 const HUB: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 100)), 5000);
@@ -120,7 +121,7 @@ enum World {
 
 struct Clients {
     transports: [PeerTransport; 2],
-    /// Media that is about to leave, with the number in front.
+    /// Media to be sent, with the number in front.
     media: VecDeque<Vec<u8>>,
     sequence_number: u16,
 }
@@ -170,7 +171,7 @@ impl Hub {
         Self { endpoint, peers, received: [0; 2] }
     }
 
-    /// Whether the other client's peer has bound this client's address: a forged source address did that, and the
+    /// Whether the other client's peer has bound this client's address: a spoofed source address caused that, and the
     /// first peer to bind a path keeps it.
     fn is_bound_elsewhere(&self, number: usize) -> bool {
         let other = self.endpoint.peer(self.peers[1 - number]);
@@ -239,7 +240,7 @@ impl Side for World {
                     return None;
                 };
                 let to = (0..4).find(|number| transmit.path.remote() == address(usize::from(*number)));
-                buffer[start] = to.expect("nobody else was ever heard of");
+                buffer[start] = to.expect("an address of a client");
                 Some(1 + transmit.len)
             }
         }
@@ -303,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_honest_network_connects_both_clients() {
+    fn an_unchanged_network_connects_both_clients() {
         assert_eq!(play(&[0]), [Some(State::Connected); 2]);
         let mut script = vec![1, 60];
         script.extend([0, 16].repeat(30));
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_peer_leaves_the_other_alone() {
+    fn a_removed_peer_does_not_affect_the_other() {
         let mut script = vec![0];
         script.extend([0, 16, 13].repeat(20));
         script.extend([30, 120]);

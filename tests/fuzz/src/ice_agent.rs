@@ -1,9 +1,9 @@
-//! `ice_agent::Agent`: two agents of ours over a network that the input plays.
+//! `ice_agent::Agent`: two agents over a network that the input controls.
 //!
-//! The first byte sets the stage: who is lite, whether both claim control, whether one restarts in the middle, and
-//! whether the peer lies. With an honest peer the tampering is a stranger's: what it changed no longer authenticates.
-//! A lying peer signs what the script made of its messages, so that everything behind the integrity check is reached.
-//! When the network is honest again each agent ends up connected, failed or closed, whatever happened before.
+//! The first byte chooses the setup: who is lite, whether both claim the controlling role, whether one restarts in the
+//! middle, and whether the peer misbehaves. With a conforming peer, a message that the script changed no longer
+//! authenticates. A misbehaving peer signs the changed messages, so that the code behind the integrity check is
+//! reached. When the network delivers everything unchanged again, each agent becomes connected, failed or closed.
 
 use std::{
     net::SocketAddr,
@@ -18,12 +18,12 @@ use crate::{
     network::{self, Network, Side},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn ice_agent(data: &[u8]) {
     play(data);
 }
 
-/// The states of the two in the end.
+/// Returns the states of both agents in the end.
 fn play(data: &[u8]) -> [State; 2] {
     let mut input = Input::new(data);
     let setting = input.byte();
@@ -68,7 +68,7 @@ fn play(data: &[u8]) -> [State; 2] {
     [network.sides[0].agent.state(), network.sides[1].agent.state()]
 }
 
-/// Signalling: each learns the other's newest parameters and its candidate.
+/// Signalling: each agent receives the other's newest parameters and its candidate.
 fn introduce(network: &mut Network<Endpoint>) {
     let now = network.now;
     for (to, from) in [(1, 0), (0, 1)] {
@@ -108,7 +108,7 @@ impl Endpoint {
         Self { agent, path, remote: None, lies }
     }
 
-    /// The message as a lying peer would have sent it.
+    /// The message as a misbehaving peer would have signed it.
     fn signed(&self, datagram: &[u8]) -> Option<Vec<u8>> {
         let message = Message::decode(datagram).ok()?;
         if message.check_fingerprint().is_ok() {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_honest_network_connects_both_on_every_stage() {
+    fn an_unchanged_network_connects_both_in_every_setup() {
         for setting in [0, 2, 3, 4, 8, 16, 20, 24] {
             assert_eq!(play(&[setting]), [State::Connected; 2], "setting {setting}");
         }

@@ -1,6 +1,6 @@
-//! Takes a fuzzer's bytes apart. Never fails: what is missing is zero or empty, so that every input means something.
+//! Reads values from a fuzzer's bytes. It never fails: missing bytes are zero or empty, so that every input is valid.
 
-/// The bytes that are left.
+/// The remaining bytes.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -23,7 +23,7 @@ impl<'a> Input<'a> {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
-    /// The next `len` bytes, or as many as there are.
+    /// The next `len` bytes, or fewer at the end.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;

@@ -1,8 +1,8 @@
 //! Fuzz targets as plain functions, with a corpus that replays in `cargo test`.
 //!
-//! A target is a function of bytes that returns when all is well and panics when a promise is broken: not only on a
-//! crash, also when what was decoded does not encode to the same, when a forged packet opens, when a handshake never
-//! ends. Each stands in a file of its own whose header says how it reads its bytes and what it checks.
+//! A target is a function of bytes. It returns when all checks pass and panics when one fails: on a crash, and also
+//! when a decoded value does not encode to the same bytes, when a forged packet opens, when a handshake never ends.
+//! Each target has its own file, whose header says how it reads its bytes and what it checks.
 //!
 //! ```text
 //! tests/fuzz/src/<target>.rs        the function
@@ -14,7 +14,7 @@
 //!   (`FUZZ_SEED=7` chooses another).
 //! - `cargo xtask fuzz TARGET --minutes N` explores with libFuzzer. It runs `cargo run --release --manifest-path
 //!   tests/fuzz/explore/Cargo.toml -- TARGET --minutes N`, which needs a nightly toolchain and cargo-fuzz and says so
-//!   where they are missing. What it finds it puts into the corpus; commit it with the fix.
+//!   where they are missing. It adds failing inputs to the corpus; commit them with the fix.
 //!
 //! A new target is a function and its line in [`TARGETS`], a folder in `corpus`, and a binary of two lines in
 //! `explore`; a test fails until all three are there.
@@ -26,11 +26,11 @@ mod dtls_endpoint;
 mod dtls_established;
 mod dtls_forgery;
 mod dtls_gate;
-mod dtls_insider;
 mod dtls_keys;
 mod dtls_messages;
+mod dtls_misbehaving_peer;
 mod dtls_records;
-mod dtls_stage;
+mod dtls_setup;
 mod endpoint;
 mod ice_agent;
 mod input;
@@ -46,8 +46,8 @@ pub use dtls_connection::dtls_connection;
 pub use dtls_cookie_gate::dtls_cookie_gate;
 pub use dtls_established::dtls_established;
 pub use dtls_gate::dtls_gate;
-pub use dtls_insider::dtls_insider;
 pub use dtls_messages::dtls_messages;
+pub use dtls_misbehaving_peer::dtls_misbehaving_peer;
 pub use dtls_records::dtls_records;
 pub use endpoint::endpoint;
 pub use ice_agent::ice_agent;
@@ -61,9 +61,9 @@ pub use stun_message::stun_message;
 pub struct Target {
     /// Its name: of the function, of the corpus folder and of the binary in `explore`.
     pub name: &'static str,
-    /// Returns, or panics when a promise is broken.
+    /// Returns, or panics when a check fails.
     pub run: fn(&[u8]),
-    /// How many mutations of each input of its corpus `cargo test` tries: fewer where one costs a handshake.
+    /// How many mutations of each corpus input `cargo test` tries: fewer for a target whose run includes a handshake.
     pub mutations: u32,
 }
 
@@ -74,7 +74,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dtls_cookie_gate", run: dtls_cookie_gate, mutations: 4 },
     Target { name: "dtls_established", run: dtls_established, mutations: 4 },
     Target { name: "dtls_gate", run: dtls_gate, mutations: 10 },
-    Target { name: "dtls_insider", run: dtls_insider, mutations: 4 },
+    Target { name: "dtls_misbehaving_peer", run: dtls_misbehaving_peer, mutations: 4 },
     Target { name: "dtls_messages", run: dtls_messages, mutations: 4 },
     Target { name: "dtls_records", run: dtls_records, mutations: 100 },
     Target { name: "endpoint", run: endpoint, mutations: 3 },

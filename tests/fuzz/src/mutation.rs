@@ -1,4 +1,4 @@
-//! Seeded damage to bytes, for the replay in `cargo test`: crude where libFuzzer is clever, and the same on every run.
+//! Seeded mutations for the replay in `cargo test`: simpler than those of libFuzzer, and the same in every run.
 
 /// A generator that is the same everywhere (SplitMix64).
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Rng {
     }
 }
 
-/// `bytes` with one to four things wrong with them.
+/// `bytes` with one to four mutations.
 #[must_use]
 pub fn mutated(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();

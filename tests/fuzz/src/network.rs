@@ -1,8 +1,8 @@
-//! The network between two sides of ours, played by a fuzzer's bytes.
+//! The network between two sides, controlled by a fuzzer's bytes.
 //!
-//! The bytes are a script: deliver, drop, repeat, reorder, damage, cut, join, forge, wait, command. When the script is
-//! over the network is honest again, and what the two sides then do is the target's to judge. On the way the network
-//! holds every layer to the contract that all of them share: deadlines move on, output ends, datagrams fit.
+//! The bytes are a script: deliver, drop, duplicate, reorder, damage, cut, join, forge, wait, command. After the script
+//! the network delivers everything unchanged, and the target checks the result. Throughout, the network checks the
+//! contract that all layers share: deadlines advance, output ends, datagrams fit.
 
 use std::{
     collections::VecDeque,
@@ -12,49 +12,49 @@ use std::{
 
 use crate::input::Input;
 
-/// One side: the verbs of every layer with state.
+/// One side: the methods of every layer with state.
 pub(crate) trait Side {
     fn handle_input(&mut self, now: Instant, datagram: &mut [u8]);
     fn handle_timeout(&mut self, now: Instant);
     /// Appends a datagram and returns its length.
     fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<usize>;
-    /// Takes all events in, and panics where one of them may not be.
+    /// Takes all events, and panics on one that is not allowed.
     fn drain_events(&mut self);
     fn poll_timeout(&self) -> Option<Instant>;
-    /// Something that its user might do.
+    /// An action of its user.
     fn command(&mut self, now: Instant, which: u8);
-    /// A datagram for this side that nobody sent.
+    /// A forged datagram for this side.
     fn forged(&self, script: &mut Input<'_>) -> Vec<u8> {
         let len = usize::from(script.byte());
         script.take(len).to_vec()
     }
 }
 
-/// Two sides and what is on its way to each.
+/// Two sides and the datagrams in transit to each.
 pub(crate) struct Network<S> {
     pub(crate) now: Instant,
     pub(crate) sides: [S; 2],
-    underway: [VecDeque<Vec<u8>>; 2],
-    /// What was sent to each, the oldest first.
+    in_transit: [VecDeque<Vec<u8>>; 2],
+    /// The datagrams sent to each side, the oldest first.
     history: [VecDeque<Vec<u8>>; 2],
 }
 
-/// A script longer than this is cut: what matters happens early, and the time of a run has to have an end.
+/// A longer script is cut off: most effects occur early, and a run has to end.
 const MAX_STEPS: usize = 96;
 
-/// More datagrams than this underway to one side are dropped, as by any router.
-const MAX_UNDERWAY: usize = 64;
+/// Further datagrams in transit to one side are dropped, as a router would.
+const MAX_IN_TRANSIT: usize = 64;
 
-/// How much of what was sent is remembered, to be repeated later.
+/// How many sent datagrams are kept, to be duplicated later.
 const MAX_HISTORY: usize = 64;
 
-/// No layer has more to say than this in one go.
+/// The most output that any layer may have in one step.
 const MAX_BURST: usize = 1000;
 
-/// What every layer keeps its datagrams below.
+/// The upper bound of every layer's datagrams.
 const MTU: usize = 1500;
 
-/// When the world begins: the same instant throughout a process.
+/// The first instant, the same throughout a process.
 pub(crate) fn beginning() -> Instant {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
     *BEGINNING.get_or_init(Instant::now)
@@ -62,12 +62,12 @@ pub(crate) fn beginning() -> Instant {
 
 impl<S: Side> Network<S> {
     pub(crate) fn new(now: Instant, sides: [S; 2]) -> Self {
-        let mut network = Self { now, sides, underway: Default::default(), history: Default::default() };
+        let mut network = Self { now, sides, in_transit: Default::default(), history: Default::default() };
         network.collect();
         network
     }
 
-    /// Does what the script says, to its end.
+    /// Runs the script to its end.
     pub(crate) fn play(&mut self, script: &mut Input<'_>) {
         for _ in 0..MAX_STEPS {
             let Some(step) = script.next() else { return };
@@ -76,14 +76,14 @@ impl<S: Side> Network<S> {
         }
     }
 
-    /// Is honest for `time`, or until nothing is underway and no deadline is left in it.
+    /// Delivers everything unchanged for `time`, or until nothing is in transit and no deadline is left within it.
     pub(crate) fn settle(&mut self, time: Duration) {
         let end = self.now + time;
         self.collect();
         loop {
-            while self.underway.iter().any(|queue| !queue.is_empty()) {
+            while self.in_transit.iter().any(|queue| !queue.is_empty()) {
                 for to in 0..2 {
-                    if let Some(datagram) = self.underway[to].pop_front() {
+                    if let Some(datagram) = self.in_transit[to].pop_front() {
                         self.deliver(to, datagram);
                     }
                 }
@@ -100,7 +100,7 @@ impl<S: Side> Network<S> {
         }
     }
 
-    /// The lower half of a step is what happens, the bit above it to which side.
+    /// The lower half of a step chooses the action, the bit above it the side.
     fn step(&mut self, step: u8, script: &mut Input<'_>) {
         let to = usize::from(step >> 4) & 1;
         match step & 0x0f {
@@ -151,45 +151,45 @@ impl<S: Side> Network<S> {
     }
 
     pub(crate) fn next_to(&self, to: usize) -> Option<&Vec<u8>> {
-        self.underway[to].front()
+        self.in_transit[to].front()
     }
 
     pub(crate) fn take_next(&mut self, to: usize) -> Option<Vec<u8>> {
-        self.underway[to].pop_front()
+        self.in_transit[to].pop_front()
     }
 
     pub(crate) fn deliver_next(&mut self, to: usize) {
-        if let Some(datagram) = self.underway[to].pop_front() {
+        if let Some(datagram) = self.in_transit[to].pop_front() {
             self.deliver(to, datagram);
         }
     }
 
     pub(crate) fn drop_next(&mut self, to: usize) {
-        self.underway[to].pop_front();
+        self.in_transit[to].pop_front();
     }
 
-    /// Delivers the next datagram and leaves it underway.
+    /// Delivers the next datagram and keeps it in transit.
     pub(crate) fn repeat_next(&mut self, to: usize) {
-        if let Some(datagram) = self.underway[to].front().cloned() {
+        if let Some(datagram) = self.in_transit[to].front().cloned() {
             self.deliver(to, datagram);
         }
     }
 
-    /// The sender's own words come back to it.
+    /// The sender's own datagram comes back to it.
     pub(crate) fn reflect_next(&mut self, to: usize) {
-        if let Some(datagram) = self.underway[to].front().cloned() {
+        if let Some(datagram) = self.in_transit[to].front().cloned() {
             self.deliver(1 - to, datagram);
         }
     }
 
     /// The next datagram becomes the last.
     pub(crate) fn delay_next(&mut self, to: usize) {
-        if !self.underway[to].is_empty() {
-            self.underway[to].rotate_left(1);
+        if !self.in_transit[to].is_empty() {
+            self.in_transit[to].rotate_left(1);
         }
     }
 
-    /// Something that was sent to this side comes once more, counted from the latest.
+    /// Delivers an earlier datagram to this side again, counted from the latest.
     pub(crate) fn repeat_earlier(&mut self, to: usize, age: u8) {
         let history = &self.history[to];
         if let Some(datagram) = history.iter().rev().nth(usize::from(age) % history.len().max(1)).cloned() {
@@ -206,10 +206,10 @@ impl<S: Side> Network<S> {
         self.sides[to].handle_input(self.now, &mut datagram);
     }
 
-    /// Delivers the next datagram, changed; `change` also gets the one behind it, which stays underway.
+    /// Delivers the next datagram, changed; `change` also gets the one after it, which stays in transit.
     fn deliver_changed(&mut self, to: usize, change: impl FnOnce(&mut Vec<u8>, Option<Vec<u8>>)) {
-        let Some(mut datagram) = self.underway[to].pop_front() else { return };
-        change(&mut datagram, self.underway[to].front().cloned());
+        let Some(mut datagram) = self.in_transit[to].pop_front() else { return };
+        change(&mut datagram, self.in_transit[to].front().cloned());
         self.deliver(to, datagram);
     }
 
@@ -217,7 +217,7 @@ impl<S: Side> Network<S> {
         self.sides.iter().filter_map(Side::poll_timeout).min()
     }
 
-    /// Calls on every side whose deadline has come, and holds it to a later one.
+    /// Serves every expired deadline, and checks that the next one is later.
     fn serve_deadlines(&mut self) {
         for side in &mut self.sides {
             if side.poll_timeout().is_some_and(|deadline| deadline <= self.now) {
@@ -228,7 +228,7 @@ impl<S: Side> Network<S> {
         }
     }
 
-    /// Takes what the sides have to say.
+    /// Takes the output of the sides.
     pub(crate) fn collect(&mut self) {
         for from in 0..2 {
             let mut buffer = Vec::new();
@@ -238,9 +238,9 @@ impl<S: Side> Network<S> {
                 let Some(len) = self.sides[from].poll_transmit(&mut buffer) else { break };
                 assert!(len > 0 && len <= MTU, "a datagram of {len} bytes");
                 assert_eq!(buffer.len(), start + len, "appended is what was announced");
-                let (underway, history) = (&mut self.underway[1 - from], &mut self.history[1 - from]);
-                if underway.len() < MAX_UNDERWAY {
-                    underway.push_back(buffer[start..].to_vec());
+                let (in_transit, history) = (&mut self.in_transit[1 - from], &mut self.history[1 - from]);
+                if in_transit.len() < MAX_IN_TRANSIT {
+                    in_transit.push_back(buffer[start..].to_vec());
                 }
                 history.push_back(buffer[start..].to_vec());
                 if history.len() > MAX_HISTORY {

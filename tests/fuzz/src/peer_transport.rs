@@ -1,9 +1,9 @@
-//! `peer_transport::PeerTransport`: two whole transports of ours over a network that the input plays.
+//! `peer_transport::PeerTransport`: two whole transports over a network that the input controls.
 //!
-//! The first byte sets the stage: the DTLS roles, and whether one side restarts in the middle, with which certificate
-//! and whether the other side ever hears of it. Tampering is a stranger's: nothing that it changed authenticates. When
-//! the network is honest again, each transport ends up connected, failed or closed; what arrived was sent; and two
-//! transports that are connected carry media both ways.
+//! The first byte chooses the setup: the DTLS roles, whether one side restarts in the middle, with which certificate,
+//! and whether the other side receives the offer. A message that the script changed does not authenticate. When the
+//! network delivers everything unchanged again, each transport becomes connected, failed or closed; received media was
+//! sent; and two connected transports carry media both ways.
 
 use std::{
     collections::VecDeque,
@@ -22,12 +22,12 @@ use crate::{
     network::{self, Network, Side},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn peer_transport(data: &[u8]) {
     play(data);
 }
 
-/// The states of the two in the end.
+/// Returns the states of both transports in the end.
 fn play(data: &[u8]) -> [State; 2] {
     let mut input = Input::new(data);
     let setting = input.byte();
@@ -62,7 +62,7 @@ fn play(data: &[u8]) -> [State; 2] {
 
     for side in &network.sides {
         let state = side.transport.state();
-        // A restart that the peer never heard of waits for its parameters, and nobody else can end it.
+        // A restart whose offer the peer never received waits for its parameters; nothing else may end it.
         let waits = setting & 32 != 0 && state == State::Connecting;
         assert!(
             waits || matches!(state, State::Connected | State::Failed | State::Closed),
@@ -85,7 +85,7 @@ fn play(data: &[u8]) -> [State; 2] {
     [network.sides[0].transport.state(), network.sides[1].transport.state()]
 }
 
-/// Offer and answer with candidates, as far as the sides accept them.
+/// Offer and answer with candidates, where the sides accept them.
 fn negotiate(network: &mut Network<Endpoint>, offerer: usize) {
     let kinds = [(offerer, DescriptionKind::Offer), (1 - offerer, DescriptionKind::Answer)];
     let now = network.now;
@@ -106,7 +106,7 @@ const PAYLOAD: &[u8] = b"synthetic media";
 struct Endpoint {
     transport: PeerTransport,
     path: Path,
-    /// Media that is about to leave.
+    /// Media to be sent.
     media: VecDeque<Vec<u8>>,
     sequence_number: u16,
     received: u32,
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_honest_network_connects_both_on_every_stage() {
+    fn an_unchanged_network_connects_both_in_every_setup() {
         for setting in [0, 1, 2, 4, 4 + 8, 4 + 16, 4 + 8 + 16] {
             assert_eq!(play(&[setting]), [State::Connected; 2], "setting {setting}");
             let mut script = vec![setting, 60];

@@ -1,11 +1,11 @@
 //! The attribute lines of `peer_transport` from any text.
 //!
-//! Each line alone, and all of them as a description and as a fragment. What reads is written in a form that reads as
-//! the same; bounds hold.
+//! Each line alone, and all of them as a description and as a fragment. A value that parses is written in a form that
+//! parses to the same value; the limits hold.
 
 use peer_transport::{Attribute, Description, Fragment, Parameters};
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn sdp_attributes(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     for line in text.lines() {

@@ -1,8 +1,8 @@
-//! `srtp` from any bytes, under known keys, so that exploring can find packets that open.
+//! `srtp` with any bytes, under known keys, so that exploring can find packets that open.
 //!
-//! The first byte chooses profile and kind, the rest is a packet. As a received one it opens or it does not: the
-//! sparing and the destroying way agree, the sparing one leaves it intact, and it opens once. As a packet to send it
-//! comes back the same, and with a bit flipped it does not open.
+//! The first byte chooses profile and kind, the rest is a packet. Received packets: the copying and the in-place
+//! function agree, the copying one leaves the packet intact, and a packet opens at most once. Sent packets: the packet
+//! opens to the same bytes, and with a bit flipped it does not open.
 
 use srtp::{Discard, Inbound, Options, Outbound, RtpHeader};
 use srtp_keys::{MasterKey, Profile};
@@ -12,7 +12,7 @@ use crate::input::Input;
 const PROFILES: [Profile; 4] =
     [Profile::Aes128CmSha1_80, Profile::Aes128CmSha1_32, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm];
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn srtp_unprotect(data: &[u8]) {
     let mut input = Input::new(data);
     let choice = input.byte();
@@ -106,7 +106,7 @@ fn rtcp_sent(key: &MasterKey, compound: &[u8]) {
     assert_eq!(&protected[opened], compound);
 }
 
-/// Flips one bit, chosen by the bytes.
+/// Flips one bit, which the bytes choose.
 fn flip(bytes: &mut [u8]) {
     let at = bytes.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
     let position = at / 8 % bytes.len();

@@ -1,8 +1,8 @@
 //! `stun::Message` from any bytes.
 //!
-//! The input is tried as a datagram, and as the attributes of a message with a sound header, with and without a true
-//! MESSAGE-INTEGRITY and FINGERPRINT behind them. Whatever decodes answers every question; written again, it says the
-//! same; and where `stun-rs` reads it too, both understand the same.
+//! The input is decoded as a datagram, and as the attributes of a message with a valid header, with and without a valid
+//! MESSAGE-INTEGRITY and FINGERPRINT after them. Every accessor of a decoded message works; the message, written again,
+//! is the same; and where `stun-rs` decodes it too, both agree.
 
 use stun::{AttributeType, Error, IntegrityKey, Message, MessageType, MessageWriter, TransactionId};
 use stun_rs::{
@@ -10,7 +10,7 @@ use stun_rs::{
     attributes::{ice, stun as rich},
 };
 
-/// See the head of the file.
+/// The module documentation describes the input and the checks.
 pub fn stun_message(data: &[u8]) {
     let key = IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBt");
     check(data, &key);
@@ -34,7 +34,7 @@ fn with_header(attributes: &[u8]) -> Vec<u8> {
     datagram
 }
 
-/// What the caller of a writer may write, in a message that verifies.
+/// A message that verifies, with the attributes that a caller of the writer may write.
 fn signed(message: &Message<'_>, key: &IntegrityKey) -> Vec<u8> {
     let mut datagram = Vec::new();
     let id = TransactionId::from([7; 12]);
@@ -59,7 +59,7 @@ fn check(datagram: &[u8], key: &IntegrityKey) {
     let mut end = 20;
     for attribute in message.attributes() {
         end += 4 + attribute.value.len().next_multiple_of(4);
-        // The first of its type is the one that is found.
+        // A lookup finds the first attribute of its type.
         assert!(message.attribute(attribute.attribute_type).is_some());
     }
     assert!(end <= datagram.len());
@@ -85,12 +85,12 @@ fn no_flip_passes(datagram: &[u8], key: &IntegrityKey) {
     }
 }
 
-/// Compares with `stun-rs` what both of them read.
+/// Compares the fields that both we and `stun-rs` read.
 fn agree(datagram: &[u8], message: &Message<'_>) {
     let Ok((theirs, len)) = MessageDecoder::default().decode(datagram) else { return };
     assert_eq!(len, datagram.len());
     assert_eq!(theirs.transaction_id().as_bytes(), message.transaction_id().as_bytes());
-    // stun-rs normalises other text on reading, where we hand out what was sent.
+    // stun-rs normalises other text when it reads; we return the sent bytes.
     if let Ok(username) = message.username()
         && username.is_none_or(str::is_ascii)
     {

@@ -11,7 +11,7 @@ use fuzz::{
     mutation::{Rng, mutated},
 };
 
-/// What chooses the mutations unless `FUZZ_SEED` does.
+/// The seed of the mutations, unless `FUZZ_SEED` is set.
 const SEED: u64 = 0x5eed;
 
 #[test]
@@ -59,7 +59,7 @@ fn targets_corpora_and_binaries_have_the_same_names() {
     }
 }
 
-/// Runs one input; on a panic, writes it where it can be looked at and copied into the corpus.
+/// Runs one input; on a panic, writes the input to a file from which it can be copied into the corpus.
 fn replay(target: &Target, input: &[u8], what: &str) {
     if catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-failing-input", target.name));

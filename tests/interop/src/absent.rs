@@ -1,6 +1,6 @@
 //! The cells that cannot exist, from `absent.toml`, each with its reason.
 //!
-//! Knows the file's form. Which cells there are is not its concern.
+//! Reads the file only. It does not know which cells exist.
 
 use toml::de::{DeTable, DeValue};
 
@@ -15,7 +15,7 @@ pub(crate) struct Absent {
 }
 
 impl Absent {
-    /// Whether this is the cell.
+    /// Whether this entry lists the cell.
     pub(crate) fn is(&self, peer: &str, role: &str, scenario: &str) -> bool {
         self.peer == peer && (self.role == role || self.role == "both") && self.scenario == scenario
     }

@@ -1,10 +1,10 @@
-//! Headless browsers as peers of the WHIP server: their media through every layer and back.
+//! Headless browsers as peers of the WHIP server: their media crosses every layer and comes back.
 //!
 //! 1. `whip` (`demos/whip`) serves its page; the browser opens it with `?script=interop`
-//! 2. the page presses its own buttons, and posts after each step what both sides saw before and after it
-//! 3. each cell below waits for its step in that report, and judges it
+//! 2. the page presses its own buttons, and after each step posts the state of both sides before and after it
+//! 3. each cell below waits for its step in that report, and checks it
 //!
-//! The page judges nothing and this file clicks nothing. Roles are ours: `passive` makes us the DTLS server.
+//! The page checks nothing and this file presses no button. Roles are ours: `passive` makes us the DTLS server.
 
 mod chromium;
 mod firefox;
@@ -23,16 +23,16 @@ use crate::report::Report;
 use running::Browser;
 use verdict::Cell;
 
-/// The longest that one step may take: the page gives up earlier and says what it waited for.
+/// The longest duration of one step: the page gives up earlier and reports what it waited for.
 const STEP: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(15);
 
-/// How the server's DTLS role is called in the page, and what it makes of us.
+/// The server's DTLS role in the page, and our role.
 const RUNS: [(&str, &str); 2] = [("passive", "server"), ("active", "client")];
 
 /// The server, the browser, and the last report.
-struct Stage {
-    // The browser goes first, so that it does not report to a server that is gone.
+struct Session {
+    // Dropped first, so that the browser does not report to a server that has ended.
     browser: Browser,
     server: Program,
     address: String,
@@ -49,21 +49,21 @@ pub(crate) fn firefox(report: &mut Report) {
     play(report, firefox::open, verdict::FIREFOX);
 }
 
-/// Plays every cell, in the order in which the page takes the steps.
+/// Runs every cell, in the order of the page's steps.
 fn play(report: &mut Report, open: fn(&str) -> Result<Browser, String>, cells: &[Cell]) {
-    let mut stage = Stage::set(open);
+    let mut session = Session::set(open);
     for (run, role) in RUNS {
         for cell in cells {
             report.cell(role, cell.scenario, |notes| {
-                let stage = stage.as_mut().map_err(|message| message.clone())?;
-                let step = stage.wait_for(run, cell.step)?;
+                let session = session.as_mut().map_err(|message| message.clone())?;
+                let step = session.wait_for(run, cell.step)?;
                 (cell.judge)(&step, notes)
             });
         }
     }
 }
 
-impl Stage {
+impl Session {
     fn set(open: fn(&str) -> Result<Browser, String>) -> Result<Self, String> {
         let server = Program::start(Command::new(built("whip")?).args(["--listen", "127.0.0.1:0"]))?;
         let address = server.wait_for("listening on http://", SOON)?;
@@ -71,7 +71,7 @@ impl Stage {
         Ok(Self { browser, server, address, report: Value::Null })
     }
 
-    /// Waits until the page has reported a step, or says why it never will.
+    /// Waits until the page has reported a step, or returns why it never will.
     fn wait_for(&mut self, run: &str, step: &str) -> Result<Value, String> {
         let deadline = Instant::now() + STEP;
         loop {
@@ -80,16 +80,16 @@ impl Stage {
                 return Ok(so_far["steps"][step].clone());
             }
             if let Some(error) = so_far["error"].as_str() {
-                return Err(self.blame(run, &format!("the page waits no longer: {error}")));
+                return Err(self.with_output(run, &format!("the page waits no longer: {error}")));
             }
             if let Some(error) = self.report["error"].as_str() {
-                return Err(self.blame(run, &format!("the page: {error}")));
+                return Err(self.with_output(run, &format!("the page: {error}")));
             }
             if self.report["done"] == true {
-                return Err(self.blame(run, "the page skipped the step"));
+                return Err(self.with_output(run, "the page skipped the step"));
             }
             if Instant::now() > deadline {
-                return Err(self.blame(run, &format!("the page reported no `{step}`")));
+                return Err(self.with_output(run, &format!("the page reported no `{step}`")));
             }
             thread::sleep(Duration::from_millis(100));
             if let Some(report) = get_json(&self.address, "/report")? {
@@ -98,8 +98,8 @@ impl Stage {
         }
     }
 
-    /// A message whose further lines are what both sides said, in their own words.
-    fn blame(&self, run: &str, message: &str) -> String {
+    /// A message followed by the reports of both sides.
+    fn with_output(&self, run: &str, message: &str) -> String {
         let mut lines = vec![message.to_owned()];
         let story = |who: &str, timeline: &Value| -> Vec<String> {
             let events = timeline.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -121,14 +121,14 @@ impl Stage {
             }
         }
         if self.report.is_null() {
-            lines.push(self.browser.program.blame("nothing was reported; the browser printed:"));
+            lines.push(self.browser.program.with_output("nothing was reported; the browser printed:"));
         }
-        lines.push(self.server.blame("the server printed:"));
+        lines.push(self.server.with_output("the server printed:"));
         lines.join("\n")
     }
 }
 
-/// A GET; `None` where there is nothing yet.
+/// A GET; `None` where there is no content yet.
 fn get_json(address: &str, path: &str) -> Result<Option<Value>, String> {
     use std::io::{Read as _, Write as _};
     let fetch = || -> std::io::Result<String> {
@@ -147,7 +147,7 @@ fn get_json(address: &str, path: &str) -> Result<Option<Value>, String> {
     serde_json::from_str(body).map(Some).map_err(|error| format!("{path} is not JSON: {error}"))
 }
 
-/// Returns the path of a program that cargo built into the folder of this program.
+/// Returns the path of a program that cargo built next to this one.
 fn built(name: &str) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let folder = this.parent().ok_or("this program is in no folder")?;

@@ -1,6 +1,6 @@
-//! Certificates that OpenSSL made, in a folder that goes away with the run, and their fingerprints as it reads them.
+//! Certificates made by OpenSSL, in a temporary folder, and their fingerprints as OpenSSL computes them.
 //!
-//! Knows `openssl req` and `openssl x509`. Nothing here comes from our own code but the parsing of a fingerprint.
+//! Runs `openssl req` and `openssl x509`. From our own code it uses only the parser of fingerprints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ pub(crate) enum KeyKind {
     Rsa2048,
 }
 
-/// Where one certificate and its key lie.
+/// The files of one certificate and its key.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) certificate: PathBuf,
@@ -42,7 +42,7 @@ impl Certificates {
         Self { folder, files: files.into_iter().collect() }
     }
 
-    /// Where they lie; gone with this value.
+    /// The folder of the files, removed with this value.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

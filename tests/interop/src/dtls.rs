@@ -1,28 +1,28 @@
-//! Other DTLS stacks as bare UDP programs on the other side: GnuTLS, dimpl, pion and BoringSSL, in both roles.
+//! Other DTLS stacks as UDP programs on the other side: GnuTLS, dimpl, pion and BoringSSL, in both roles.
 //!
-//! 1. -> handshake, their program on one socket, `dtls-core` on another, at times a bad relay between them
-//! 2. == version, profile and exported keys or key log, as each side says them; our certificate as they saw it
+//! 1. -> handshake, their program on one socket, `dtls-core` on another, in some cells with a lossy relay between them
+//! 2. == version, profile and exported keys or key log, as each side reports them; our certificate as they saw it
 //! 3. <> application data both ways
 //! 4. -> close_notify, by us or by them
 //!
-//! Every stack plays the same cells. What a stack cannot do is a row of `absent.toml`. Roles are ours.
+//! Every stack runs the same cells. `absent.toml` lists what a stack cannot do. Roles are ours.
 
 mod cells;
+mod foreign_stack;
 mod gnutls;
 mod line_protocol;
 mod openssl;
 mod sides;
-mod stranger;
 
 use dtls_core::DtlsRole;
 
 use crate::certificates::Certificates;
 use crate::report::Report;
 use cells::Cell;
+use foreign_stack::{ForeignStack, Offer};
 use gnutls::GnuTls;
 use line_protocol::LinePeer;
 use openssl::OpenSsl;
-use stranger::{Offer, Stranger};
 
 /// GnuTLS's own programs.
 pub(crate) fn gnutls(report: &mut Report) {
@@ -49,16 +49,16 @@ pub(crate) fn openssl_with_psk(report: &mut Report, certificates: &Certificates,
     play_cells(report, &OpenSsl, cells::with_psk(), certificates, role);
 }
 
-fn play(report: &mut Report, stranger: &dyn Stranger, versions: Offer) {
+fn play(report: &mut Report, foreign_stack: &dyn ForeignStack, versions: Offer) {
     let certificates = Certificates::generate();
     for role in [DtlsRole::Client, DtlsRole::Server] {
-        play_cells(report, stranger, cells::all(versions), &certificates, role);
+        play_cells(report, foreign_stack, cells::all(versions), &certificates, role);
     }
 }
 
 fn play_cells(
     report: &mut Report,
-    stranger: &dyn Stranger,
+    foreign_stack: &dyn ForeignStack,
     cells: impl Iterator<Item = Cell>,
     certificates: &Certificates,
     role: DtlsRole,
@@ -68,6 +68,6 @@ fn play_cells(
         DtlsRole::Server => "server",
     };
     for cell in cells.filter(|cell| cell.exists(role)) {
-        report.cell(word, &cell.name(), |notes| sides::play(&cell, role, stranger, certificates, notes));
+        report.cell(word, &cell.name(), |notes| sides::play(&cell, role, foreign_stack, certificates, notes));
     }
 }

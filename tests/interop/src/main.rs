@@ -1,7 +1,7 @@
-//! Interop with real peers: is it right, or only consistent with itself?
+//! Interop with independent implementations over real sockets.
 //!
-//! `interop PEER [--json PATH]` plays every scenario with one peer over real sockets, prints a table, and exits
-//! non-zero when a cell fell short. `cargo xtask interop` builds it and provides the foreign programs.
+//! `interop PEER [--json PATH]` runs every scenario with one peer, prints a table, and exits with a status other than 0
+//! when a cell failed. `cargo xtask interop` builds it and provides the foreign programs.
 
 mod absent;
 mod browser;
@@ -25,7 +25,7 @@ Peers: openssl, gnutls, dimpl, pion, boring, chromium, firefox, tshark, wireshar
   --only TEXT    plays only the cells whose role and scenario contain TEXT
   --json PATH    writes the rows as {peer, role, scenario, outcome, detail}";
 
-/// A peer's name and what plays its scenarios.
+/// A peer's name and the function that runs its scenarios.
 const PEERS: &[(&str, Play)] = &[
     ("openssl", openssl::run),
     ("gnutls", dtls::gnutls),

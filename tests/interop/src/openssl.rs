@@ -1,12 +1,12 @@
 //! OpenSSL's `s_client` and `s_server` on the other side: DTLS 1.2 with use_srtp, in both roles.
 //!
-//! 1. -> handshake, OpenSSL on one socket, `dtls-core` on another, at times a bad relay between them
-//! 2. == profile, suite, group and exported keys, as each side names them; our certificate as OpenSSL saw it
+//! 1. -> handshake, OpenSSL on one socket, `dtls-core` on another, in some cells with a lossy relay between them
+//! 2. == profile, suite, group and exported keys, as each side reports them; our certificate as OpenSSL saw it
 //! 3. <> application data both ways
 //! 4. -> close_notify, by us or by OpenSSL
 //!
-//! Then what has to be refused, with the alert that OpenSSL reads, and the cells with a pre-shared key, which other
-//! stacks play too. Roles are ours.
+//! Then the handshakes that must be refused, with the alert that OpenSSL reads, and the cells with a pre-shared key,
+//! which other stacks run too. Roles are ours.
 
 mod handshake;
 mod refusal;
@@ -20,14 +20,14 @@ use dtls_core::DtlsRole;
 use crate::certificates::{Certificates, KeyKind};
 use crate::dtls;
 use crate::program::Program;
-use crate::relay::{Relay, Weather};
+use crate::relay::{Impairment, Relay};
 use crate::report::Report;
 use crate::udp_peer::{SRTP_LABEL, UdpPeer};
 
-/// Both sides are on this machine: what has not happened by then does not happen.
+/// Both sides are on this machine: an event that has not happened by then does not happen.
 const SOON: Duration = Duration::from_secs(10);
 
-/// How OpenSSL is started for one cell.
+/// The options of OpenSSL for one cell.
 #[derive(Debug, Clone, Copy)]
 struct OpenSsl<'a> {
     certificate: Option<KeyKind>,
@@ -36,19 +36,19 @@ struct OpenSsl<'a> {
     /// How many bytes it exports.
     exported: usize,
     arguments: &'a [&'a str],
-    weather: Option<Weather>,
-    /// Whether the server asks for a cookie, ours by a gate.
+    impairment: Option<Impairment>,
+    /// Whether the server requires a cookie; our server uses a gate.
     cookie: bool,
 }
 
-/// Both sides of a cell, and what lies between them.
+/// Both sides of a cell, and the relay between them.
 struct Sides {
     ours: UdpPeer,
     openssl: Program,
     relay: Option<Relay>,
 }
 
-/// Plays every cell.
+/// Runs every cell.
 pub(crate) fn run(report: &mut Report) {
     let certificates = Certificates::generate();
     for role in [DtlsRole::Client, DtlsRole::Server] {
@@ -67,7 +67,7 @@ const fn word(role: DtlsRole) -> &'static str {
 }
 
 impl Sides {
-    /// Starts both sides, the one that listens first.
+    /// Starts both sides, the server first.
     fn start(
         role: DtlsRole,
         config: dtls_core::Config,
@@ -83,7 +83,8 @@ impl Sides {
                 }
                 let program = Program::start(&mut command)?;
                 let port = program.wait_for("ACCEPT 127.0.0.1:", SOON)?;
-                let address = format!("127.0.0.1:{port}").parse().map_err(|_| program.blame("no port"))?;
+                let address =
+                    format!("127.0.0.1:{port}").parse().map_err(|_| program.with_output("no port"))?;
                 let (relay, address) = openssl.between(address)?;
                 Ok(Self { ours: UdpPeer::client(address, config)?, openssl: program, relay })
             }
@@ -102,7 +103,7 @@ impl Sides {
     fn until_printed(&mut self, mark: &str) -> Result<String, String> {
         let Self { ours, openssl, .. } = self;
         let printed = ours.until(&format!("OpenSSL's `{mark}`"), SOON, |_| openssl.printed(mark));
-        printed.map_err(|message| openssl.blame(&message))
+        printed.map_err(|message| openssl.with_output(&message))
     }
 }
 
@@ -123,10 +124,10 @@ impl OpenSsl<'_> {
         Ok(command)
     }
 
-    /// The relay in front of `target` if the cell has weather, and the address to dial.
+    /// The relay in front of `target`, if the cell has impairment, and the address for the client.
     fn between(&self, target: SocketAddr) -> Result<(Option<Relay>, SocketAddr), String> {
-        let Some(weather) = self.weather else { return Ok((None, target)) };
-        let relay = Relay::start(target, weather, SEED)?;
+        let Some(impairment) = self.impairment else { return Ok((None, target)) };
+        let relay = Relay::start(target, impairment, SEED)?;
         let address = relay.address();
         Ok((Some(relay), address))
     }

@@ -1,6 +1,6 @@
-//! A foreign program as a child: what it prints is kept, what it is told goes to its standard input.
+//! A foreign program as a child process: its output is kept, and lines can be written to its standard input.
 //!
-//! Knows processes and deadlines. A child never outlives its value.
+//! Handles processes and deadlines. Dropping the value ends the process.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -47,8 +47,8 @@ impl Program {
     /// Writes one line to its standard input.
     pub(crate) fn tell(&mut self, line: &str) -> Result<(), String> {
         let stdin = self.child.stdin.as_mut().ok_or("its input is closed")?;
-        let told = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
-        told.map_err(|error| format!("{} does not listen: {error}", self.name))
+        let written = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
+        written.map_err(|error| format!("{} does not listen: {error}", self.name))
     }
 
     /// Ends its standard input.
@@ -62,7 +62,7 @@ impl Program {
         String::from_utf8_lossy(&output).into_owned()
     }
 
-    /// What follows `mark` on its line, as soon as that line is complete.
+    /// Returns the text after `mark` on its line, once that line is complete.
     pub(crate) fn printed(&self, mark: &str) -> Option<String> {
         let output = self.output();
         let (_, rest) = output.split_once(mark)?;
@@ -70,7 +70,7 @@ impl Program {
         Some(line.trim().to_owned())
     }
 
-    /// Waits until a line with `mark` is complete, and returns what follows the mark.
+    /// Waits until a line with `mark` is complete, and returns the text after the mark.
     pub(crate) fn wait_for(&self, mark: &str, limit: Duration) -> Result<String, String> {
         let deadline = Instant::now() + limit;
         loop {
@@ -78,14 +78,14 @@ impl Program {
                 return Ok(rest);
             }
             if Instant::now() > deadline {
-                return Err(self.blame(&format!("{} did not print `{mark}`", self.name)));
+                return Err(self.with_output(&format!("{} did not print `{mark}`", self.name)));
             }
             thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// A message whose further lines are the end of what the program printed.
-    pub(crate) fn blame(&self, message: &str) -> String {
+    /// A message followed by the end of the program's output.
+    pub(crate) fn with_output(&self, message: &str) -> String {
         let output = self.output();
         let lines: Vec<&str> = output.lines().collect();
         let mut text = message.to_owned();
@@ -103,7 +103,7 @@ impl Drop for Program {
     }
 }
 
-/// Bytes as programs take and print them: upper-case hexadecimal digits.
+/// Bytes as upper-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02X}");

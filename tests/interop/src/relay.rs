@@ -1,6 +1,6 @@
-//! A UDP relay between two peers that loses, repeats and reorders datagrams, from a seed.
+//! A UDP relay between two peers that loses, duplicates and reorders datagrams, from a seed.
 //!
-//! Knows sockets and chance. Looks into no datagram.
+//! Handles sockets and random numbers. It does not read the datagrams.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,28 +8,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// What may happen to a datagram, each in percent.
+/// The probability of each impairment of a datagram, in percent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Weather {
+pub(crate) struct Impairment {
     pub(crate) lost: u64,
     pub(crate) repeated: u64,
     /// Held back until the next one has passed, or for some milliseconds.
     pub(crate) late: u64,
 }
 
-/// A relay; it ends with its value.
+/// A relay; dropping the value ends it.
 pub(crate) struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    weather: Weather,
-    /// Good weather from now on.
-    calm: AtomicBool,
+    impairment: Impairment,
+    /// Set when the impairment has stopped.
+    stop_impairment: AtomicBool,
     stopped: AtomicBool,
-    /// Whoever dialled, learnt from what arrives.
-    dialler: Mutex<Option<SocketAddr>>,
+    /// The client's address, learnt from the first datagram.
+    client: Mutex<Option<SocketAddr>>,
     target: SocketAddr,
     arrived: AtomicU64,
     lost: AtomicU64,
@@ -44,15 +44,15 @@ enum Direction {
 }
 
 impl Relay {
-    /// Relays between whoever sends to [`Relay::address`] and `target`.
-    pub(crate) fn start(target: SocketAddr, weather: Weather, seed: u64) -> Result<Self, String> {
+    /// Relays between the client that sends to [`Relay::address`] and `target`.
+    pub(crate) fn start(target: SocketAddr, impairment: Impairment, seed: u64) -> Result<Self, String> {
         let (front, back) = (bind()?, bind()?);
         let address = front.local_addr().map_err(|error| error.to_string())?;
         let shared = Arc::new(Shared {
-            weather,
-            calm: AtomicBool::new(false),
+            impairment,
+            stop_impairment: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            dialler: Mutex::new(None),
+            client: Mutex::new(None),
             target,
             arrived: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -69,17 +69,17 @@ impl Relay {
         Ok(Self { address, shared })
     }
 
-    /// Where to dial.
+    /// The address for the client.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Nothing happens to datagrams from now on.
-    pub(crate) fn calm(&self) {
-        self.shared.calm.store(true, Ordering::Relaxed);
+    /// Stops the impairment.
+    pub(crate) fn stop_impairment(&self) {
+        self.shared.stop_impairment.store(true, Ordering::Relaxed);
     }
 
-    /// What happened so far, for the table.
+    /// The counts so far, for the table.
     pub(crate) fn summary(&self) -> String {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Shared { arrived, lost, repeated, late, .. } = &*self.shared;
@@ -100,30 +100,30 @@ impl Shared {
         let mut held: Option<Vec<u8>> = None;
         while !self.stopped.load(Ordering::Relaxed) {
             let Ok((length, source)) = from.recv_from(&mut buffer) else {
-                // Nothing came for a moment: what was held back is late enough.
+                // Nothing arrived for a moment: the held datagram is late enough.
                 if let Some(late) = held.take() {
                     self.send(to, direction, &late);
                 }
                 continue;
             };
             if matches!(direction, Direction::ToTarget) {
-                *self.dialler.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+                *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
             }
             count(&self.arrived);
             let datagram = &buffer[..length];
-            let calm = self.calm.load(Ordering::Relaxed);
-            let mut happens = |percent| !calm && chance.percent() < percent;
-            if happens(self.weather.lost) {
+            let stop_impairment = self.stop_impairment.load(Ordering::Relaxed);
+            let mut happens = |percent| !stop_impairment && chance.percent() < percent;
+            if happens(self.impairment.lost) {
                 count(&self.lost);
                 continue;
             }
-            if held.is_none() && happens(self.weather.late) {
+            if held.is_none() && happens(self.impairment.late) {
                 count(&self.late);
                 held = Some(datagram.to_vec());
                 continue;
             }
             self.send(to, direction, datagram);
-            if happens(self.weather.repeated) {
+            if happens(self.impairment.repeated) {
                 count(&self.repeated);
                 self.send(to, direction, datagram);
             }
@@ -136,10 +136,10 @@ impl Shared {
     fn send(&self, to: &UdpSocket, direction: Direction, datagram: &[u8]) {
         let address = match direction {
             Direction::ToTarget => Some(self.target),
-            Direction::ToDialler => *self.dialler.lock().unwrap_or_else(PoisonError::into_inner),
+            Direction::ToDialler => *self.client.lock().unwrap_or_else(PoisonError::into_inner),
         };
         if let Some(address) = address {
-            // A datagram that cannot be sent is one more that is lost on the way.
+            // A datagram that cannot be sent counts as lost in transit.
             let _ = to.send_to(datagram, address);
         }
     }
@@ -149,7 +149,7 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// SplitMix64: a short sequence of fair numbers from a seed.
+/// SplitMix64: uniform random numbers from a seed.
 struct Chance(u64);
 
 impl Chance {
@@ -161,7 +161,7 @@ impl Chance {
     }
 }
 
-/// A loopback socket whose reads return after a moment, so that its thread can look around.
+/// A loopback socket whose reads time out after a moment, so that its thread can do other work.
 pub(crate) fn bind() -> Result<UdpSocket, String> {
     let socket =
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no UDP socket: {error}"))?;
@@ -177,9 +177,9 @@ fn clone(socket: &UdpSocket) -> Result<UdpSocket, String> {
 mod tests {
     use super::*;
 
-    fn send_hundred(weather: Weather) -> Vec<u8> {
-        let (dialler, target) = (bind().unwrap(), bind().unwrap());
-        let relay = Relay::start(target.local_addr().unwrap(), weather, 7).unwrap();
+    fn send_hundred(impairment: Impairment) -> Vec<u8> {
+        let (client, target) = (bind().unwrap(), bind().unwrap());
+        let relay = Relay::start(target.local_addr().unwrap(), impairment, 7).unwrap();
         let mut received = Vec::new();
         let mut buffer = [0; 16];
         let mut take = |received: &mut Vec<u8>| {
@@ -188,7 +188,7 @@ mod tests {
             }
         };
         for number in 0..100 {
-            dialler.send_to(&[number], relay.address()).unwrap();
+            client.send_to(&[number], relay.address()).unwrap();
         }
         take(&mut received);
         take(&mut received);
@@ -196,18 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn in_good_weather_everything_passes_in_order() {
-        let received = send_hundred(Weather { lost: 0, repeated: 0, late: 0 });
+    fn without_impairment_everything_passes_in_order() {
+        let received = send_hundred(Impairment { lost: 0, repeated: 0, late: 0 });
         assert_eq!(received, (0..100).collect::<Vec<_>>());
     }
 
     #[test]
-    fn bad_weather_loses_repeats_and_reorders() {
-        let lossy = send_hundred(Weather { lost: 20, repeated: 0, late: 0 });
+    fn impairment_loses_duplicates_and_reorders() {
+        let lossy = send_hundred(Impairment { lost: 20, repeated: 0, late: 0 });
         assert!((60..95).contains(&lossy.len()), "{} of 100 arrived", lossy.len());
-        let repeated = send_hundred(Weather { lost: 0, repeated: 50, late: 0 });
+        let repeated = send_hundred(Impairment { lost: 0, repeated: 50, late: 0 });
         assert!(repeated.len() > 120, "{} of 100 arrived", repeated.len());
-        let late = send_hundred(Weather { lost: 0, repeated: 0, late: 30 });
+        let late = send_hundred(Impairment { lost: 0, repeated: 0, late: 30 });
         assert!(late.len() == 100 && !late.is_sorted(), "{late:?}");
     }
 }

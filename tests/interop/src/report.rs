@@ -1,4 +1,4 @@
-//! The table: one row per cell, printed as it ends, with a verdict in the last line.
+//! The table: one row per cell, printed when the cell ends, and a one-line verdict at the end.
 //!
 //! Knows rows and the list of absent cells. Knows no peer.
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::absent::Absent;
 
-/// What a run with one peer has shown so far.
+/// The results of a run with one peer so far.
 pub(crate) struct Report {
     peer: &'static str,
     absent: Vec<Absent>,
@@ -42,7 +42,7 @@ impl Report {
         Self { peer, absent, only, rows: Vec::new(), left_out: 0 }
     }
 
-    /// Plays one cell: `Ok` passed, `Err` says on which side what was not so. What `play` notes is the detail.
+    /// Runs one cell: `Err` says what failed and on which side. The notes that `play` adds are the detail.
     pub(crate) fn cell(
         &mut self,
         role: &str,
@@ -55,7 +55,7 @@ impl Report {
         }
         let started = Instant::now();
         let mut notes = Vec::new();
-        // A panic of ours is a cell that fell short, and the others are still worth playing.
+        // A panic of our code fails the cell, and the other cells still run.
         let result = panic::catch_unwind(AssertUnwindSafe(|| play(&mut notes)))
             .unwrap_or_else(|_| Err("our side panicked; standard error says where".into()));
         let listed = self.listed(role, scenario).map(|cell| cell.reason.clone());
@@ -77,9 +77,9 @@ impl Report {
         }
     }
 
-    /// Ends the table, writes the rows, and says whether nothing fell short.
+    /// Ends the table, writes the rows, and returns whether no cell failed.
     pub(crate) fn finish(mut self, json: Option<&Path>) -> Result<bool, String> {
-        // Listed cells that nobody can even write a scenario for are part of the table too.
+        // The table includes the listed cells that have no scenario.
         let unplayed: Vec<Absent> =
             self.absent.iter().filter(|cell| self.is_unplayed(cell)).cloned().collect();
         for cell in unplayed {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_falls_short_fails_the_run() {
+    fn a_failed_cell_fails_the_run() {
         let mut report = report();
         report.cell("client", "good", |_| Ok(()));
         report.cell("client", "bad", |_| Err("no".into()));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_cell_may_fall_short_and_must_not_pass() {
+    fn a_listed_cell_may_fail_and_must_not_pass() {
         let mut lenient = report();
         lenient.cell("client", "good", |_| Ok(()));
         lenient.cell("client", "listed", |_| Err("no".into()));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_a_cell_that_falls_short() {
+    fn a_panic_fails_its_cell() {
         let mut report = report();
         report.cell("client", "good", |_| Ok(()));
         report.cell("client", "bad", |_| panic!("on purpose"));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_in_which_nothing_was_played_is_not_a_success() {
+    fn a_run_without_cells_is_not_a_success() {
         assert_eq!(report().finish(None), Ok(false));
     }
 }

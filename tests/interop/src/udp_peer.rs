@@ -1,6 +1,6 @@
-//! Our side: a `dtls-core` connection on a loopback socket, driven until something is so.
+//! Our side: a `dtls-core` connection on a loopback socket, driven until a condition holds.
 //!
-//! Knows the clock and one socket. What is to happen is the scenario's.
+//! Uses the clock and one socket. The scenario decides what to do.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -18,19 +18,19 @@ pub(crate) const SRTP_LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// A DTLS peer on a socket.
 pub(crate) struct UdpPeer {
     connection: Connection,
-    /// In front of a connection that begins only when the gate has admitted a client.
+    /// The gate in front of a connection that begins only when the gate has admitted a client.
     gate: Option<CookieGate>,
     socket: UdpSocket,
-    /// Whom we talk to. A server learns it from what arrives.
+    /// The peer's address. A server learns it from the first datagram.
     remote: Option<SocketAddr>,
-    /// What a request for a pre-shared key is answered with, if it is for this identity.
+    /// The answer to a request for a pre-shared key, if the identity is the expected one.
     psk: Option<Psk>,
     /// Everything that happened, in order.
     pub(crate) events: Vec<Event>,
 }
 
 impl UdpPeer {
-    /// A client that dials `remote`.
+    /// A client that sends to `remote`.
     pub(crate) fn client(remote: SocketAddr, config: Config) -> Result<Self, String> {
         Self::new(DtlsRole::Client, Some(remote), config)
     }
@@ -40,14 +40,14 @@ impl UdpPeer {
         Self::new(DtlsRole::Server, None, config)
     }
 
-    /// The same behind a gate, which asks for a cookie first.
+    /// The same behind a gate that requires a cookie.
     pub(crate) fn gated_server(config: Config) -> Result<Self, String> {
         let gate = CookieGate::new(Instant::now(), config.clone(), GateConfig::default());
         let gate = gate.map_err(|error| format!("our gate: {error}"))?;
         Ok(Self { gate: Some(gate), ..Self::server(config)? })
     }
 
-    /// How many cookies our gate has given, where there is one.
+    /// How many cookies our gate has sent, where there is a gate.
     pub(crate) fn cookies_given(&self) -> Option<u64> {
         self.gate.as_ref().map(|gate| gate.stats().requests)
     }
@@ -68,12 +68,12 @@ impl UdpPeer {
         Self { psk, ..self }
     }
 
-    /// Where we are.
+    /// Our address.
     pub(crate) fn address(&self) -> Result<SocketAddr, String> {
         self.socket.local_addr().map_err(|error| error.to_string())
     }
 
-    /// Carries datagrams and time until `done` gives a result, or says what did not happen.
+    /// Handles datagrams and time until `done` returns a result, or returns what did not happen.
     pub(crate) fn until<T>(
         &mut self,
         what: &str,
@@ -96,7 +96,7 @@ impl UdpPeer {
         }
     }
 
-    /// Carries datagrams and time until the handshake is complete.
+    /// Handles datagrams and time until the handshake is complete.
     pub(crate) fn until_connected(&mut self, limit: Duration) -> Result<Negotiated, String> {
         self.until("our handshake", limit, |events| {
             events.iter().find_map(|event| match event {
@@ -131,7 +131,7 @@ impl UdpPeer {
         Ok(hexadecimal(&keys))
     }
 
-    /// One turn: what is due, what is to be sent, what happened, what arrived within a moment.
+    /// One step: expired deadlines, output, events, and the input of a moment.
     fn step(&mut self) -> Result<(), String> {
         let now = Instant::now();
         if self.connection.poll_timeout().is_some_and(|due| due <= now) {
@@ -140,8 +140,8 @@ impl UdpPeer {
         let mut buffer = Vec::with_capacity(2048);
         while let Some(transmit) = self.connection.poll_transmit(&mut buffer) {
             let datagram = &buffer[buffer.len() - transmit.len..];
-            let remote = self.remote.ok_or("we send before anybody is known")?;
-            // A refused datagram is a lost one: the peer may be gone already.
+            let remote = self.remote.ok_or("we send before the peer is known")?;
+            // A refused datagram counts as lost: the peer may have ended already.
             let _ = self.socket.send_to(datagram, remote);
             buffer.clear();
         }
@@ -171,7 +171,7 @@ impl UdpPeer {
         Ok(())
     }
 
-    /// Until the gate has admitted somebody, it takes what comes.
+    /// The gate takes every datagram until it has admitted a client.
     fn receive(&mut self, source: SocketAddr, datagram: &mut [u8]) -> Result<(), String> {
         let now = Instant::now();
         let gate = self.gate.as_mut().filter(|gate| gate.stats().admissions == 0);

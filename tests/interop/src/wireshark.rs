@@ -1,10 +1,10 @@
-//! Wireshark reads a conversation of ours with the key log of one of its sides.
+//! Wireshark reads a conversation between two of our connections with the key log of one side.
 //!
-//! 1. two connections of ours shake hands, talk both ways and close, without a network
-//! 2. their datagrams become a capture file, the key log of one side a file beside it
-//! 3. Wireshark has to show all that was said in plain text, and both Finished messages; without a key nothing
+//! 1. two connections complete a handshake, exchange data and close, without a network
+//! 2. their datagrams become a capture file, the key log of one side a file next to it
+//! 3. Wireshark has to show all data in plain text, and both Finished messages; without the key log it shows neither
 //!
-//! Here the role is that of the side whose key log is used.
+//! The role is that of the side whose key log is used.
 
 mod conversation;
 mod dissection;
@@ -31,7 +31,7 @@ struct Cell {
     suite: CipherSuite,
     /// The server's only group where the cell is about a retry.
     group: Option<NamedGroup>,
-    /// Whether both sides replace their keys in the middle.
+    /// Whether both sides update their keys in the middle.
     updated: bool,
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn newer(report: &mut Report) {
     play(report, Wireshark::WebAssembly);
 }
 
-/// Plays every cell.
+/// Runs every cell.
 fn play(report: &mut Report, wireshark: Wireshark) {
     let folder = Folder::new();
     for cell in CELLS {
@@ -112,7 +112,7 @@ impl Cell {
         Ok(())
     }
 
-    /// A conversation from its ClientHello to its end, and what was said in it.
+    /// A conversation from its ClientHello to its end, and the data that was sent.
     fn converse(&self) -> Result<(Conversation, Vec<&'static str>), String> {
         let [client, server] = self.configs()?;
         let psk = Psk::new(b"sensor-7", b"a key that both know").map_err(|error| error.to_string())?;
@@ -158,7 +158,7 @@ impl Cell {
             ..base()
         });
         if let Some(group) = self.group {
-            // The client shares a key of its first group alone, so the server has to ask for another.
+            // The client sends a key share of its first group only, so the server has to request another.
             client.groups = vec![NamedGroup::X25519, group];
             server.groups = vec![group];
         }
@@ -166,7 +166,7 @@ impl Cell {
     }
 }
 
-/// What it shows without a key is not proof of one.
+/// Wireshark must show nothing without a key log; otherwise the other cells would prove nothing.
 fn blind(wireshark: Wireshark, folder: &Path, notes: &mut Vec<String>) -> Result<(), String> {
     let (conversation, said) = PLAIN.converse()?;
     let shown = wireshark.dissect(folder, conversation.capture.bytes(), "")?;
@@ -182,7 +182,7 @@ fn generated() -> Result<Certificate, String> {
     Certificate::generate(SystemTime::now(), MONTH).map_err(|error| format!("our certificate: {error}"))
 }
 
-/// A folder of this run, which goes away with it.
+/// A folder of this run, removed at its end.
 struct Folder(PathBuf);
 
 impl Folder {

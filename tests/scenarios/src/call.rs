@@ -1,7 +1,7 @@
-//! Two peers, a signalling channel that takes its time, and a stream of RTP each way.
+//! Two peers, a signalling channel with delay, and an RTP stream in each direction.
 //!
-//! Counts what the network delivered and what the peers handed to their applications, because the difference is
-//! what we lost ourselves.
+//! Counts the packets that the network delivered and the packets that the peers handed to their applications; the
+//! difference is our own loss.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -17,14 +17,14 @@ use sim::{Class, Link, NodeId, Rng, Violation, World};
 use crate::identity::certificate;
 use crate::peer_node::{Output, PeerNode};
 
-/// How long an offer or an answer takes from one application to the other.
+/// The signalling delay of an offer or an answer.
 const SIGNALLING: Duration = Duration::from_millis(40);
-/// Between two packets of a stream.
+/// The interval between two packets of a stream.
 const PACKET_INTERVAL: Duration = Duration::from_millis(20);
-/// Both sides give up an ICE generation after 39.5 s and a handshake after 30 s.
-pub const PATIENCE: Duration = Duration::from_secs(75);
+/// Longer than the timeouts: an ICE generation fails after 39.5 s and a handshake after 30 s.
+pub const TIMEOUT: Duration = Duration::from_secs(75);
 
-/// One of the two.
+/// One of the two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The one that offers first.
@@ -37,7 +37,7 @@ impl Side {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::Left, Self::Right];
 
-    /// The other one.
+    /// The other side.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -54,28 +54,28 @@ impl Side {
     }
 }
 
-/// What a call is like before it begins.
+/// The initial setting of a call.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Decides every fate.
+    /// The seed of every random decision.
     pub seed: u64,
-    /// Both directions.
+    /// The link of both directions.
     pub link: Link,
-    /// Of the left and the right peer.
+    /// The configurations of the left and the right peer.
     pub configs: [Config; 2],
-    /// Whether signalling carries the tls-ids; browsers' does not.
+    /// Whether signalling carries the tls-ids, which browsers do not send.
     pub tls_ids: bool,
 }
 
 impl Setting {
-    /// A link of 25 to 35 ms with this loss, default peers.
+    /// A link of 25 to 35 ms with this loss, and peers with the default configuration.
     #[must_use]
     pub fn new(seed: u64, loss: f64) -> Self {
         let link = Link::new().delay(Duration::from_millis(25)).jitter(Duration::from_millis(10)).loss(loss);
         Self { seed, link, configs: [Config::default(), Config::default()], tls_ids: true }
     }
 
-    /// Which side is the DTLS client, and which versions each side speaks, is a matter of the seed.
+    /// The seed also chooses the DTLS roles and the versions of each side.
     #[must_use]
     pub fn by_seed(mut self) -> Self {
         let mut rng = Rng::labelled(self.seed, "setting");
@@ -98,36 +98,36 @@ impl Setting {
     }
 }
 
-/// Two peers on a network. See the module.
+/// Two peers on a network, as the module describes.
 pub struct Call {
-    /// The network, for what this type has no word for.
+    /// The network, for operations that this type does not offer.
     pub world: World<PeerNode>,
-    /// What each side's application was refused when it wanted to send.
+    /// The errors with which each side refused to send.
     pub refused: [Vec<SendError>; 2],
     ids: [NodeId; 2],
     tls_ids: bool,
     streaming: bool,
 }
 
-/// What went missing beside the losses of the link.
+/// Packets lost other than by the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Packets that the network delivered and the peer did not hand to its application.
     pub lost_beyond_link: u64,
     /// Packets handed to an application.
     pub received: u64,
-    /// Packets that the application was not allowed to send.
+    /// Packets that the peer refused to send.
     pub refused: u64,
 }
 
-/// The sockets of the two peers where no NAT stands between.
+/// The socket addresses of the two peers where there is no NAT.
 #[must_use]
 pub fn address(side: Side) -> SocketAddr {
     sim::contract::ADDRESSES[side.index()]
 }
 
 impl Call {
-    /// Two peers that have heard nothing of each other.
+    /// Two peers that have not exchanged anything.
     #[must_use]
     pub fn new(setting: Setting) -> Self {
         let mut world = World::new(setting.seed).with_link(setting.link);
@@ -143,83 +143,92 @@ impl Call {
         Self::of(world, ids, setting.tls_ids)
     }
 
-    /// Two peers of a world that was made elsewhere.
+    /// Two peers of an existing world.
     #[must_use]
     pub const fn of(world: World<PeerNode>, ids: [NodeId; 2], tls_ids: bool) -> Self {
         Self { world, refused: [Vec::new(), Vec::new()], ids, tls_ids, streaming: false }
     }
 
-    /// The node of a side.
+    /// The node of this side.
     #[must_use]
     pub const fn id(&self, side: Side) -> NodeId {
         self.ids[side.index()]
     }
 
-    /// The peer of a side.
+    /// The peer of this side.
     #[must_use]
     pub fn peer(&self, side: Side) -> &PeerNode {
         self.world.node(self.id(side))
     }
 
-    /// An offer from `side`, and its answer.
+    /// Exchanges an offer from `side` and its answer.
     ///
     /// # Errors
-    /// Where a peer refuses what signalling brought, or breaks the contract meanwhile.
+    ///
+    ///
+    /// A peer refuses the description, or breaks the contract.
     pub fn negotiate(&mut self, side: Side) -> Result<(), String> {
-        self.tell(side, DescriptionKind::Offer)?;
-        self.tell(side.other(), DescriptionKind::Answer)
+        self.signal(side, DescriptionKind::Offer)?;
+        self.signal(side.other(), DescriptionKind::Answer)
     }
 
-    /// Carries the description of `from` to the other side, while whatever streams streams on.
+    /// Carries the description of `from` to the other side, while the streams continue.
     ///
     /// # Errors
     /// As [`negotiate`](Self::negotiate).
-    pub fn tell(&mut self, from: Side, kind: DescriptionKind) -> Result<(), String> {
+    pub fn signal(&mut self, from: Side, kind: DescriptionKind) -> Result<(), String> {
         let mut description = self.peer(from).description();
         if !self.tls_ids {
             description.0.tls_id = None;
         }
         self.pass(SIGNALLING)?;
-        let learnt = self.world.act(self.id(from.other()), |peer, now| peer.learn(now, kind, description));
-        learnt.map_err(|error| self.fail(format!("{:?} refuses an {kind:?}: {error}", from.other())))
+        let accepted =
+            self.world.act(self.id(from.other()), |peer, now| peer.set_remote(now, kind, description));
+        accepted.map_err(|error| self.fail(format!("{:?} refuses an {kind:?}: {error}", from.other())))
     }
 
-    /// Both connected, offered by the left side.
+    /// Connects both sides, with an offer by the left one.
     ///
     /// # Errors
-    /// Where that takes longer than [`PATIENCE`].
+    ///
+    ///
+    /// That takes longer than [`TIMEOUT`].
     pub fn connect(&mut self) -> Result<Duration, String> {
         self.negotiate(Side::Left)?;
         self.wait("both connected", |call| Side::BOTH.iter().all(|side| call.is_connected(*side)))
     }
 
-    /// Whether a side may send and has keys.
+    /// Whether this side is connected and has SRTP keys.
     #[must_use]
     pub fn is_connected(&self, side: Side) -> bool {
         let transport = &self.peer(side).transport;
         transport.state() == State::Connected && transport.association().is_some()
     }
 
-    /// A restart by `side`, negotiated, and both sides told their outcome.
+    /// A restart by `side`: negotiates it and waits for the outcome on both sides.
     ///
     /// # Errors
-    /// Where a peer refuses, or an outcome is missing after [`PATIENCE`].
+    ///
+    ///
+    /// A peer refuses, or an outcome is missing after [`TIMEOUT`].
     pub fn restart(&mut self, side: Side, options: RestartOptions) -> Result<[RestartOutcome; 2], String> {
-        let told = Side::BOTH.map(|side| self.events(side).count());
+        let seen = Side::BOTH.map(|side| self.events(side).count());
         self.world.note(format!("{side:?} restarts"));
         let restarted = self.world.act(self.id(side), |peer, now| peer.transport.restart(now, options));
         restarted.map_err(|error| self.fail(format!("{side:?} cannot restart: {error}")))?;
         self.negotiate(side)?;
-        self.outcomes(told)
+        self.outcomes(seen)
     }
 
-    /// Waits for the outcome of a restart on both sides, among the events beyond the first `told` of each.
+    /// Waits for the outcome of a restart on both sides, among the events after the first `seen` of each.
     ///
     /// # Errors
-    /// Where one is missing after [`PATIENCE`], or a restart failed.
-    pub fn outcomes(&mut self, told: [usize; 2]) -> Result<[RestartOutcome; 2], String> {
+    ///
+    ///
+    /// An outcome is missing after [`TIMEOUT`], or a restart failed.
+    pub fn outcomes(&mut self, seen: [usize; 2]) -> Result<[RestartOutcome; 2], String> {
         let outcome = |call: &Self, side: Side| {
-            call.events(side).skip(told[side.index()]).find_map(|(_, event)| match event {
+            call.events(side).skip(seen[side.index()]).find_map(|(_, event)| match event {
                 Event::RestartCompleted { outcome, .. } => Some(Ok(*outcome)),
                 Event::RestartFailed { failure, .. } | Event::Failed(failure) => Some(Err(*failure)),
                 _ => None,
@@ -237,30 +246,34 @@ impl Call {
         Ok([outcomes[0], outcomes[1]])
     }
 
-    /// From now on both sides send a packet every 20 ms, or no longer.
+    /// Starts or stops the streams: both sides send a packet every 20 ms.
     pub const fn stream(&mut self, on: bool) {
         self.streaming = on;
     }
 
-    /// Time passes, and with it whatever streams.
+    /// Lets time pass, with streams if they are on.
     ///
     /// # Errors
-    /// Where a peer breaks the contract.
+    ///
+    ///
+    /// A peer breaks the contract.
     pub fn pass(&mut self, duration: Duration) -> Result<(), String> {
         let end = self.world.elapsed() + duration;
         self.run(end, |_| false).map(drop)
     }
 
-    /// Time passes until `done`.
+    /// Lets time pass until `done`.
     ///
     /// # Errors
-    /// Where that takes longer than [`PATIENCE`].
+    ///
+    ///
+    /// That takes longer than [`TIMEOUT`].
     pub fn wait(&mut self, what: &str, done: impl FnMut(&Self) -> bool) -> Result<Duration, String> {
         let start = self.world.elapsed();
-        if self.run(start + PATIENCE, done)? {
+        if self.run(start + TIMEOUT, done)? {
             Ok(self.world.elapsed().saturating_sub(start))
         } else {
-            Err(self.fail(format!("not within {PATIENCE:?}: {what}")))
+            Err(self.fail(format!("not within {TIMEOUT:?}: {what}")))
         }
     }
 
@@ -283,7 +296,7 @@ impl Call {
         }
     }
 
-    /// One packet of a side's stream.
+    /// Sends one packet of a side's stream.
     pub fn send_one(&mut self, side: Side) {
         let sent = self.world.act(self.id(side), PeerNode::send_rtp);
         if let Err(error) = sent {
@@ -291,16 +304,18 @@ impl Call {
         }
     }
 
-    /// The streams end and the network falls silent.
+    /// Stops the streams and waits until the network is idle.
     ///
     /// # Errors
-    /// Where a peer breaks the contract.
+    ///
+    ///
+    /// A peer breaks the contract.
     pub fn settle(&mut self) -> Result<(), String> {
         self.streaming = false;
         self.pass(Duration::from_secs(2))
     }
 
-    /// The sum of both directions, true once the call is [settled](Self::settle).
+    /// The counts of both directions; exact once the call is [settled](Self::settle).
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         let mut ledger = Ledger::default();
@@ -314,7 +329,7 @@ impl Call {
         ledger
     }
 
-    /// The events of a side, with the time of each.
+    /// The events of this side, with the time of each.
     pub fn events(&self, side: Side) -> impl Iterator<Item = (Duration, &Event)> {
         self.world.outputs(self.id(side)).iter().filter_map(|(at, output)| match output {
             Output::Event(event) => Some((*at, event)),
@@ -337,7 +352,7 @@ impl Call {
         u64::try_from(numbers.len()).unwrap_or(u64::MAX)
     }
 
-    /// What a side would make its SRTP keys of.
+    /// The keying material from which a side would derive its SRTP keys.
     #[must_use]
     pub fn keys(&self, side: Side) -> Option<[u8; 32]> {
         let mut exported = [0; 32];
@@ -345,22 +360,24 @@ impl Call {
         export.is_ok().then_some(exported)
     }
 
-    /// A failure of the story: what went wrong, and the trace.
+    /// The error of a scenario: what failed, and the trace.
     #[must_use]
     pub fn fail(&self, what: impl Display) -> String {
         format!("seed {}, at {:?}: {what}\n{}", self.world.seed(), self.world.elapsed(), self.world.trace())
     }
 
-    /// Insists.
+    /// Returns an error unless `holds`.
     ///
     /// # Errors
+    ///
+    ///
     /// [`fail`](Self::fail), unless `holds`.
-    pub fn insist(&self, holds: bool, what: impl Display) -> Result<(), String> {
+    pub fn check(&self, holds: bool, what: impl Display) -> Result<(), String> {
         if holds { Ok(()) } else { Err(self.fail(what)) }
     }
 }
 
-/// The options of a restart that keeps the certificate, or takes another one of the pool.
+/// The options of a restart that keeps the certificate, or that changes to another one of the pool.
 #[must_use]
 pub fn restart_options(rotate_to: Option<usize>) -> RestartOptions {
     RestartOptions {

@@ -10,7 +10,7 @@ use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
 
-/// A connection with the verbs of a [`Node`]. DTLS knows no addresses, so the path is fixed here.
+/// A connection with the methods of a [`Node`]. DTLS knows no addresses, so the path is fixed here.
 pub struct DtlsNode {
     /// The connection itself.
     pub connection: Connection,
@@ -18,7 +18,7 @@ pub struct DtlsNode {
 }
 
 impl DtlsNode {
-    /// A client and a server that expect each other's certificates and have not started.
+    /// A client and a server, not started, each with the fingerprint of the other's certificate.
     #[must_use]
     pub fn pair(now: Instant, versions: Versions, paths: [Path; 2]) -> [Self; 2] {
         let config = |own: usize, peer: usize| Config {
@@ -71,28 +71,28 @@ impl Node for DtlsNode {
 
 /// A client and a server under the contract.
 pub struct DtlsPair {
-    /// What both speak.
+    /// The versions of both sides.
     pub versions: Versions,
 }
 
-/// What an application asks of a connection, right or wrong.
+/// A call by the application, allowed or not.
 #[derive(Clone, Debug)]
 pub enum DtlsCommand {
-    /// Application data of so many bytes.
+    /// Send application data of this many bytes.
     Send(usize),
-    /// More than one record holds.
+    /// Send more than one record can hold.
     SendTooMuch,
-    /// A second start.
+    /// Start a second time.
     StartAgain,
-    /// A verdict that nobody asked for.
+    /// Provide a verdict without a request.
     JudgeUnasked,
-    /// Proof from elsewhere that the peer is connected.
+    /// Report proof from elsewhere that the peer is connected.
     ReleaseFinalFlight,
-    /// The current flight at once.
+    /// Retransmit the current flight at once.
     Retransmit,
-    /// New keys for what we send, in DTLS 1.3.
+    /// Update our sending keys, in DTLS 1.3.
     UpdateKeys,
-    /// The end.
+    /// Close.
     Close,
 }
 
@@ -155,7 +155,7 @@ impl Subject for DtlsPair {
         done.map_err(|error| error.to_string())
     }
 
-    // Every run has keys of its own, so only the shape of a datagram repeats.
+    // Every run has its own keys, so only the shape of a datagram is the same in two runs.
     fn wire(&self, datagram: &[u8]) -> String {
         sim::shape(datagram)
     }

@@ -7,14 +7,14 @@ use ice_agent::{Agent, Candidate, Config, Datagram, Event, IceRole, Parameters, 
 use sim::contract::{ADDRESSES, Subject};
 use sim::{Ecn, Node, Path, Rng, Sent};
 
-/// An agent with the verbs of a [`Node`].
+/// An agent with the methods of a [`Node`].
 pub struct IceNode {
     /// The agent itself.
     pub agent: Agent,
 }
 
 impl IceNode {
-    /// An agent whose randomness is that of `rng`.
+    /// An agent whose random numbers come from `rng`.
     #[must_use]
     pub fn new(now: Instant, config: Config, role: IceRole, rng: &mut Rng) -> Self {
         Self { agent: Agent::new(now, config, role, Seed::new(rng.seed32())) }
@@ -39,22 +39,22 @@ impl IceNode {
         pair
     }
 
-    /// Signalling: each learns the other's newest parameters and candidates.
+    /// Signalling: each agent receives the other's newest parameters and candidates.
     pub fn signal(&mut self, peer: &mut Self, now: Instant) {
-        tell(&self.agent, &mut peer.agent, now);
-        tell(&peer.agent, &mut self.agent, now);
+        set_remote(&self.agent, &mut peer.agent, now);
+        set_remote(&peer.agent, &mut self.agent, now);
     }
 }
 
-/// A closed agent refuses what it is told; a story that signals to one means it to.
-fn tell(from: &Agent, to: &mut Agent, now: Instant) {
+/// A closed agent refuses parameters; a scenario that signals to one does so on purpose.
+fn set_remote(from: &Agent, to: &mut Agent, now: Instant) {
     let parameters = from.local_parameters().clone();
     let ufrag = parameters.ufrag.clone();
     if to.set_remote_parameters(now, parameters).is_err() {
         return;
     }
     for candidate in from.local_candidates() {
-        // A candidate that is known already changes nothing, and neither does one too many.
+        // A known candidate changes nothing; a candidate above the limit is refused.
         let _ = to.add_remote_candidate(now, *candidate, Some(&ufrag));
     }
     to.end_of_remote_candidates(now, Some(&ufrag));
@@ -89,30 +89,30 @@ impl Node for IceNode {
 
 /// Two agents under the contract.
 pub struct IcePair {
-    /// The configuration of both.
+    /// The configuration of both agents.
     pub config: Config,
 }
 
-/// What an application asks of an agent, right or wrong.
+/// A call by the application, allowed or not.
 #[derive(Clone, Debug)]
 pub enum IceCommand {
-    /// A restart, and signalling at once.
+    /// Restart, and signal at once.
     Restart,
-    /// A restart whose offer is not answered yet.
+    /// Restart; the offer is not answered yet.
     RestartUnanswered,
-    /// The offer is rolled back.
+    /// Roll the offer back.
     Abandon,
-    /// The peer's parameters once more.
+    /// Set the peer's current parameters again.
     SameParameters,
-    /// The peer's ufrag with another password.
+    /// Set the peer's ufrag with another password.
     HalfChanged,
-    /// A candidate of the peer's.
+    /// Add a candidate of the peer.
     RemoteCandidate(SocketAddr),
-    /// A candidate of a generation that never was.
+    /// Add a candidate with a ufrag of no generation.
     UnknownUfrag(SocketAddr),
-    /// Consent taken back.
+    /// Revoke consent.
     Revoke,
-    /// The end.
+    /// Close.
     Close,
 }
 
@@ -165,8 +165,8 @@ impl Subject for IcePair {
             }
             IceCommand::UnknownUfrag(address) => {
                 let candidate = Candidate::host(*address).map_err(|error| error.to_string())?;
-                let nobody = "nobody".parse().map_err(|error| format!("{error:?}"))?;
-                agent.add_remote_candidate(now, candidate, Some(&nobody))
+                let unknown = "unknown".parse().map_err(|error| format!("{error:?}"))?;
+                agent.add_remote_candidate(now, candidate, Some(&unknown))
             }
             IceCommand::Revoke => {
                 agent.revoke_consent(now);

@@ -1,4 +1,4 @@
-//! Certificates for the stories: made once, the same in every world of a process, so that two runs compare.
+//! Certificates for the scenarios: made once and the same in every world of a process, so that two runs compare.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use dtls_core::Certificate;
 
 const POOL: usize = 8;
-/// Some day; nothing in a story depends on which.
+/// An arbitrary day; no scenario depends on it.
 const TODAY: Duration = Duration::from_secs(20_000 * 24 * 3600);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 

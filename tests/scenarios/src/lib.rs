@@ -1,12 +1,12 @@
-//! Stories over the virtual network: the layers as nodes, two peers and their signalling, and what must come of it.
+//! Scenarios on the virtual network: the layers as nodes, and two peers with signalling.
 //!
-//! The adapters here also carry the contract's property tests (`tests/contract_*.rs`). The stories are functions of
-//! a seed, so that a test tells a few of them and `cargo xtask scenarios` thousands.
+//! The adapters here also run the property tests of the contract (`tests/contract_*.rs`). A scenario is a function of a
+//! seed: a test runs a few seeds and `cargo xtask scenarios` runs thousands.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "a story that cannot be set up has nothing to tell"
+    reason = "a scenario without its set-up cannot run"
 )]
 
 pub mod call;
@@ -15,5 +15,5 @@ pub mod ice_node;
 pub mod identity;
 pub mod peer_node;
 
-pub mod stories;
+pub mod scenarios;
 pub mod table;

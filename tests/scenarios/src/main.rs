@@ -1,13 +1,13 @@
-//! Tells every story with many seeds and prints what became of them.
+//! Runs every scenario with many seeds and prints a table of the results.
 //!
-//! `--seeds N` (100), `--only TEXT` (stories whose row contains it), `--json PATH`. Exit status 1 where a story did
-//! not go as it must.
+//! `--seeds N` (100), `--only TEXT` (scenarios whose row contains it), `--json PATH`. The exit status is 1 when a
+//! scenario failed.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use scenarios::stories;
-use scenarios::table::{self, Row};
+use ::scenarios::scenarios;
+use ::scenarios::table::{self, Row};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
@@ -17,16 +17,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // A story that panics is a row of the table; its message would only tear the table apart.
+    // A panic becomes a row of the table; its message would break the table's layout.
     std::panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
     println!("{}", table::heading());
     let mut rows: Vec<Row> = Vec::new();
-    for story in stories::all() {
-        if !format!("{} {}", story.name, story.subject).contains(&arguments.only) {
+    for scenario in scenarios::all() {
+        if !format!("{} {}", scenario.name, scenario.subject).contains(&arguments.only) {
             continue;
         }
-        let row = table::tell(&story, arguments.seeds);
+        let row = table::run(&scenario, arguments.seeds);
         println!("{}", table::line(&row));
         rows.push(row);
     }
@@ -36,17 +36,17 @@ fn main() -> ExitCode {
         eprintln!("cannot write {path}: {error}");
         return ExitCode::from(2);
     }
-    let short = rows.iter().filter(|row| !row.is_met()).count();
-    let told: u64 = rows.iter().map(|row| row.seeds).sum();
+    let failed = rows.iter().filter(|row| !row.is_met()).count();
+    let runs: u64 = rows.iter().map(|row| row.seeds).sum();
     let seconds = start.elapsed().as_secs_f64();
     if rows.is_empty() {
-        println!("no story is called {:?}", arguments.only);
+        println!("no scenario matches {:?}", arguments.only);
         ExitCode::from(2)
-    } else if short > 0 {
-        println!("scenarios: {short} of {} stories fell short ({told} told in {seconds:.0} s)", rows.len());
+    } else if failed > 0 {
+        println!("scenarios: {failed} of {} scenarios failed ({runs} runs in {seconds:.0} s)", rows.len());
         ExitCode::FAILURE
     } else {
-        println!("scenarios: all {} stories went as they must ({told} told in {seconds:.0} s)", rows.len());
+        println!("scenarios: all {} scenarios passed ({runs} runs in {seconds:.0} s)", rows.len());
         ExitCode::SUCCESS
     }
 }

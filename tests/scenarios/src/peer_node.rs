@@ -1,7 +1,7 @@
 //! A peer transport as a node of the virtual network, and two of them as a subject of the contract.
 //!
-//! Media is given to the transport by [`PeerNode::send_rtp`] and leaves with everything else; what arrives becomes
-//! an [`Output`] in its place among the events.
+//! The application sends media with [`PeerNode::send_rtp`], and it leaves with all other output; received media becomes
+//! an [`Output`] in its order among the events.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,28 +18,28 @@ use sim::{Ecn, Node, Path, Rng, Sent};
 
 use crate::identity::certificate;
 
-/// What a peer tells: events, and media where it arrived.
+/// An output of a peer: an event, or received media.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// An event of the transport.
     Event(Event),
     /// A decrypted RTP packet.
     Rtp {
-        /// Under whose keys.
+        /// The association whose keys decrypted it.
         association: AssociationId,
-        /// The packet's own number, from its payload.
+        /// The packet's number in the stream, from its payload.
         number: u32,
     },
-    /// A decrypted compound RTCP packet of so many bytes.
+    /// A decrypted compound RTCP packet.
     Rtcp {
-        /// Under whose keys.
+        /// The association whose keys decrypted it.
         association: AssociationId,
-        /// Its length.
+        /// Its length in bytes.
         len: usize,
     },
 }
 
-/// A transport with the verbs of a [`Node`].
+/// A transport with the methods of a [`Node`].
 pub struct PeerNode {
     /// The transport itself.
     pub transport: PeerTransport,
@@ -71,17 +71,19 @@ impl PeerNode {
         Self { transport, media: VecDeque::new(), outputs: VecDeque::new(), ssrc, next_number: 0 }
     }
 
-    /// What signalling carries to the peer: parameters and candidates.
+    /// The description that signalling carries to the peer: parameters and candidates.
     #[must_use]
     pub fn description(&self) -> (Parameters, Vec<Candidate>) {
         (self.transport.local_parameters(), self.transport.ice().local_candidates().copied().collect())
     }
 
-    /// What signalling brought from the peer.
+    /// Sets the description that signalling brought from the peer.
     ///
     /// # Errors
+    ///
+    ///
     /// As [`PeerTransport::set_remote_parameters`].
-    pub fn learn(
+    pub fn set_remote(
         &mut self,
         now: Instant,
         kind: DescriptionKind,
@@ -90,7 +92,7 @@ impl PeerNode {
         let ufrag = parameters.ice.ufrag.clone();
         self.transport.set_remote_parameters(now, kind, parameters)?;
         for candidate in candidates {
-            // One that is known already changes nothing, and neither does one too many.
+            // A known candidate changes nothing; a candidate above the limit is refused.
             let _ = self.transport.add_remote_candidate(now, candidate, Some(&ufrag));
         }
         self.transport.end_of_remote_candidates(now, Some(&ufrag));
@@ -150,7 +152,7 @@ impl Node for PeerNode {
             other => unreachable!("unexpected media: {other:?}"),
         });
         if let Some(media) = media {
-            // What happened before the packet could be opened comes first.
+            // Events from before the packet was decrypted come first.
             while let Some(event) = self.transport.poll_event() {
                 self.outputs.push_back(Output::Event(event));
             }
@@ -183,37 +185,37 @@ impl Node for PeerNode {
 /// Two peers under the contract; the left one offers.
 pub struct PeerPair;
 
-/// What an application asks of a transport, right or wrong.
+/// A call by the application, allowed or not.
 #[derive(Clone, Debug)]
 pub enum PeerCommand {
-    /// A packet of the stream.
+    /// Send a packet of the stream.
     SendRtp,
-    /// A receiver report.
+    /// Send a receiver report.
     SendRtcp,
-    /// Bytes that are no RTP packet.
+    /// Send bytes that are no RTP packet.
     SendNonsense,
-    /// Application data of so many bytes.
+    /// Send application data of this many bytes.
     SendData(usize),
-    /// A restart, and signalling at once; with another certificate where it says so.
+    /// Restart, and signal at once; with another certificate if one is given.
     Restart {
-        /// Which certificate of the pool.
+        /// The number of the new certificate in the pool.
         rotate: Option<usize>,
     },
-    /// A restart offer that is not answered yet.
+    /// Restart; the offer is not answered yet.
     RestartUnanswered,
-    /// A restart with no certificate at all.
+    /// Restart without any certificate.
     RestartWithNothing,
-    /// The offer is rolled back.
+    /// Roll the offer back.
     Abandon,
-    /// The peer's parameters once more.
+    /// Set the peer's current parameters again.
     SameParameters,
-    /// The peer's parameters with half of the credentials changed.
+    /// Set the peer's parameters with half of the credentials changed.
     HalfChanged,
-    /// A candidate of a generation that never was.
+    /// Add a candidate with a ufrag of no generation.
     UnknownUfrag,
-    /// Consent taken back.
+    /// Revoke consent.
     Revoke,
-    /// The end.
+    /// Close.
     Close,
 }
 
@@ -231,9 +233,11 @@ impl Subject for PeerPair {
             PeerNode::new(now, config, own, &[address], &mut rng)
         });
         let [offerer, answerer] = &mut pair;
-        answerer.learn(now, DescriptionKind::Offer, offerer.description()).expect("an offer fits a new peer");
+        answerer
+            .set_remote(now, DescriptionKind::Offer, offerer.description())
+            .expect("an offer fits a new peer");
         offerer
-            .learn(now, DescriptionKind::Answer, answerer.description())
+            .set_remote(now, DescriptionKind::Answer, answerer.description())
             .expect("an answer fits its offer");
         pair
     }
@@ -286,9 +290,9 @@ impl Subject for PeerPair {
             }
             PeerCommand::Restart { .. } => {
                 transport.restart(now, options).map_err(refused)?;
-                // The other side may be closed or have an offer out; then nobody answers.
-                if peer.learn(now, DescriptionKind::Offer, node.description()).is_ok() {
-                    let _ = node.learn(now, DescriptionKind::Answer, peer.description());
+                // The other side may be closed or have an offer of its own; then there is no answer.
+                if peer.set_remote(now, DescriptionKind::Offer, node.description()).is_ok() {
+                    let _ = node.set_remote(now, DescriptionKind::Answer, peer.description());
                 }
                 Ok(())
             }
@@ -309,8 +313,8 @@ impl Subject for PeerPair {
             }
             PeerCommand::UnknownUfrag => {
                 let candidate = Candidate::host(ADDRESSES[0]).map_err(|error| error.to_string())?;
-                let nobody = "nobody".parse().map_err(|error| format!("{error:?}"))?;
-                transport.add_remote_candidate(now, candidate, Some(&nobody)).map_err(refused)
+                let unknown = "unknown".parse().map_err(|error| format!("{error:?}"))?;
+                transport.add_remote_candidate(now, candidate, Some(&unknown)).map_err(refused)
             }
             PeerCommand::Revoke => {
                 transport.revoke_consent(now);
@@ -323,7 +327,7 @@ impl Subject for PeerPair {
         }
     }
 
-    // DTLS has keys of its own in every run, so only the shape of a datagram repeats.
+    // DTLS has its own keys in every run, so only the shape of a datagram is the same in two runs.
     fn wire(&self, datagram: &[u8]) -> String {
         sim::shape(datagram)
     }
@@ -332,7 +336,7 @@ impl Subject for PeerPair {
         node.transport.stats().discards().map(|(_, times)| times).sum()
     }
 
-    // Early DTLS records, until the handshake they are early for is over.
+    // Early DTLS records, until the handshake that they belong to is over.
     fn may_hold(&self, datagram: &[u8]) -> bool {
         sim::Class::of(datagram) == sim::Class::Dtls
     }

@@ -1,44 +1,44 @@
-//! The table of results: one row for each story, for people and as JSON.
+//! The table of results: one row for each scenario, as text and as JSON.
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::stories::{Outcome, Story};
+use crate::scenarios::{Outcome, Scenario};
 
-/// What became of one story over all of its seeds.
+/// The result of one scenario over all of its seeds.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The story.
-    pub story: &'static str,
+    /// The scenario.
+    pub scenario: &'static str,
     /// Its circumstances.
     pub subject: String,
-    /// How many seeds were told.
+    /// How many seeds were run.
     pub seeds: u64,
-    /// How many went as they must.
-    pub kept: u64,
-    /// Median of what they took, in milliseconds of virtual time.
+    /// How many runs passed.
+    pub passed: u64,
+    /// Median of the durations, in milliseconds of virtual time.
     pub median: f64,
     /// The 99th percentile.
     pub p99: f64,
-    /// The first seed that did not, and its first words.
+    /// The first seed that failed, and the first line of its failure.
     pub first_failure: Option<(u64, String)>,
 }
 
 impl Row {
-    /// Whether every seed went as it must.
+    /// Whether every run passed.
     #[must_use]
     pub const fn is_met(&self) -> bool {
-        self.kept == self.seeds
+        self.passed == self.seeds
     }
 }
 
-/// Tells a story with the seeds `0..seeds` on every processor.
+/// Runs a scenario with the seeds `0..seeds` on every processor.
 #[must_use]
-pub fn tell(story: &Story, seeds: u64) -> Row {
+pub fn run(scenario: &Scenario, seeds: u64) -> Row {
     let next = AtomicU64::new(0);
-    let told = Mutex::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -48,30 +48,30 @@ pub fn tell(story: &Story, seeds: u64) -> Row {
                     if seed >= seeds {
                         break;
                     }
-                    let outcome = catch_unwind(AssertUnwindSafe(|| (story.tell)(seed)));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(seed)));
                     let outcome = outcome.unwrap_or_else(|_| Err(format!("seed {seed}: panicked")));
-                    told.lock().unwrap_or_else(PoisonError::into_inner).push((seed, outcome));
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).push((seed, outcome));
                 }
             });
         }
     });
-    let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-    told.sort_by_key(|(seed, _)| *seed);
-    summarise(story, &told)
+    let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    seen.sort_by_key(|(seed, _)| *seed);
+    summarise(scenario, &seen)
 }
 
-fn summarise(story: &Story, told: &[(u64, Outcome)]) -> Row {
-    let mut took: Vec<f64> = told.iter().filter_map(|(_, outcome)| outcome.as_ref().ok().copied()).collect();
+fn summarise(scenario: &Scenario, seen: &[(u64, Outcome)]) -> Row {
+    let mut took: Vec<f64> = seen.iter().filter_map(|(_, outcome)| outcome.as_ref().ok().copied()).collect();
     took.sort_by(f64::total_cmp);
-    let first_failure = told.iter().find_map(|(seed, outcome)| {
+    let first_failure = seen.iter().find_map(|(seed, outcome)| {
         let why = outcome.as_ref().err()?;
         Some((*seed, why.lines().next().unwrap_or_default().to_owned()))
     });
     Row {
-        story: story.name,
-        subject: story.subject.clone(),
-        seeds: u64::try_from(told.len()).unwrap_or(u64::MAX),
-        kept: u64::try_from(took.len()).unwrap_or(u64::MAX),
+        scenario: scenario.name,
+        subject: scenario.subject.clone(),
+        seeds: u64::try_from(seen.len()).unwrap_or(u64::MAX),
+        passed: u64::try_from(took.len()).unwrap_or(u64::MAX),
         median: percentile(&took, 50),
         p99: percentile(&took, 99),
         first_failure,
@@ -88,9 +88,9 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
 pub fn line(row: &Row) -> String {
     let mut line = format!(
         "{:<18} {:<46} {:>5}/{:<5} {:>9.1} {:>9.1}  {}",
-        row.story,
+        row.scenario,
         row.subject,
-        row.kept,
+        row.passed,
         row.seeds,
         row.median,
         row.p99,
@@ -102,22 +102,22 @@ pub fn line(row: &Row) -> String {
     line
 }
 
-/// The line above the table.
+/// The heading of the table.
 #[must_use]
 pub fn heading() -> String {
-    format!("{:<18} {:<46} {:>11} {:>9} {:>9}", "story", "circumstances", "kept", "median ms", "p99 ms")
+    format!("{:<18} {:<46} {:>11} {:>9} {:>9}", "scenario", "circumstances", "passed", "median ms", "p99 ms")
 }
 
-/// The rows as JSON: `{figure, subject, value, unit, goal, met}`, two for each story.
+/// The rows as JSON: `{figure, subject, value, unit, goal, met}`, two for each scenario.
 #[must_use]
 pub fn json(rows: &[Row]) -> String {
     let mut lines = Vec::new();
     for row in rows {
-        let figure = escape(&format!("{}: {}", row.story, row.subject));
+        let figure = escape(&format!("{}: {}", row.scenario, row.subject));
         lines.push(format!(
-            "  {{\"figure\": \"{figure}\", \"subject\": \"ours\", \"value\": {}, \"unit\": \"seeds kept\", \
+            "  {{\"figure\": \"{figure}\", \"subject\": \"ours\", \"value\": {}, \"unit\": \"seeds passed\", \
              \"goal\": {}, \"met\": {}}}",
-            row.kept,
+            row.passed,
             row.seeds,
             row.is_met()
         ));
@@ -149,23 +149,23 @@ mod tests {
 
     #[test]
     fn one_bad_seed_fails_the_row_and_is_named() {
-        let story = Story {
-            name: "story",
+        let scenario = Scenario {
+            name: "scenario",
             subject: "every third seed fails".into(),
-            tell: Box::new(
+            run: Box::new(
                 |seed| if seed % 3 == 2 { Err(format!("seed {seed} \"fell\"\ntrace")) } else { Ok(1.0) },
             ),
         };
-        let row = tell(&story, 4);
-        assert_eq!((row.kept, row.seeds, row.is_met()), (3, 4, false));
+        let row = run(&scenario, 4);
+        assert_eq!((row.passed, row.seeds, row.is_met()), (3, 4, false));
         assert_eq!(row.first_failure, Some((2, "seed 2 \"fell\"".into())));
         assert!(line(&row).contains("NOT MET"));
     }
 
     #[test]
-    fn a_story_that_panics_is_a_row_that_failed() {
-        let tell_it = |_| -> Outcome { panic!("on purpose") };
-        let story = Story { name: "story", subject: String::new(), tell: Box::new(tell_it) };
-        assert_eq!(tell(&story, 1).first_failure, Some((0, "seed 0: panicked".into())));
+    fn a_scenario_that_panics_fails_its_row() {
+        let run = |_| -> Outcome { panic!("on purpose") };
+        let scenario = Scenario { name: "scenario", subject: String::new(), run: Box::new(run) };
+        assert_eq!(run(&scenario, 1).first_failure, Some((0, "seed 0: panicked".into())));
     }
 }

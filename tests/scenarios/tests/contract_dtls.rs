@@ -1,4 +1,4 @@
-//! The contract of the workspace's state machines, kept by the DTLS connection.
+//! The DTLS connection keeps the contract of the workspace's state machines.
 
 use dtls_core::Versions;
 use scenarios::dtls_node::DtlsPair;
@@ -23,9 +23,9 @@ fn any_order_and_number_of_polls_gives_the_same_result() {
 }
 
 #[test]
-fn junk_is_counted_and_changes_nothing() {
+fn malformed_datagrams_are_counted_and_change_nothing() {
     for pair in PAIRS {
-        contract::hold(&pair, SEEDS, contract::junk_changes_nothing);
+        contract::hold(&pair, SEEDS, contract::malformed_datagrams_change_nothing);
     }
 }
 
@@ -59,8 +59,8 @@ fn an_input_does_first_what_a_timeout_would() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn the_same_seed_gives_the_same_run() {
     for pair in PAIRS {
-        contract::hold(&pair, SEEDS, contract::same_seed_same_story);
+        contract::hold(&pair, SEEDS, contract::same_seed_same_run);
     }
 }

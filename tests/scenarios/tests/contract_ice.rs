@@ -1,4 +1,4 @@
-//! The contract of the workspace's state machines, kept by the ICE agent.
+//! The ICE agent keeps the contract of the workspace's state machines.
 
 use ice_agent::Config;
 use scenarios::ice_node::IcePair;
@@ -26,8 +26,8 @@ fn polls_may_wait_for_seconds_and_many_inputs() {
 }
 
 #[test]
-fn junk_is_counted_and_changes_nothing() {
-    contract::hold(&pair(), SEEDS, contract::junk_changes_nothing);
+fn malformed_datagrams_are_counted_and_change_nothing() {
+    contract::hold(&pair(), SEEDS, contract::malformed_datagrams_change_nothing);
 }
 
 #[test]
@@ -52,6 +52,6 @@ fn an_input_does_first_what_a_timeout_would() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
-    contract::hold(&pair(), SEEDS, contract::same_seed_same_story);
+fn the_same_seed_gives_the_same_run() {
+    contract::hold(&pair(), SEEDS, contract::same_seed_same_run);
 }

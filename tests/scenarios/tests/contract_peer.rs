@@ -1,4 +1,4 @@
-//! The contract of the workspace's state machines, kept by the peer transport.
+//! The peer transport keeps the contract of the workspace's state machines.
 
 use scenarios::peer_node::PeerPair;
 use sim::contract;
@@ -16,8 +16,8 @@ fn any_order_and_number_of_polls_gives_the_same_result() {
 }
 
 #[test]
-fn junk_is_counted_and_changes_nothing() {
-    contract::hold(&PeerPair, SEEDS, contract::junk_changes_nothing);
+fn malformed_datagrams_are_counted_and_change_nothing() {
+    contract::hold(&PeerPair, SEEDS, contract::malformed_datagrams_change_nothing);
 }
 
 #[test]
@@ -42,6 +42,6 @@ fn an_input_does_first_what_a_timeout_would() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
-    contract::hold(&PeerPair, SEEDS, contract::same_seed_same_story);
+fn the_same_seed_gives_the_same_run() {
+    contract::hold(&PeerPair, SEEDS, contract::same_seed_same_run);
 }

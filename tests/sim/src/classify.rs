@@ -1,10 +1,10 @@
-//! Names a datagram for the trace, by its first byte (RFC 7983) and what is in the clear behind it.
+//! Names a datagram for the trace, from its first byte (RFC 7983) and its unencrypted fields.
 //!
-//! Written from the wire formats alone and forgiving: it is shown to people, so it never judges.
+//! Written from the wire formats, and tolerant: its output is read by add_pair and checks nothing.
 
 use std::fmt::Write as _;
 
-/// What the first byte says (RFC 7983 section 7, and RFC 5761 section 4 between RTP and RTCP).
+/// The class by the first byte (RFC 7983 section 7, and RFC 5761 section 4 between RTP and RTCP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// First byte 0 to 3.
@@ -15,7 +15,7 @@ pub enum Class {
     Rtp,
     /// First byte 128 to 191 and a packet type of 192 to 223.
     Rtcp,
-    /// Anything else, and nothing at all.
+    /// Any other first byte, and an empty datagram.
     Other,
 }
 
@@ -33,8 +33,8 @@ impl Class {
     }
 }
 
-/// One line about a datagram: method and class of STUN, type, epoch and number of each DTLS record with the
-/// messages of a handshake that are in the clear, payload type and number of RTP, packet type of RTCP.
+/// One line about a datagram: method and class of STUN; type, epoch and number of each DTLS record with the unencrypted
+/// handshake messages; payload type and number of RTP; packet type of RTCP.
 #[must_use]
 pub fn describe(datagram: &[u8]) -> String {
     match Class::of(datagram) {
@@ -263,12 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn no_junk_makes_it_panic() {
+    fn random_bytes_never_panic() {
         let mut rng = crate::Rng::new(5);
         for _ in 0..20_000 {
             let len = rng.index(80);
-            let junk = rng.bytes(len);
-            assert!(!describe(&junk).is_empty());
+            let malformed = rng.bytes(len);
+            assert!(!describe(&malformed).is_empty());
         }
     }
 }

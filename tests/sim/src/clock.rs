@@ -1,12 +1,12 @@
-//! The one place that asks the machine for the time.
+//! The only module that reads the machine's clock.
 //!
-//! `Instant` has no constructor, so a real one serves as the zero of every virtual clock in this process;
-//! all that happens afterwards is that instant plus a virtual duration.
+//! `Instant` has no constructor, so a real instant is the zero of every virtual clock in this process; later instants
+//! are that instant plus a virtual duration.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Room before the beginning of a world, so that a test can hand a node an instant of the past.
+/// Time before the start of a world, so that a test can pass an instant of the past.
 const ROOM_FOR_THE_PAST: Duration = Duration::from_secs(3600);
 
 /// The instant at which every [`World`](crate::World) begins, the same throughout the process.

@@ -1,11 +1,11 @@
 //! A virtual network and clock for Sans-IO nodes.
 //!
-//! Nodes live on addresses of a [`World`]. Whatever they transmit crosses a [`Link`] with seeded loss, delay,
-//! jitter, reordering and duplication, perhaps through a [`Nat`](NatKind), and time moves from one event to
-//! the next without anybody waiting. One seed is one story: every run with it is the same run.
+//! Nodes have sockets in a [`World`]. Their datagrams cross a [`Link`] with seeded loss, delay, jitter, reordering and
+//! duplication, perhaps through a [`Nat`](NatKind), and time jumps from one event to the next. Two runs with one seed
+//! are equal.
 //!
-//! A failing test prints the seed and the packet trace, each datagram on one line with what it was and what
-//! became of it. [`contract`] holds the checks that every layer's state machine has to pass.
+//! A failing test prints the seed and the packet trace, one line for each datagram with its description and its result.
+//! [`contract`] contains the checks that every layer's state machine has to pass.
 //!
 //! ```
 //! use sim::{Link, Path, World, pinger::Pinger};
@@ -21,8 +21,8 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 //!
-//! It knows nothing of the crates under test: not what a candidate is, not what a handshake wants. Only the
-//! trace reads bytes, to name them.
+//! It does not depend on the crates under test: it knows no candidates and no handshakes. Only the trace reads the
+//! bytes, to describe them.
 
 #![expect(
     clippy::indexing_slicing,
@@ -54,5 +54,5 @@ pub use node::{Ecn, Node, Path, Sent};
 pub use rng::Rng;
 pub use seeds::for_each_seed;
 pub use shape::shape;
-pub use trace::{Fate, Loss, Trace, TraceEntry};
+pub use trace::{DatagramState, Loss, Trace, TraceEntry};
 pub use world::{Flight, NodeId, Polling, Tally, Verdict, Violation, World};

@@ -1,7 +1,7 @@
-//! One direction of a path: what it loses, delays, reorders, repeats and refuses.
+//! One direction of a path: its loss, delay, reordering, duplication and limits.
 //!
-//! [`Link`] describes, [`LinkState`] decides the fate of one datagram after the other, from streams of random
-//! numbers of its own, so that traffic on one path never changes the luck of another.
+//! [`Link`] describes it, and [`LinkState`] decides the result of one datagram after the other. Each link has its own
+//! random numbers, so that traffic on one path does not change another path.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,19 +25,19 @@ pub struct Link {
     queue_limit: Duration,
 }
 
-/// Loss that comes in bursts (Gilbert and Elliott): a good state without loss of its own and a bad one.
+/// Loss in bursts (Gilbert and Elliott): a good state without loss and a bad state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Burst {
-    /// Chance, at each datagram, that the good state ends.
+    /// The probability, at each datagram, that the good state ends.
     pub enter: f64,
-    /// Chance, at each datagram, that the bad state ends.
+    /// The probability, at each datagram, that the bad state ends.
     pub leave: f64,
-    /// Loss while in the bad state.
+    /// The loss in the bad state.
     pub loss: f64,
 }
 
 impl Link {
-    /// One millisecond of delay, nothing lost, nothing out of order, 1500 bytes.
+    /// One millisecond of delay, no loss, no reordering, 1500 bytes.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -68,14 +68,14 @@ impl Link {
         self
     }
 
-    /// The time that every datagram takes at least.
+    /// The shortest delay of a datagram.
     #[must_use]
     pub const fn delay(mut self, one_way: Duration) -> Self {
         self.delay = one_way;
         self
     }
 
-    /// Up to so much more, drawn anew for each datagram; order is kept.
+    /// Up to so much more delay, random for each datagram; the order is kept.
     #[must_use]
     pub const fn jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter;
@@ -97,14 +97,14 @@ impl Link {
         self
     }
 
-    /// The largest UDP payload that passes, in bytes; what is larger vanishes without a word.
+    /// The largest UDP payload that passes, in bytes; larger datagrams are dropped.
     #[must_use]
     pub const fn mtu(mut self, payload: usize) -> Self {
         self.mtu = payload;
         self
     }
 
-    /// Bits per second; datagrams wait for those before them, and are dropped rather than wait `queue` or more.
+    /// Bits per second; datagrams wait for earlier ones, and are dropped when they would wait `queue` or longer.
     #[must_use]
     pub const fn bandwidth(mut self, bits_per_second: u64, queue: Duration) -> Self {
         self.bandwidth = Some(bits_per_second);
@@ -135,7 +135,7 @@ pub(crate) struct LinkState {
     lanes: BTreeMap<Class, Lane>,
 }
 
-/// The luck and the order of one class of datagrams.
+/// The random numbers and the order of one class of datagrams.
 #[derive(Clone, Debug)]
 struct Lane {
     rng: Rng,
@@ -144,18 +144,18 @@ struct Lane {
 }
 
 impl LinkState {
-    /// A link whose luck comes from the seed, its name and the class of a datagram. Classes have luck of their
-    /// own, so that one check more or less does not decide which packet of a handshake is lost.
+    /// A link whose random numbers come from the seed, its name and the class of a datagram. Each class has its own
+    /// numbers, so that an additional check does not change which handshake packet is lost.
     pub(crate) const fn new(link: Link, seed: u64, name: String) -> Self {
         Self { link, seed, name, busy_until: None, lanes: BTreeMap::new() }
     }
 
-    /// The link behaves like `link` from now on; its luck and what is under way stay.
+    /// Changes the link; its random numbers and the datagrams in flight stay.
     pub(crate) const fn change(&mut self, link: Link) {
         self.link = link;
     }
 
-    /// The fate of a datagram of `len` bytes sent at `now`.
+    /// Decides the result of a datagram of `len` bytes sent at `now`.
     pub(crate) fn send(&mut self, now: Instant, class: Class, len: usize) -> Result<Delivery, Loss> {
         let link = self.link;
         let (seed, name) = (self.seed, &self.name);
@@ -164,8 +164,8 @@ impl LinkState {
             in_burst: false,
             last_arrival: None,
         });
-        // Every datagram draws the same numbers whatever its fate, so that a lost one does not move the luck
-        // of those after it from one kind of event to another.
+        // Every datagram draws the same random numbers whether it is lost or not, so that a loss does not change the
+        // later decisions.
         let lost = lane.rng.chance(link.loss);
         let burst_lost = lane.burst_loss(link.burst);
         let jitter = lane.rng.up_to(link.jitter);
@@ -231,11 +231,11 @@ mod tests {
     #[test]
     fn loss_is_as_frequent_as_asked_and_independent() {
         for (loss, low, high) in [(0.0, 0, 0), (0.1, 1_850, 2_150), (0.3, 5_800, 6_200)] {
-            let fates = send_many(Link::new().loss(loss), 11, 20_000);
-            let lost = fates.iter().filter(|fate| fate.is_err()).count();
+            let results = send_many(Link::new().loss(loss), 11, 20_000);
+            let lost = results.iter().filter(|state| state.is_err()).count();
             assert!((low..=high).contains(&lost), "{lost} of 20000 lost at {loss}");
-            // Of the losses, about the same share is followed by another one.
-            let pairs = fates.windows(2).filter(|pair| pair[0].is_err() && pair[1].is_err()).count();
+            // After a loss, the next datagram is lost with about the same probability.
+            let pairs = results.windows(2).filter(|pair| pair[0].is_err() && pair[1].is_err()).count();
             assert!(pairs * 20_000 <= lost * lost * 12 / 10 + 20_000, "{pairs} pairs of {lost} losses");
         }
     }
@@ -244,17 +244,18 @@ mod tests {
     fn bursts_lose_the_same_share_in_longer_runs() {
         // One tenth of the time in a bad state of about ten datagrams that loses everything.
         let burst = Burst { enter: 1.0 / 90.0, leave: 0.1, loss: 1.0 };
-        let fates = send_many(Link::new().burst(burst), 12, 50_000);
-        let lost = fates.iter().filter(|fate| fate.is_err()).count();
-        let runs = fates.windows(2).filter(|pair| pair[0].is_ok() && pair[1].is_err()).count();
+        let results = send_many(Link::new().burst(burst), 12, 50_000);
+        let lost = results.iter().filter(|state| state.is_err()).count();
+        let runs = results.windows(2).filter(|pair| pair[0].is_ok() && pair[1].is_err()).count();
         assert!((4_000..6_000).contains(&lost), "{lost} lost");
         assert!((8..13).contains(&(lost / runs)), "{lost} lost in {runs} runs");
     }
 
     #[test]
     fn delay_is_at_least_the_delay_and_at_most_with_all_the_jitter() {
-        for (n, fate) in send_many(Link::new().delay(50 * MS).jitter(20 * MS), 13, 2_000).iter().enumerate() {
-            let took = fate.unwrap().at - (epoch() + MS * u32::try_from(n).unwrap());
+        for (n, state) in send_many(Link::new().delay(50 * MS).jitter(20 * MS), 13, 2_000).iter().enumerate()
+        {
+            let took = state.unwrap().at - (epoch() + MS * u32::try_from(n).unwrap());
             // Datagrams a millisecond apart that may not overtake can wait for one before them, never longer.
             assert!(took >= 50 * MS && took <= 70 * MS, "{took:?}");
         }
@@ -264,7 +265,7 @@ mod tests {
     fn jitter_alone_keeps_the_order_and_reordering_breaks_it() {
         let inversions = |link| {
             let arrivals: Vec<_> =
-                send_many(link, 14, 5_000).into_iter().map(|fate| fate.unwrap().at).collect();
+                send_many(link, 14, 5_000).into_iter().map(|state| state.unwrap().at).collect();
             arrivals.windows(2).filter(|pair| pair[0] > pair[1]).count()
         };
         assert_eq!(inversions(Link::new().jitter(40 * MS)), 0);
@@ -276,7 +277,7 @@ mod tests {
     fn duplicates_are_as_frequent_as_asked() {
         let copies = send_many(Link::new().duplicate(0.2), 15, 10_000)
             .iter()
-            .filter(|fate| fate.unwrap().copy_at.is_some())
+            .filter(|state| state.unwrap().copy_at.is_some())
             .count();
         assert!((1_850..2_150).contains(&copies), "{copies}");
     }
@@ -293,10 +294,10 @@ mod tests {
         // 1000 bytes at 1 Mbit/s take 8 ms.
         let link = Link::new().delay(Duration::ZERO).bandwidth(1_000_000, 20 * MS);
         let mut state = LinkState::new(link, 1, "test".into());
-        let fates: Vec<_> = (0..4)
+        let results: Vec<_> = (0..4)
             .map(|_| state.send(epoch(), Class::Rtp, 1000).map(|delivery| delivery.at - epoch()))
             .collect();
-        assert_eq!(fates, [Ok(8 * MS), Ok(16 * MS), Ok(24 * MS), Err(Loss::QueueFull)]);
+        assert_eq!(results, [Ok(8 * MS), Ok(16 * MS), Ok(24 * MS), Err(Loss::QueueFull)]);
     }
 
     #[test]

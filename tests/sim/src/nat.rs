@@ -1,15 +1,15 @@
-//! A NAT by its mapping and filtering behaviour (the four classic kinds; RFC 4787 sections 4 and 5 for the words).
+//! A NAT with its mapping and filtering behaviour (the four classic kinds; terms of RFC 4787 sections 4 and 5).
 //!
-//! Translates addresses and forgets on demand. Knows nothing about nodes, links or time: a mapping lives until
-//! [`Nat::forget`], because a story that needs it to die says when.
+//! It translates addresses. It knows no nodes, links or time: a mapping generations until [`Nat::forget`], which a scenario
+//! calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// What a NAT maps and whom it lets in.
+/// The mapping and the filter of a NAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NatKind {
-    /// One public port for each inner socket; anybody may send to it.
+    /// One public port for each inner socket; any address may send to it.
     FullCone,
     /// One public port for each inner socket; only addresses it has sent to may answer, from any port.
     AddressRestricted,
@@ -44,7 +44,7 @@ impl Nat {
         self.public
     }
 
-    /// The source address that `destination` sees when `inner` sends to it; makes the mapping.
+    /// The source address that `destination` sees when `inner` sends to it. Creates the mapping.
     pub(crate) fn translate_out(&mut self, inner: SocketAddr, destination: SocketAddr) -> SocketAddr {
         let key = (inner, (self.kind == NatKind::Symmetric).then_some(destination));
         let port = *self.outward.entry(key).or_insert_with(|| {
@@ -68,7 +68,7 @@ impl Nat {
         admitted.then_some(mapping.inner)
     }
 
-    /// Forgets every mapping, as a rebooted router does, and goes on at `public`; new mappings get new ports.
+    /// Drops every mapping, as a reboot does, and continues at `public`; new mappings get new ports.
     pub(crate) fn forget(&mut self, public: IpAddr) {
         self.public = public;
         self.outward.clear();
@@ -76,7 +76,7 @@ impl Nat {
     }
 }
 
-/// Where the public ports start: far from the ports that tests bind, so that a trace tells them apart.
+/// The first public port: far from the ports that tests bind, so that a trace tells them apart.
 const FIRST_PORT: u16 = 40_000;
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_admits_whom_its_name_says() {
+    fn each_kind_filters_as_its_name_says() {
         let contacted = addr("198.51.100.1:1000");
         let other_port = addr("198.51.100.1:2000");
         let stranger = addr("198.51.100.9:1000");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_mapping_admits_nobody_and_the_next_one_has_a_new_port() {
+    fn a_dropped_mapping_filters_all_and_the_next_has_a_new_port() {
         let mut nat = Nat::new(NatKind::FullCone, PUBLIC);
         let (inner, outer) = (addr("10.0.0.1:5000"), addr("198.51.100.1:1000"));
         let before = nat.translate_out(inner, outer);

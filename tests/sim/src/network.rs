@@ -1,4 +1,4 @@
-//! Who lives where: sockets, the NATs before them, and the link between any two addresses.
+//! The sockets, the NATs in front of them, and the link between any two addresses.
 //!
 //! Decides where a datagram goes; [`world`](crate::world) moves it there.
 
@@ -60,8 +60,8 @@ impl Network {
         }
     }
 
-    /// The link of one direction between two sockets. Its luck comes from the seed and the two addresses, so it
-    /// depends neither on other traffic nor on who spoke first.
+    /// The link of one direction between two sockets. Its random numbers come from the seed and the two addresses, so
+    /// they do not depend on other traffic or on which side sent first.
     pub(crate) fn link(&mut self, from: SocketAddr, to: SocketAddr) -> &mut LinkState {
         let link = self.chosen_links.get(&(from.ip(), to.ip())).copied().unwrap_or(self.default_link);
         let seed = self.seed;
@@ -107,7 +107,7 @@ impl Network {
         Ok(nat.translate_out(source, destination))
     }
 
-    /// Whose socket a datagram reaches, after the receiver's NAT.
+    /// The socket that a datagram reaches, after the receiver's NAT.
     pub(crate) fn arrive(
         &self,
         source: SocketAddr,
@@ -119,7 +119,7 @@ impl Network {
             return Ok((socket.owner, inner));
         }
         let socket = self.sockets.get(&destination).ok_or(Loss::NoRoute)?;
-        // Behind a NAT there are only its own: nobody else has a route to a private address.
+        // Only the NAT's own sockets reach a private address; other sockets have no route to it.
         let same_side = match socket.behind {
             None => true,
             Some(nat) => self.sockets.get(&source).is_some_and(|sender| sender.behind == Some(nat)),

@@ -1,18 +1,18 @@
-//! What a state machine must look like to live in a [`World`](crate::World).
+//! The interface of a state machine in a [`World`](crate::World).
 //!
-//! The five verbs of the workspace (two inputs, three polls), with output types that can be kept and compared.
-//! Layers share these verbs by convention; this trait is the only place where they are written down as one.
+//! The five methods of the workspace's state machines (two inputs, three polls), with output types that can be
+//! stored and compared. The layers share these methods by convention; only this trait declares them together.
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// The two ends of a datagram as its receiver or sender sees them: the local socket and the remote address.
+/// The two ends of a datagram from the view of its sender or receiver: the local socket and the remote address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
     /// The address of the local socket.
     pub local: SocketAddr,
-    /// The address of the other side, behind its NAT where it has one.
+    /// The address of the other side, outside its NAT where it has one.
     pub remote: SocketAddr,
 }
 
@@ -30,10 +30,10 @@ pub enum Ecn {
     Ce,
 }
 
-/// One datagram that a node handed out; its bytes are the last `len` of the buffer.
+/// One transmitted datagram; its bytes are the last `len` of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// From which of the node's sockets to where.
+    /// The sending socket and the destination.
     pub path: Path,
     /// Length in bytes.
     pub len: usize,
@@ -41,9 +41,9 @@ pub struct Sent {
     pub ecn: Ecn,
 }
 
-/// A Sans-IO state machine: it moves by its inputs and hands out by its polls.
+/// A Sans-IO state machine, driven by inputs and polls.
 pub trait Node {
-    /// Events, media and data alike, copied, so that two runs compare.
+    /// Events, media and data, copied, so that two runs compare.
     type Output: Clone + Debug + PartialEq;
 
     /// A datagram arrived.
@@ -55,7 +55,7 @@ pub trait Node {
     /// The next datagram to send, appended to `buffer`.
     fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<Sent>;
 
-    /// The next thing to tell the application.
+    /// The next output for the application.
     fn poll_output(&mut self) -> Option<Self::Output>;
 
     /// When this node next wants [`handle_timeout`](Self::handle_timeout).

@@ -1,43 +1,43 @@
-//! A protocol small enough to read in a minute, for examples and for this crate's own tests.
+//! A small protocol for examples and for this crate's own tests.
 //!
-//! A caller sends ping 1 until it hears pong 1, then a second later ping 2, and so on; thirty seconds without a
-//! pong and it gives up. It keeps the workspace's contract to the letter, so that a copy of it that does not is
-//! a test of [`contract`](crate::contract).
+//! A caller sends ping 1 until it receives pong 1, then a second later ping 2, and so on; after thirty seconds without
+//! a pong it stops. It keeps the workspace's contract exactly, so that a flawed copy of it tests
+//! [`contract`](crate::contract).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::node::{Ecn, Node, Path, Sent};
 
-/// Between a pong and the next ping.
+/// The time between a pong and the next ping.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two transmissions of one ping.
+/// The retransmission interval of a ping.
 const RETRANSMIT: Duration = Duration::from_millis(300);
-/// Without a pong for so long the caller gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The caller stops after this time without a pong.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a pinger tells.
+/// An output of a pinger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// Somebody asked.
+pub enum PingOutput {
+    /// The peer sent this ping.
     Ping(u8),
-    /// Our question was answered.
+    /// The peer answered our ping.
     Pong(u8),
-    /// Nobody answered for thirty seconds.
+    /// No answer for thirty seconds.
     Silence,
 }
 
-/// [`Pinger::call`] was refused: it is calling already.
+/// [`Pinger::call`] failed because the pinger is calling already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
-/// One end of the protocol: answers always, calls when it is told to.
+/// One end of the protocol: it answers always, and calls on command.
 #[derive(Clone, Debug, Default)]
 pub struct Pinger {
     call: Call,
     latest: Option<Instant>,
     transmits: VecDeque<(Path, [u8; 2])>,
-    outputs: VecDeque<Heard>,
+    outputs: VecDeque<PingOutput>,
     discarded: u64,
 }
 
@@ -55,7 +55,7 @@ enum Call {
 }
 
 impl Pinger {
-    /// One that answers, and calls nobody yet.
+    /// A pinger that answers and does not call.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,6 +64,8 @@ impl Pinger {
     /// Begins to ping along `path`.
     ///
     /// # Errors
+    ///
+    ///
     /// [`Busy`] where it calls already.
     pub fn call(&mut self, now: Instant, path: Path) -> Result<(), Busy> {
         if let Call::Calling { .. } = self.call {
@@ -88,21 +90,21 @@ impl Pinger {
 }
 
 impl Node for Pinger {
-    type Output = Heard;
+    type Output = PingOutput;
 
     fn handle_input(&mut self, now: Instant, path: Path, _ecn: Ecn, payload: &mut [u8]) {
         self.handle_timeout(now);
         let now = self.monotonic(now);
         match (&mut self.call, &*payload) {
             (_, [b'?', number]) => {
-                self.outputs.push_back(Heard::Ping(*number));
+                self.outputs.push_back(PingOutput::Ping(*number));
                 self.transmits.push_back((path, [b'!', *number]));
             }
             (
                 Call::Calling { number, awaits_pong: awaits_pong @ true, next_ping, last_pong, .. },
                 [b'!', answered],
             ) if answered == number => {
-                self.outputs.push_back(Heard::Pong(*number));
+                self.outputs.push_back(PingOutput::Pong(*number));
                 *number = number.wrapping_add(1);
                 *awaits_pong = false;
                 *next_ping = now + PAUSE;
@@ -117,8 +119,8 @@ impl Node for Pinger {
         let Call::Calling { path, number, awaits_pong, next_ping, last_pong } = &mut self.call else {
             return;
         };
-        if now >= *last_pong + PATIENCE {
-            self.outputs.push_back(Heard::Silence);
+        if now >= *last_pong + TIMEOUT {
+            self.outputs.push_back(PingOutput::Silence);
             self.call = Call::Idle;
         } else if now >= *next_ping {
             self.transmits.push_back((*path, [b'?', *number]));
@@ -133,13 +135,13 @@ impl Node for Pinger {
         Some(Sent { path, len: bytes.len(), ecn: Ecn::NotEct })
     }
 
-    fn poll_output(&mut self) -> Option<Heard> {
+    fn poll_output(&mut self) -> Option<PingOutput> {
         self.outputs.pop_front()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self.call {
-            Call::Calling { next_ping, last_pong, .. } => Some(next_ping.min(last_pong + PATIENCE)),
+            Call::Calling { next_ping, last_pong, .. } => Some(next_ping.min(last_pong + TIMEOUT)),
             Call::Idle => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Datagrams in flight, in the order in which they arrive.
+//! Datagrams in flight, in the order of their arrival.
 //!
 //! Two that arrive at one instant keep the order in which they were sent, so that nothing depends on hashing.
 
@@ -11,7 +11,7 @@ use crate::node::Ecn;
 use crate::trace::EntryId;
 use crate::world::NodeId;
 
-/// A datagram on its way, addressed as the network between the NATs sees it.
+/// A datagram in flight, addressed as the network between the NATs sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) source: SocketAddr,
@@ -19,7 +19,7 @@ pub(crate) struct Arrival {
     pub(crate) ecn: Ecn,
     pub(crate) bytes: Vec<u8>,
     pub(crate) entry: EntryId,
-    /// Whose tally it counts for; that of nobody where it is a copy or was injected.
+    /// The tally that it counts for; none for a copy or an injected datagram.
     pub(crate) counts_for: Option<(NodeId, Class)>,
 }
 

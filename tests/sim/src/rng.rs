@@ -1,11 +1,11 @@
 //! SplitMix64: a small generator whose stream is part of this crate.
 //!
-//! A seed in a bug report must mean the same story for years, so the stream may not depend on the version of
-//! anybody's library. Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+//! A seed in a bug report must give the same run for years, so the stream must not depend on the version of a library.
+//! Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
 
 use std::time::Duration;
 
-/// A stream of pseudo-random numbers for choosing fates. Nothing secret may come from it.
+/// A stream of pseudo-random numbers for the simulation. It must not be used for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,
@@ -22,7 +22,7 @@ impl Rng {
     #[must_use]
     pub fn labelled(seed: u64, label: &str) -> Self {
         let mut rng = Self::new(seed ^ fnv1a(label));
-        // The first output mixes seed and label beyond what the exclusive or did.
+        // The first output mixes seed and label, beyond their exclusive or.
         Self::new(rng.next_u64())
     }
 
@@ -46,7 +46,7 @@ impl Rng {
         usize::try_from(self.below(u64::try_from(len).unwrap_or(u64::MAX))).unwrap_or(0)
     }
 
-    /// True with probability `p`, which is clamped to 0..=1 by its meaning.
+    /// True with probability `p`; values outside 0..=1 act like the nearest limit.
     pub fn chance(&mut self, p: f64) -> bool {
         const STEPS: f64 = 4_294_967_296.0;
         let draw = u32::try_from(self.next_u64() >> 32).unwrap_or(u32::MAX);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn chances_come_out_as_often_as_they_say() {
+    fn chances_occur_with_their_probability() {
         let mut rng = Rng::new(1);
         for (p, low, high) in
             [(0.0, 0, 0), (0.1, 9_700, 10_300), (0.3, 29_500, 30_500), (1.0, 100_000, 100_000)]

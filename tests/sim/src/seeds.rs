@@ -1,22 +1,22 @@
-//! Many seeds, one of which fails: says which, and how to run it alone.
+//! Runs a test with many seeds; on a failure it prints the seed and how to run it alone.
 
 /// Runs this seed alone.
 const SEED_VARIABLE: &str = "SIM_SEED";
-/// Runs so many seeds instead of what the test asks for: a few by day, thousands by night.
+/// Runs this many seeds instead of the test's own count, for example more of them at night.
 const COUNT_VARIABLE: &str = "SIM_SEEDS";
 
-/// Runs `story` with the seeds `0..count`. The environment variable `SIM_SEED` picks one of them instead, and
-/// `SIM_SEEDS` another count.
+/// Runs `test` with the seeds `0..count`. The environment variable `SIM_SEED` selects one seed instead, and `SIM_SEEDS`
+/// another count.
 ///
-/// When a story panics, its seed is printed after it.
-pub fn for_each_seed(count: u64, mut story: impl FnMut(u64)) {
+/// When a run panics, its seed is printed after the panic.
+pub fn for_each_seed(count: u64, mut run: impl FnMut(u64)) {
     let seeds = match (number(SEED_VARIABLE), number(COUNT_VARIABLE)) {
         (Some(seed), _) => seed..seed.saturating_add(1),
         (None, other) => 0..other.unwrap_or(count),
     };
     for seed in seeds {
-        let confession = Confession(seed);
-        story(seed);
+        let confession = SeedReport(seed);
+        run(seed);
         drop(confession);
     }
 }
@@ -25,10 +25,10 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.trim().parse().ok()
 }
 
-/// Speaks up only while a panic passes by.
-struct Confession(u64);
+/// Prints the seed when it is dropped during a panic.
+struct SeedReport(u64);
 
-impl Drop for Confession {
+impl Drop for SeedReport {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("failed with seed {0}; run it alone with {SEED_VARIABLE}={0}", self.0);

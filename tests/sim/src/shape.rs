@@ -1,6 +1,6 @@
-//! What a datagram has in common with its twin of another run, where keys and signatures are never the same.
+//! The part of a datagram that is the same in another run, where keys and signatures differ.
 
-/// The description of a datagram without the lengths of ciphertexts: that of an ECDSA signature varies.
+/// The description of a datagram without the lengths of ciphertexts, because that of an ECDSA signature varies.
 #[must_use]
 pub fn shape(datagram: &[u8]) -> String {
     let line = crate::describe(datagram);
@@ -15,7 +15,7 @@ mod tests {
     use super::shape;
 
     #[test]
-    fn two_signatures_of_different_length_have_one_shape() {
+    fn signatures_of_different_length_have_one_shape() {
         let (short, long) = ([0x2e, 0, 1, 0, 2, 9, 9], [0x2e, 0, 1, 0, 3, 9, 9, 9]);
         assert_eq!(shape(&short), "DTLS ciphertext e2 bytes");
         assert_eq!(shape(&short), shape(&long));

@@ -1,8 +1,8 @@
-//! What happened on the wire, one line each, for the person who reads a failing test.
+//! The packet trace, one line for each event, for the reader of a failing test.
 //!
-//! The last events: datagrams with their fate, what nodes told their application, notes of the test. Each kind of
-//! line has a ring of its own, so that a stream of media does not push out the handshake before it. Bytes are kept,
-//! and named only when somebody prints.
+//! The last events: datagrams with their result, outputs of nodes, notes of the test. Each kind of line has its own
+//! ring, so that a media stream does not displace the handshake before it. The bytes are kept, and described only when
+//! they are printed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -22,24 +22,24 @@ pub enum Loss {
     OverMtu,
     /// The queue before a link of limited bandwidth was full.
     QueueFull,
-    /// A tap of the test said so.
+    /// A tap of the test dropped it.
     Tapped,
     /// The sender has no socket at the address it sent from.
     NoSuchSource,
-    /// Nobody lives at the destination, or it is private.
+    /// No socket has the destination, or the destination is private.
     NoRoute,
     /// The receiver's NAT did not let it in.
     Filtered,
 }
 
-/// What became of a datagram.
+/// The state of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Still on its way.
+pub enum DatagramState {
+    /// In flight.
     InFlight,
-    /// Reached a node, at this time since the beginning.
+    /// Delivered to a node, at this time since the beginning.
     Delivered(Duration),
-    /// Never arrives.
+    /// Dropped.
     Lost(Loss),
 }
 
@@ -54,9 +54,9 @@ pub struct TraceEntry {
     pub to: SocketAddr,
     /// The payload.
     pub bytes: Vec<u8>,
-    /// What became of it; for one with a copy, of whichever was heard of last.
-    pub fate: Fate,
-    /// True for what the test put on the wire itself.
+    /// Its state; for a datagram with a copy, the state of the one that changed last.
+    pub state: DatagramState,
+    /// True for a datagram that the test injected.
     pub injected: bool,
 }
 
@@ -72,11 +72,11 @@ pub struct Trace {
     capacity: usize,
 }
 
-/// Lines of one kind compete for room with each other alone.
+/// Lines of one kind share a ring.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Datagram(Class),
-    /// The first word of what was said.
+    /// The first word of an output.
     Said(String),
 }
 
@@ -87,12 +87,12 @@ enum Line {
 }
 
 impl Trace {
-    /// Remembers so many lines of each kind.
+    /// Keeps this many lines of each kind.
     pub(crate) const fn new(capacity: usize) -> Self {
         Self { lines: BTreeMap::new(), rings: BTreeMap::new(), next_id: 0, capacity }
     }
 
-    /// The datagrams that are still remembered, oldest first.
+    /// The datagrams in the trace, oldest first.
     #[must_use]
     pub fn datagrams(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
         self.lines.values().filter_map(|line| match line {
@@ -115,9 +115,9 @@ impl Trace {
         self.push(Kind::Said(word.into()), Line::Said { at, who: who.into(), what });
     }
 
-    pub(crate) fn settle(&mut self, id: EntryId, fate: Fate) {
+    pub(crate) fn settle(&mut self, id: EntryId, state: DatagramState) {
         if let Some(Line::Datagram(entry)) = self.lines.get_mut(&id) {
-            entry.fate = fate;
+            entry.state = state;
         }
     }
 
@@ -154,7 +154,7 @@ impl fmt::Display for Trace {
                         entry.to,
                         entry.bytes.len(),
                         describe(&entry.bytes),
-                        entry.fate,
+                        entry.state,
                     )?;
                 }
                 Line::Said { at, who, what } => writeln!(f, "{:>12.6}  * {who}: {what}", at.as_secs_f64())?,
@@ -164,7 +164,7 @@ impl fmt::Display for Trace {
     }
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for DatagramState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InFlight => f.write_str("[in flight]"),

@@ -1,11 +1,11 @@
-//! Nodes, the network between them, and the time that passes.
+//! Nodes, the network between them, and virtual time.
 //!
 //! 1. Time jumps to the next arrival or deadline.
-//! 2. Every node that is concerned gets its input, and is polled until it is dry.
-//! 3. What it transmitted goes through the test's taps, its NAT and its link, into the queue of arrivals.
+//! 2. Every affected node gets its input, and is polled until it has no output.
+//! 3. Its datagrams pass the test's taps, its NAT and its link, and enter the queue of arrivals.
 //!
-//! How a node is served, eagerly or grudgingly, is a matter of [`Polling`] and the two settings beside it, all
-//! of which the contract of the workspace leaves free.
+//! [`Polling`] and the two settings beside it choose how a node is served, within the limits of the workspace's
+//! contract.
 
 mod serve;
 
@@ -22,27 +22,27 @@ use crate::network::{NatId, Network};
 use crate::node::{Ecn, Node};
 use crate::queue::{Arrival, Queue};
 use crate::rng::Rng;
-use crate::trace::{Fate, Trace, TraceEntry};
+use crate::trace::{DatagramState, Trace, TraceEntry};
 
 /// A node of a [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(usize);
 
-/// In which order and how often a node is polled.
+/// The order and frequency of polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Polling {
-    /// After each input everything is drained: transmits, then outputs.
+    /// After each input everything is polled: transmits, then outputs.
     #[default]
     Eager,
-    /// After each input some polls, in any order and perhaps none; everything only before time moves. Whether a
-    /// deadline or a datagram of the same instant is served first is left to chance as well.
+    /// After each input some polls, in any order and perhaps none; the rest before time moves. Whether a deadline or a
+    /// datagram of the same instant is served first is random as well.
     Shuffled,
 }
 
-/// A datagram as a tap sees it: about to leave its sender. The bytes may be changed.
+/// A datagram at a tap, before it leaves its sender. The bytes may be changed.
 #[derive(Debug)]
 pub struct Flight<'a> {
-    /// Since the beginning of the world.
+    /// The time since the beginning of the world.
     pub at: Duration,
     /// The sender's own address, before any NAT.
     pub from: SocketAddr,
@@ -52,18 +52,18 @@ pub struct Flight<'a> {
     pub bytes: &'a mut Vec<u8>,
 }
 
-/// What a tap wants to happen.
+/// The decision of a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// On to the next tap and the link.
+    /// Pass it to the next tap and the link.
     Pass,
-    /// It vanishes.
+    /// Drop it.
     Drop,
-    /// So much later than the link says, past those behind it.
+    /// Delay it by this much more than the link does, behind later datagrams.
     Delay(Duration),
 }
 
-/// How many datagrams of a sender had which fate. Copies that the network made count as delivered once.
+/// The counts of a sender's datagrams. Copies made by the network count as delivered once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Handed to the network.
@@ -74,7 +74,7 @@ pub struct Tally {
     pub delivered: u64,
 }
 
-/// A node broke the contract of the workspace, or something that a story waited for did not happen.
+/// A node broke the contract of the workspace, or an expected event did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
 
@@ -93,7 +93,7 @@ struct Host<N: Node> {
     touched: bool,
 }
 
-/// What a node asked for, and when this world gets round to it.
+/// A node's deadline, and the time when this world serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Deadline {
     asked: Instant,
@@ -102,7 +102,7 @@ struct Deadline {
 
 type Tap = Box<dyn FnMut(&mut Flight<'_>) -> Verdict>;
 
-/// Nodes on a virtual network. See the crate's documentation for an example.
+/// Nodes on a virtual network. The crate documentation has an example.
 pub struct World<N: Node> {
     seed: u64,
     now: Instant,
@@ -120,11 +120,11 @@ pub struct World<N: Node> {
     buffer: Vec<u8>,
 }
 
-/// Lines of each kind that the trace remembers.
+/// The number of lines of each kind in the trace.
 const TRACE_LINES: usize = 200;
 
 impl<N: Node> World<N> {
-    /// An empty world; `seed` decides every fate in it.
+    /// An empty world; `seed` determines every random decision in it.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -145,7 +145,7 @@ impl<N: Node> World<N> {
         }
     }
 
-    /// Every pair of addresses without a link of its own uses this one.
+    /// Sets the link of every pair of addresses without a link of its own.
     #[must_use]
     pub fn with_link(mut self, link: Link) -> Self {
         self.set_default_link(link);
@@ -159,7 +159,7 @@ impl<N: Node> World<N> {
         self
     }
 
-    /// Deadlines are served up to so much too late, as by a busy thread; the same deadline always by the same.
+    /// Serves deadlines late by at most this much, as a busy thread does; the same deadline always by the same time.
     #[must_use]
     pub const fn with_lateness(mut self, lateness: Duration) -> Self {
         self.lateness = lateness;
@@ -173,7 +173,7 @@ impl<N: Node> World<N> {
         self
     }
 
-    /// Now and then a node is told an instant that is up to so much before the latest one it was told.
+    /// Sometimes passes an instant to a node that is up to this much before the latest one.
     #[must_use]
     pub const fn with_backward_clock(mut self, at_most: Duration) -> Self {
         self.backward = at_most;
@@ -237,30 +237,30 @@ impl<N: Node> World<N> {
         self.network.add_nat(kind, public)
     }
 
-    /// The NAT forgets its mappings, as when it reboots; with `public` it also comes back at another address.
+    /// The NAT drops its mappings, as in a reboot; with `public` it also gets another address.
     pub fn rebind_nat(&mut self, nat: NatId, public: Option<IpAddr>) {
         self.network.forget_mappings(nat, public);
     }
 
-    /// The address that `server` would tell `id` it sends from: what a STUN server is for.
+    /// The address of `id` that a STUN server at `server` would see.
     #[must_use]
     pub fn reflexive(&mut self, id: NodeId, socket: SocketAddr, server: SocketAddr) -> Option<SocketAddr> {
         self.network.leave(id, socket, server).ok()
     }
 
-    /// Every datagram passes the taps, in the order in which they were added, when a node sends it.
+    /// Adds a tap. Every datagram passes the taps, in the order in which they were added, when a node sends it.
     pub fn tap(&mut self, tap: impl FnMut(&mut Flight<'_>) -> Verdict + 'static) {
         self.taps.push(Box::new(tap));
     }
 
-    /// Puts a datagram on the network that claims to come from `from`; it arrives at once, past every link.
+    /// Puts a datagram with a spoofed source address on the network; it arrives at once, without a link.
     pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let entry = TraceEntry {
             at: self.elapsed(),
             from,
             to,
             bytes: bytes.clone(),
-            fate: Fate::InFlight,
+            state: DatagramState::InFlight,
             injected: true,
         };
         let entry = self.trace.datagram(entry);
@@ -287,7 +287,7 @@ impl<N: Node> World<N> {
         self.seed
     }
 
-    /// What happened on the wire so far.
+    /// The packet trace so far.
     #[must_use]
     pub const fn trace(&self) -> &Trace {
         &self.trace
@@ -305,7 +305,7 @@ impl<N: Node> World<N> {
         &self.host(id).node
     }
 
-    /// Everything that a node told, and when.
+    /// Every output of a node, with its time.
     #[must_use]
     pub fn outputs(&self, id: NodeId) -> &[(Duration, N::Output)] {
         &self.host(id).outputs
@@ -317,7 +317,7 @@ impl<N: Node> World<N> {
         &self.host(id).deadlines
     }
 
-    /// The fates of all that a node sent.
+    /// The counts of all datagrams of a node.
     #[must_use]
     pub fn tally(&self, id: NodeId) -> Tally {
         let own = self.tallies.iter().filter(|((sender, _), _)| *sender == id);
@@ -328,19 +328,19 @@ impl<N: Node> World<N> {
         })
     }
 
-    /// The fates of what a node sent of one class.
+    /// The counts of a node's datagrams of one class.
     #[must_use]
     pub fn tally_of(&self, id: NodeId, class: Class) -> Tally {
         self.tallies.get(&(id, class)).copied().unwrap_or_default()
     }
 
-    /// Datagrams on their way.
+    /// The number of datagrams in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.queue.len()
     }
 
-    /// Gives a node a command, and the network what came of it.
+    /// Runs a command on a node, and sends the node's output.
     pub fn act<R>(&mut self, id: NodeId, command: impl FnOnce(&mut N, Instant) -> R) -> R {
         let now = self.tell_time(id);
         let host = self.host_mut(id);
@@ -351,10 +351,12 @@ impl<N: Node> World<N> {
         answer
     }
 
-    /// Gives two nodes a command together, as signalling does.
+    /// Runs a command on two nodes together, as signalling does.
     ///
     /// # Panics
-    /// Where the two are one.
+    ///
+    ///
+    /// The two nodes are the same.
     pub fn act_on_both<R>(
         &mut self,
         first: NodeId,
@@ -397,10 +399,12 @@ impl<N: Node> World<N> {
         }
     }
 
-    /// Lets time pass until `done`, at most for `limit`; the time when it was, since the beginning.
+    /// Lets time pass until `done`, at most for `limit`. Returns the time when it was done, since the beginning.
     ///
     /// # Errors
-    /// Where a node breaks the contract.
+    ///
+    ///
+    /// A node breaks the contract.
     pub fn try_run_until(
         &mut self,
         limit: Duration,

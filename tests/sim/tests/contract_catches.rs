@@ -1,39 +1,39 @@
-//! Each check of the contract passes a node that keeps it, and catches one that breaks the rule it is named after.
+//! Each check of the contract passes a correct node, and detects a node that breaks its rule.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage may stop there")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 
 use std::time::{Duration, Instant};
 
 use sim::contract::{self, ADDRESSES, Subject};
-use sim::pinger::{Heard, Pinger};
+use sim::pinger::{PingOutput, Pinger};
 use sim::{Ecn, Node, Path, Rng, Sent, Violation};
 
 const SEEDS: u64 = 20;
 
-/// What is wrong with a [`Flawed`] pinger.
+/// The flaw of a [`Flawed`] pinger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     Nothing,
-    /// Rule 1: does its work in a poll.
+    /// Rule 1: does work in a poll.
     PollMovesDeadline,
-    /// Rule 1: an output that was not drained before the next input is gone.
+    /// Rule 1: loses an output that was not polled before the next input.
     DrainFirst,
-    /// Rule 2: dies of a byte it does not know.
-    JunkKills,
-    /// Rule 2: reports its death for every byte it does not know.
-    DiesAgainAndAgain,
-    /// Rule 2: drops junk without counting it.
-    JunkUncounted,
-    /// Rule 2: a refused command postpones the next ping.
+    /// Rule 2: ends on an unknown byte.
+    MalformedEnds,
+    /// Rule 2: reports its end for every unknown byte.
+    EndsRepeatedly,
+    /// Rule 2: discards a malformed datagram without counting it.
+    MalformedUncounted,
+    /// Rule 2: a failed command delays the next ping.
     FailedCommandWaits,
-    /// Rule 3: believes a clock that goes back.
-    BelievesThePast,
-    /// Rule 4: wants the same deadline again.
+    /// Rule 3: accepts a clock that goes back.
+    AcceptsEarlierTime,
+    /// Rule 4: repeats the same deadline.
     DeadlineStays,
-    /// Rule 4: a datagram on a busy socket is read without a look at the clock.
+    /// Rule 4: handles a datagram without serving an expired deadline.
     InputForgetsDeadline,
-    /// Rule 5: draws from somewhere else than its seed.
-    OwnDice,
+    /// Rule 5: uses random numbers from outside the seed.
+    OwnRandomNumbers,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct Flawed {
     flaw: Flaw,
     pinger: Pinger,
     dead: bool,
-    undrained: Option<Heard>,
+    undrained: Option<PingOutput>,
     transmitted: u32,
     deadline_offset: Duration,
     counted: u64,
@@ -64,27 +64,27 @@ impl Flawed {
 }
 
 impl Node for Flawed {
-    type Output = Heard;
+    type Output = PingOutput;
 
     fn handle_input(&mut self, now: Instant, path: Path, ecn: Ecn, payload: &mut [u8]) {
-        let junk = !matches!(payload, [b'?' | b'!', _]);
+        let malformed = !matches!(payload, [b'?' | b'!', _]);
         match self.flaw {
             Flaw::DrainFirst => self.undrained = None,
-            Flaw::JunkKills if junk => self.dead = true,
-            Flaw::DiesAgainAndAgain if junk => self.undrained = Some(Heard::Silence),
-            Flaw::JunkUncounted if junk => return,
-            Flaw::OwnDice => {
+            Flaw::MalformedEnds if malformed => self.dead = true,
+            Flaw::EndsRepeatedly if malformed => self.undrained = Some(PingOutput::Silence),
+            Flaw::MalformedUncounted if malformed => return,
+            Flaw::OwnRandomNumbers => {
                 static DICE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
                 self.counted += DICE.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 7;
             }
-            Flaw::BelievesThePast => {
+            Flaw::AcceptsEarlierTime => {
                 // The answer carries the age of the last input, modulo what fits.
                 let behind = self.latest.is_some_and(|latest| now < latest);
                 self.latest = Some(now);
                 self.counted += u64::from(behind);
             }
             Flaw::InputForgetsDeadline => {
-                // Late deadlines are noticed by a timeout alone: here a ping is answered before that.
+                // Only a timeout serves an expired deadline; here a ping is answered before that.
                 let due = self.pinger.poll_timeout().is_some_and(|deadline| deadline <= now);
                 self.counted += u64::from(due);
             }
@@ -99,7 +99,7 @@ impl Node for Flawed {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if self.flaw == Flaw::BelievesThePast {
+        if self.flaw == Flaw::AcceptsEarlierTime {
             self.latest = Some(now);
         }
         if self.flaw != Flaw::DeadlineStays {
@@ -116,7 +116,7 @@ impl Node for Flawed {
         Some(sent)
     }
 
-    fn poll_output(&mut self) -> Option<Heard> {
+    fn poll_output(&mut self) -> Option<PingOutput> {
         self.undrained.take().or_else(|| self.pinger.poll_output())
     }
 
@@ -149,7 +149,7 @@ impl Subject for Pingers {
     }
 
     fn execute(&self, node: &mut Flawed, _: &mut Flawed, now: Instant, _: &Call) -> Result<(), String> {
-        // Both call along the left one's path: a second caller makes a busier story.
+        // Both call along the left one's path, because two callers cause more events.
         let answer = node.pinger.call(now, Path { local: ADDRESSES[0], remote: ADDRESSES[1] });
         if answer.is_err() && node.flaw == Flaw::FailedCommandWaits {
             node.deadline_offset += Duration::from_millis(1);
@@ -161,11 +161,11 @@ impl Subject for Pingers {
         node.pinger.discarded() + node.counted
     }
 
-    fn is_failure(&self, output: &Heard) -> bool {
-        *output == Heard::Silence
+    fn is_failure(&self, output: &PingOutput) -> bool {
+        *output == PingOutput::Silence
     }
 
-    fn withdraws(&self, _output: &Heard) -> bool {
+    fn withdraws(&self, _output: &PingOutput) -> bool {
         false
     }
 
@@ -184,11 +184,15 @@ const CHECKS: [(&str, Check, &[Flaw]); 8] = [
         |subject, seed| contract::failed_commands_leave_no_trace(subject, seed).map(drop),
         &[Flaw::FailedCommandWaits],
     ),
-    ("junk", contract::junk_changes_nothing, &[Flaw::JunkKills, Flaw::JunkUncounted]),
-    ("mutations", contract::mutations_never_panic, &[Flaw::DiesAgainAndAgain]),
-    ("time", contract::time_never_goes_back, &[Flaw::BelievesThePast]),
+    (
+        "malformed",
+        contract::malformed_datagrams_change_nothing,
+        &[Flaw::MalformedEnds, Flaw::MalformedUncounted],
+    ),
+    ("mutations", contract::mutations_never_panic, &[Flaw::EndsRepeatedly]),
+    ("time", contract::time_never_goes_back, &[Flaw::AcceptsEarlierTime]),
     ("deadlines", contract::inputs_serve_deadlines, &[Flaw::DeadlineStays, Flaw::InputForgetsDeadline]),
-    ("seeds", contract::same_seed_same_story, &[Flaw::OwnDice]),
+    ("seeds", contract::same_seed_same_run, &[Flaw::OwnRandomNumbers]),
 ];
 
 fn caught(check: Check, flaw: Flaw) -> Option<Violation> {
@@ -205,7 +209,7 @@ fn a_node_that_keeps_the_contract_passes_every_check() {
 }
 
 #[test]
-fn each_check_catches_the_flaw_it_is_there_for() {
+fn each_check_detects_its_flaw() {
     for (name, check, flaws) in CHECKS {
         for flaw in flaws {
             assert!(caught(check, *flaw).is_some(), "{name} does not see {flaw:?}");
@@ -214,7 +218,7 @@ fn each_check_catches_the_flaw_it_is_there_for() {
 }
 
 #[test]
-fn commands_do_fail_in_the_scripts_so_that_their_check_is_not_empty() {
+fn some_commands_of_the_scripts_fail() {
     let failed: usize = (0..SEEDS)
         .map(|seed| contract::failed_commands_leave_no_trace(&Pingers(Flaw::Nothing), seed).unwrap())
         .sum();

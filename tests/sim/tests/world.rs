@@ -1,11 +1,11 @@
-//! The world keeps its promises: the same seed is the same story, losses are counted, NATs stand in the way.
+//! The virtual network: equal runs of one seed, counted losses, and NATs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage may stop there")]
+#![expect(clippy::unwrap_used, reason = "a test stops where its set-up fails")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sim::pinger::{Heard, Pinger};
+use sim::pinger::{PingOutput, Pinger};
 use sim::{Link, NatKind, NodeId, Path, Polling, Verdict, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -37,18 +37,18 @@ const ROUGH: Link =
     Link::new().loss(0.2).delay(Duration::from_millis(30)).jitter(Duration::from_millis(20)).duplicate(0.1);
 
 #[test]
-fn the_same_seed_tells_the_same_story_and_another_seed_another() {
-    let story = |seed| {
+fn equal_seeds_give_equal_runs_and_others_differ() {
+    let run = |seed| {
         let (mut world, ids) = two_pingers(seed, ROUGH);
         world.run_for(60 * 1000 * MS);
         (world.trace().to_string(), ids.map(|id| world.outputs(id).to_vec()))
     };
-    assert_eq!(story(1), story(1));
-    assert_ne!(story(1), story(2));
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
 }
 
 #[test]
-fn everything_sent_is_delivered_or_lost_once_the_network_is_quiet() {
+fn every_datagram_is_delivered_or_lost_in_the_end() {
     let (mut world, ids) = two_pingers(3, ROUGH);
     world.run_for(300 * 1000 * MS);
     let mut rest = 0;
@@ -65,7 +65,7 @@ fn a_round_trip_takes_twice_the_delay() {
     let (mut world, [alice, _]) = two_pingers(4, Link::new().delay(40 * MS));
     let at = world.run_until("a pong", 1000 * MS, |world| !world.outputs(alice).is_empty());
     assert_eq!(at, 80 * MS);
-    assert_eq!(world.outputs(alice), [(80 * MS, Heard::Pong(1))]);
+    assert_eq!(world.outputs(alice), [(80 * MS, PingOutput::Pong(1))]);
 }
 
 #[test]
@@ -84,9 +84,9 @@ fn a_tap_can_drop_change_and_delay() {
         }
     });
     world.run_until("a pong", 5000 * MS, |world| !world.outputs(alice).is_empty());
-    // The first ping was sent when the call began, before there was a tap.
+    // The first ping was sent when the call began, before the tap was added.
     assert!(world.outputs(bob).len() >= 2);
-    assert_eq!(world.outputs(alice)[0].1, Heard::Pong(1));
+    assert_eq!(world.outputs(alice)[0].1, PingOutput::Pong(1));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_shuffled_world_polls_everything_in_the_end() {
 fn a_silent_peer_is_given_up_at_exactly_thirty_seconds() {
     let (mut world, [alice, _]) = two_pingers(7, Link::new().loss(1.0));
     world.run_for(40_000 * MS);
-    assert_eq!(world.outputs(alice), [(30_000 * MS, Heard::Silence)]);
+    assert_eq!(world.outputs(alice), [(30_000 * MS, PingOutput::Silence)]);
 }
 
 #[test]
@@ -120,12 +120,15 @@ fn a_nat_hides_its_socket_and_lets_answers_in() {
         call(&mut world, bob, there(), here());
         world.run_for(5_000 * MS);
         assert!(
-            world.outputs(alice).contains(&(2 * MS, Heard::Pong(1))),
+            world.outputs(alice).contains(&(2 * MS, PingOutput::Pong(1))),
             "{kind:?}: {:?}",
             world.outputs(alice)
         );
-        // Bob called a private address, which nobody outside can reach.
-        assert!(world.outputs(bob).iter().all(|(_, heard)| matches!(heard, Heard::Ping(_))), "{kind:?}");
+        // Bob called a private address, to which there is no route.
+        assert!(
+            world.outputs(bob).iter().all(|(_, output)| matches!(output, PingOutput::Ping(_))),
+            "{kind:?}"
+        );
         let seen = world.trace().datagrams().filter(|entry| entry.from == there() && entry.bytes[0] == b'!');
         assert!(seen.into_iter().all(|entry| entry.to.ip().to_string() == "203.0.113.7"));
     }
@@ -152,15 +155,15 @@ fn a_rebooted_nat_moves_the_caller_to_a_new_port() {
 
 #[test]
 #[should_panic(expected = "not within 1s: a pong")]
-fn a_story_that_does_not_happen_says_what_it_waited_for() {
+fn a_timeout_names_the_awaited_condition() {
     let (mut world, [alice, _]) = two_pingers(10, Link::new().loss(1.0));
     world.run_until("a pong", 1000 * MS, |world| !world.outputs(alice).is_empty());
 }
 
 #[test]
-fn an_injected_datagram_arrives_in_the_name_it_claims() {
+fn an_injected_datagram_arrives_from_its_spoofed_source() {
     let (mut world, [_, bob]) = two_pingers(11, Link::new());
     world.inject(addr("192.0.2.1:9"), there(), vec![b'?', 9]);
     world.run_for(10 * MS);
-    assert!(world.outputs(bob).contains(&(Duration::ZERO, Heard::Ping(9))));
+    assert!(world.outputs(bob).contains(&(Duration::ZERO, PingOutput::Ping(9))));
 }

@@ -27,7 +27,7 @@ fn poll_order_does_not_change_result() {
 
 #[test]
 fn malformed_input_is_counted_and_ignored() {
-    contract::hold(&EndpointPair, SEEDS, contract::junk_changes_nothing);
+    contract::hold(&EndpointPair, SEEDS, contract::malformed_datagrams_change_nothing);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn input_runs_due_timers_first() {
 
 #[test]
 fn same_seed_gives_same_run() {
-    contract::hold(&EndpointPair, SEEDS, contract::same_seed_same_story);
+    contract::hold(&EndpointPair, SEEDS, contract::same_seed_same_run);
 }
 
 /// The endpoint's outputs for the observed peer.

@@ -1,7 +1,8 @@
-//! What `cargo xtask bench --instructions` counts: handshakes and records of ours, without a peer and without a clock.
+//! The workloads that `cargo xtask bench --instructions` counts: our handshakes and records, without a peer and without
+//! a clock.
 //!
-//! `workload NAME` does the work of that name some times within one function that bears its name, so that
-//! callgrind can count what happens there and nothing else. Without a name it lists them.
+//! `workload NAME` runs that workload several times inside one function of the same name, so that callgrind counts only
+//! that work. Without a name it lists the workloads.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ struct Workload {
     run: fn(u32),
 }
 
-/// Signatures and keys differ each time, and what we do with them differs with their length: enough to level out.
+/// Signatures and keys differ in each run, and our work differs with their length. Enough runs average this out.
 const WORKLOADS: [Workload; 4] = [
     Workload { name: "dtls12_handshake", times: 50, run: dtls12_handshake },
     Workload { name: "dtls13_handshake", times: 50, run: dtls13_handshake },
@@ -57,31 +58,32 @@ fn dtls13_record(times: u32) {
 }
 
 fn handshakes(versions: Versions, times: u32) {
-    let cast = Cast::new(versions);
-    // What is looked up once, such as the features of the processor, is known then.
-    black_box(cast.connect());
+    let fixture = Fixture::new(versions);
+    // A first handshake, so that values which are computed once per process, such as the processor's features, are not
+    // counted.
+    black_box(fixture.connect());
     measured(|| {
         for _ in 0..times {
-            black_box(cast.connect());
+            black_box(fixture.connect());
         }
     });
 }
 
 fn records(versions: Versions, times: u32) {
-    let Pair { mut client, mut server, now } = Cast::new(versions).connect();
+    let Pair { mut client, mut server, now } = Fixture::new(versions).connect();
     let mut datagram = Vec::with_capacity(1_500);
     let mut deliver = |times: u32| {
         for _ in 0..times {
             datagram.clear();
             client.send(now, black_box(&[0x5a; 1_000])).expect("data that fits");
-            client.poll_transmit(&mut datagram).expect("a datagram");
+            let _ = client.poll_transmit(&mut datagram).expect("a datagram");
             server.handle_input(now, &mut datagram);
             while let Some(event) = server.poll_event() {
                 black_box(event);
             }
         }
     };
-    // Buffers grow to what they need.
+    // Lets the buffers grow to their final size.
     deliver(10);
     measured(|| deliver(times));
 }
@@ -92,7 +94,7 @@ fn measured(work: impl FnOnce()) {
     work();
 }
 
-struct Cast {
+struct Fixture {
     client: Arc<Config>,
     server: Arc<Config>,
 }
@@ -103,7 +105,7 @@ struct Pair {
     now: Instant,
 }
 
-impl Cast {
+impl Fixture {
     fn new(versions: Versions) -> Self {
         let month = Duration::from_secs(30 * 24 * 3_600);
         let certificate = || Certificate::generate(SystemTime::now(), month).expect("a certificate");
@@ -142,7 +144,7 @@ impl Cast {
     }
 }
 
-/// Hands over everything that `from` has to send, and says whether that was anything.
+/// Hands over everything that `from` has to send. Returns whether there was anything.
 fn pass(now: Instant, from: &mut Connection, to: &mut Connection, datagram: &mut Vec<u8>) -> bool {
     let mut passed = false;
     datagram.clear();

@@ -1,4 +1,4 @@
-//! What nobody can do without, with the primitives of our backend.
+//! The operations that every handshake and record needs, with the primitives of our backend.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -13,15 +13,15 @@ use ring::signature::{
     UnparsedPublicKey as VerifyingKey,
 };
 
-use super::cast::Version;
+use super::fixture::Version;
 use super::{BATCH, DATA, HANDSHAKES};
 use crate::measure::Subject;
 use crate::report::BARE;
 
-/// What is signed: as long as what a CertificateVerify of DTLS 1.3 signs.
+/// A message as long as the one that a CertificateVerify of DTLS 1.3 signs.
 const SIGNED: [u8; 130] = [0x5a; 130];
 
-/// A handshake's operations with public keys, of both sides.
+/// The public-key operations of a handshake, of both sides.
 pub(super) fn public_keys() -> Subject<'static> {
     let random = SystemRandom::new();
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
@@ -43,10 +43,10 @@ pub(super) fn public_keys() -> Subject<'static> {
     Subject { name: BARE, operations: HANDSHAKES, work: Box::new(work) }
 }
 
-/// What it is called by a figure's rows.
+/// The subject's name in the rows.
 const CONTRACT: &str = "contract";
 
-/// Copies, seals and opens: each of them once, in one aligned buffer, with additional data that never changes.
+/// Copies, seals and opens, each of them once, in one aligned buffer, with constant additional data.
 pub(super) fn seal_and_open() -> Subject<'static> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[7; 16]).expect("a key of 16 bytes"));
     let mut record = Vec::with_capacity(1_500);
@@ -67,10 +67,10 @@ pub(super) fn seal_and_open() -> Subject<'static> {
     Subject { name: BARE, operations: BATCH, work: Box::new(work) }
 }
 
-/// The same with all that crosses the border of a `Connection`, in the simplest form, and no state behind it: what
-/// is sent is copied behind a header into a buffer of ours, from there into the caller's, and what was opened into a
-/// `Bytes`. In DTLS 1.3 the content type is sealed too, which is a block more here, and the number is hidden under a
-/// mask and found again.
+/// The same, with all copies that the interface of a `Connection` requires, in the simplest form and without state.
+/// Sent data is copied behind a header into our buffer, and from there into the caller's. Opened data is copied into a
+/// `Bytes`. DTLS 1.3 also seals the content type, which needs one block more here, and masks the record number and
+/// unmasks it again.
 pub(super) fn contract(version: Version) -> Subject<'static> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &[7; 16]).expect("a key of 16 bytes"));
     let numbers = HeaderProtectionKey::new(&AES_128, &[9; 16]).expect("a key of 16 bytes");

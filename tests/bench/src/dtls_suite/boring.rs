@@ -1,4 +1,4 @@
-//! BoringSSL, what Chromium uses, through the `boring` crate.
+//! BoringSSL, the stack of Chromium, through the `boring` crate.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,8 +13,8 @@ use boring::ssl::{
 };
 use boring::x509::X509;
 
-use super::cast::{
-    Cast, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version, fingerprint,
+use super::fixture::{
+    Fixture, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version, fingerprint,
 };
 use super::{BORINGSSL, Stack, Wire};
 
@@ -37,11 +37,11 @@ pub(super) struct Pair {
 }
 
 impl Boring {
-    pub(super) fn new(cast: &Cast, setting: Setting) -> Self {
+    pub(super) fn new(fixture: &Fixture, setting: Setting) -> Self {
         let context = |own: &Identity, peer: &Identity| context(own, peer, setting);
         Self {
-            client: context(&cast.client, &cast.server),
-            server: context(&cast.server, &cast.client),
+            client: context(&fixture.client, &fixture.server),
+            server: context(&fixture.server, &fixture.client),
             mtu: setting.mtu,
         }
     }
@@ -70,7 +70,7 @@ fn context(own: &Identity, peer: &Identity, setting: Setting) -> SslContext {
     };
     builder.set_curves_list(groups).expect("groups");
     builder.set_tlsext_use_srtp(SRTP_PROFILES).expect("profiles");
-    // Nobody else makes sessions that can be resumed.
+    // No other stack here makes resumable sessions.
     builder.set_options(SslOptions::NO_TICKET);
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     let expected = peer.fingerprint();
@@ -142,7 +142,7 @@ enum Side {
 }
 
 impl Side {
-    /// Takes what waits for it.
+    /// Reads the datagrams that wait for it.
     fn advance(self, buffer: &mut [u8]) -> Self {
         match self {
             Self::Handshaking(stream) => match stream.handshake() {
@@ -167,7 +167,7 @@ struct Datagrams {
     carried: Wire,
 }
 
-/// Where one side reads and writes: each call is a datagram.
+/// One end of the wire: each read and each write is a datagram.
 #[derive(Debug)]
 struct End {
     reads: Rc<RefCell<Datagrams>>,

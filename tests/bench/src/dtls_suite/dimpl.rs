@@ -1,4 +1,4 @@
-//! dimpl on aws-lc-rs: the peer that is nearest in kind.
+//! dimpl on aws-lc-rs: the most similar stack.
 //!
 //! It parses a key for each connection, so connections are made before the clock starts.
 
@@ -9,13 +9,13 @@ use std::time::Instant;
 use dimpl::crypto::{Dtls12CipherSuite, Dtls13CipherSuite};
 use dimpl::{Config, Dtls, DtlsCertificate, NamedGroup, Output};
 
-use super::cast::{Cast, Identity, Setting, Version, fingerprint};
+use super::fixture::{Fixture, Identity, Setting, Version, fingerprint};
 use super::{Stack, Wire};
 
 pub(super) const NAME: &str = "dimpl";
 
 pub(super) struct Dimpl<'c> {
-    cast: &'c Cast,
+    fixture: &'c Fixture,
     config: Arc<Config>,
     version: Version,
     now: Instant,
@@ -33,7 +33,7 @@ struct Side {
     progress: Progress,
 }
 
-/// What it has told so far.
+/// The outputs seen so far.
 #[derive(Default)]
 struct Progress {
     authenticated: bool,
@@ -42,7 +42,7 @@ struct Progress {
 }
 
 impl<'c> Dimpl<'c> {
-    pub(super) fn new(cast: &'c Cast, setting: Setting) -> Self {
+    pub(super) fn new(fixture: &'c Fixture, setting: Setting) -> Self {
         let config = Config::builder()
             .mtu(setting.mtu.into())
             .use_server_cookie(false)
@@ -51,7 +51,7 @@ impl<'c> Dimpl<'c> {
             .dtls13_cipher_suites(&[Dtls13CipherSuite::AES_128_GCM_SHA256])
             .build()
             .expect("a configuration");
-        Self { cast, config: Arc::new(config), version: setting.version, now: Instant::now() }
+        Self { fixture, config: Arc::new(config), version: setting.version, now: Instant::now() }
     }
 
     fn side(&self, own: &Identity, peer: &Identity, active: bool) -> Side {
@@ -72,7 +72,7 @@ impl Stack for Dimpl<'_> {
     type Pair = Pair;
 
     fn prepare(&self) -> Pair {
-        let Cast { client, server } = self.cast;
+        let Fixture { client, server } = self.fixture;
         Pair {
             client: self.side(client, server, true),
             server: self.side(server, client, false),
@@ -108,7 +108,7 @@ impl Stack for Dimpl<'_> {
 }
 
 impl Side {
-    /// Hands over everything that it has to send, and says whether that was anything.
+    /// Hands over everything that it has to send. Returns whether there was anything.
     fn pass_to(&mut self, to: &mut Self, buffer: &mut [u8], wire: &mut Wire) -> bool {
         let mut passed = false;
         loop {

@@ -1,6 +1,6 @@
-//! What the two sides of a handshake cannot do without beside "bare": SHA-256 over what its RFCs say, made by the
-//! primitives of our backend. It is measured beside the handshakes and is a goal of nobody: it explains what a
-//! processor without SHA instructions adds to "bare", whoever writes the engine.
+//! The hashing that the RFCs require of both sides of a handshake beside "bare": SHA-256 with the primitives of our
+//! backend. It is measured beside the handshakes and has no goal. It explains how much a processor without SHA
+//! instructions adds to "bare" for any engine.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,20 +9,20 @@ use ring::digest::{Context, SHA256, digest};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 
 use super::HANDSHAKES;
-use super::cast::Version;
+use super::fixture::Version;
 use crate::measure::Subject;
 
 pub(super) const NAME: &str = "hashes";
 
-/// What one side hashes over X25519 with certificates of P-256, in bytes.
+/// The bytes that one side hashes over X25519 with P-256 certificates.
 struct Hashes {
-    /// The transcript, up to each place where its hash is needed.
+    /// The transcript, up to each point where its hash is needed.
     transcript: &'static [usize],
-    /// The peer's certificate, for its fingerprint; and what is longer than in "bare" in what is signed.
+    /// The peer's certificate, for its fingerprint; and the part of the signed message that exceeds that of "bare".
     others: &'static [usize],
     /// Secrets that become the key of an HMAC.
     keys: usize,
-    /// What goes through an HMAC. In a comment, where it is from.
+    /// The lengths of the HMAC inputs. A comment names the source of each.
     macs: &'static [usize],
 }
 
@@ -45,14 +45,14 @@ const DTLS13: Hashes = Hashes {
     // The ServerHello, then Certificate, CertificateVerify and Finished of both sides, but for the last.
     transcript: &[234, 576, 655, 691, 995, 1_074],
     others: &[290],
-    // Handshake secret, what the master secret is extracted with, master secret; four traffic secrets, two keys of a
-    // Finished, two secrets of the exporter.
+    // Handshake secret, the salt of the master secret, master secret; four traffic secrets, two Finished keys, two
+    // exporter secrets.
     keys: 3 + 4 + 2 + 2,
     macs: &[
         32, 55, 55, 50, // The handshake secret, and what is derived from it.
         32, 55, 55, 53, // The master secret.
         14, 13, 13, 14, 13, 13, 14, 13, 13, 14, 13,
-        13, // Key, IV and the key for numbers of each traffic secret.
+        13, // Key, IV and record number key of each traffic secret.
         19, 32, 19, 32, // Both Finished.
         62, 51, 83, // The exporter.
     ],

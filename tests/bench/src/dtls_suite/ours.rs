@@ -8,7 +8,7 @@ use dtls_core::{
     Authentication, Certificate, Config, Connection, Event, HashAlgorithm, NamedGroup, PeerPolicy, Versions,
 };
 
-use super::cast::{Cast, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version};
+use super::fixture::{Fixture, Identity, KEYING_MATERIAL_LEN, Preferred, SRTP_LABEL, Setting, Version};
 use super::{Stack, Wire};
 use crate::allocations;
 use crate::report::OURS;
@@ -18,7 +18,7 @@ pub(super) struct Ours {
     server: Arc<Config>,
 }
 
-/// Two connections and the datagram that is under way between them.
+/// Two connections and the datagram in transit between them.
 pub(super) struct Pair {
     client: Connection,
     server: Connection,
@@ -27,11 +27,11 @@ pub(super) struct Pair {
 }
 
 impl Ours {
-    pub(super) fn new(cast: &Cast, setting: Setting) -> Self {
+    pub(super) fn new(fixture: &Fixture, setting: Setting) -> Self {
         let certificate = |identity: &Identity| {
             Certificate::from_der(vec![identity.certificate.clone()], &identity.key).expect("a certificate")
         };
-        let (client, server) = (certificate(&cast.client), certificate(&cast.server));
+        let (client, server) = (certificate(&fixture.client), certificate(&fixture.server));
         let config = |own: &Certificate, peer: &Certificate| {
             Arc::new(Config {
                 versions: match setting.version {
@@ -51,8 +51,8 @@ impl Ours {
         Self { client: config(&client, &server), server: config(&server, &client) }
     }
 
-    /// What each side holds once it is connected and its events are fetched: its own size, and what is given back
-    /// to the heap when it is dropped. A server of DTLS 1.2 keeps its last flight.
+    /// The memory of each side once it is connected and its events are fetched: its own size plus the heap bytes that
+    /// dropping it frees. A DTLS 1.2 server keeps its final flight.
     pub(super) fn footprint(&self) -> [(&'static str, u64); 2] {
         let mut pair = self.connect(self.prepare(), &mut Wire::default());
         while pair.client.poll_event().is_some() {}
@@ -77,7 +77,7 @@ fn held(connection: Connection) -> u64 {
 
 impl Stack for Ours {
     const NAME: &'static str = OURS;
-    /// The buffer for datagrams, of which an application has one for all its connections.
+    /// The datagram buffer; an application has one for all its connections.
     type Prepared = Vec<u8>;
     type Pair = Pair;
 
@@ -114,7 +114,7 @@ impl Stack for Ours {
 }
 
 impl Pair {
-    /// Hands over everything that both have to send, and says whether that was anything.
+    /// Hands over everything that both sides have to send. Returns whether there was anything.
     fn pass_on(&mut self, wire: &mut Wire) -> bool {
         let Self { client, server, datagram, now } = self;
         let mut pass = |from: &mut Connection, to: &mut Connection| {

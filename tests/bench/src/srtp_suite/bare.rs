@@ -1,7 +1,7 @@
-//! The primitives with cached keys, and nothing around them: no header, no streams, no window.
+//! The primitives with cached keys, without header, streams and replay window.
 //!
-//! Keys are those of the association, so that what ours sealed opens here as well; otherwise opening would
-//! measure failures.
+//! The keys are those of the association, so that packets which our code sealed open here as well; otherwise opening
+//! would measure failures.
 
 use aes::Aes128Enc;
 use aes::cipher::{InnerIvInit, KeyInit as _, StreamCipherCore};
@@ -47,7 +47,7 @@ impl Primitives {
     }
 }
 
-/// The rollover counter, which the primitives must be given: it rises when the sequence number comes round.
+/// The rollover counter, which the primitives must be given: it rises when the sequence number wraps around.
 #[derive(Default)]
 struct Index {
     rollover_counter: u32,

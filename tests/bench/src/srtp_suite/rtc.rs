@@ -1,4 +1,4 @@
-//! rtc-srtp: the peer that is nearest in kind, on the same primitives.
+//! rtc-srtp: the most similar library, on the same primitives.
 
 use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
@@ -11,7 +11,7 @@ use crate::measure::Subject;
 
 pub(super) const NAME: &str = "rtc-srtp";
 
-/// The client's sending side, or the server's receiving one: both have the client's key.
+/// The client's sending side, or the server's receiving side: both have the client's key.
 fn context(profile: Profile, association: u16) -> Context {
     let exported = exported(profile, association);
     let (keys, salts) = exported.split_at(2 * profile.key_len());
@@ -60,8 +60,8 @@ pub(super) fn fan_out(profile: Profile, payload: &[u8]) -> Subject<'_> {
     })
 }
 
-/// How many packets one side seals and the other does not open to what they were: RTP over a rollover of the
-/// sequence number, and RTCP, both ways.
+/// How many packets one side seals and the other does not open to the same plaintext: RTP over a rollover of the
+/// sequence number, and RTCP, in both directions.
 pub(super) fn disagreements(profile: Profile) -> u64 {
     let (mut our_sender, mut our_receiver) = (ours::outbound(profile, 0), ours::inbound(profile));
     let (mut their_sender, mut their_receiver) = (context(profile, 0), context(profile, 0));

@@ -1,8 +1,8 @@
-//! Explores one fuzz target with libFuzzer for some minutes: what `cargo xtask fuzz` starts.
+//! Runs one fuzz target under libFuzzer for some minutes. `cargo xtask fuzz` starts this program.
 //!
 //! Runs cargo-fuzz on a binary of `targets/`, starting from the committed corpus. New inputs that reach new code stay
-//! in `found/`, which is not committed, so that the next run goes on from them. An input that breaks a promise is
-//! copied into the committed corpus, where `cargo test -p fuzz` replays it. Knows nothing about what a target checks.
+//! in `found/`, which is not committed, so that the next run starts from them. An input that fails a check is copied
+//! into the committed corpus, where `cargo test -p fuzz` replays it. This program does not know the checks of a target.
 
 use std::{
     env, fs,
@@ -49,7 +49,7 @@ fn explore() -> Result<ExitCode, String> {
     Ok(ExitCode::FAILURE)
 }
 
-/// What is asked for.
+/// The requested run.
 struct Order {
     target: String,
     time: Duration,
@@ -115,7 +115,7 @@ fn check_tools() -> Result<(), String> {
     missing.map_or(Ok(()), |(_, install)| Err(format!("a tool is missing; install it with `{install}`")))
 }
 
-/// rustup under the nightly toolchain, without what the cargo that started this program left in the environment.
+/// rustup with the nightly toolchain, without the environment variables that the starting cargo set.
 fn rustup(arguments: &[&str]) -> Command {
     let mut command = Command::new("rustup");
     command.args(arguments);
@@ -125,11 +125,11 @@ fn rustup(arguments: &[&str]) -> Command {
     command
 }
 
-/// What libFuzzer did.
+/// The result of a libFuzzer run.
 struct Outcome {
     runs: u64,
     coverage: String,
-    /// Inputs that broke a promise.
+    /// Inputs that failed a check.
     finds: Vec<PathBuf>,
     success: bool,
 }
@@ -138,7 +138,7 @@ fn run(root: &Path, target: &str, time: Duration) -> Result<Outcome, String> {
     let found = root.join("found").join(target);
     fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let corpus = corpus(root, target);
-    // No sanitizer: the project has no unsafe code, and without one a target runs twice as often.
+    // No sanitizer: the project has no unsafe code, and a target runs twice as often without one.
     let mut child = rustup(&["run", "nightly", "cargo", "fuzz", "run", "--sanitizer", "none"])
         .args(["--features", "libfuzzer", "--fuzz-dir"])
         .args([root, Path::new(target), &found, &corpus])
@@ -160,7 +160,7 @@ fn run(root: &Path, target: &str, time: Duration) -> Result<Outcome, String> {
 }
 
 impl Outcome {
-    /// Picks the numbers out of libFuzzer's report.
+    /// Reads the numbers from libFuzzer's report.
     fn note(&mut self, root: &Path, line: &str) {
         if let Some(runs) = line.strip_prefix("stat::number_of_executed_units:") {
             self.runs = runs.trim().parse().unwrap_or(self.runs);
@@ -174,7 +174,7 @@ impl Outcome {
     }
 }
 
-/// Copies a find into the committed corpus.
+/// Copies a failing input into the committed corpus.
 fn keep(root: &Path, target: &str, find: &Path) -> Result<PathBuf, String> {
     let name = find.file_name().ok_or("a find without a name")?;
     let kept = corpus(root, target).join(name);

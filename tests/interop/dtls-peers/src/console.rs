@@ -1,24 +1,24 @@
 //! The line protocol: commands from standard input, facts to standard output.
 //!
-//! Knows texts. When to read and what to say is the peer's business.
+//! The peer decides when to read and what to print.
 
 use std::fmt::{Display, Write as _};
 use std::io::{BufRead as _, Write as _};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-/// What the harness asks for.
+/// A command of the harness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Send this as application data.
     Send(String),
-    /// Take new keys and ask the other side for the same (DTLS 1.3).
+    /// Update the keys and ask the other side to update its own (DTLS 1.3).
     UpdateKeys,
-    /// End the connection in order.
+    /// Close the connection with close_notify.
     Close,
 }
 
-/// Reads standard input on a thread of its own. The end of the input says nothing: the harness ends us.
+/// Reads standard input on its own thread. The end of the input is no command: the harness ends this process.
 #[must_use]
 pub fn commands() -> Receiver<Command> {
     let (sender, receiver) = mpsc::channel();
@@ -41,10 +41,10 @@ pub fn commands() -> Receiver<Command> {
     receiver
 }
 
-/// Prints one fact, at once.
+/// Prints one fact and flushes it.
 pub fn say(fact: &str, value: impl Display) {
     let mut stdout = std::io::stdout().lock();
-    // Whoever no longer reads has ended the cell.
+    // A write error means that the harness has ended the cell.
     let _ = writeln!(stdout, "{fact} {value}");
     let _ = stdout.flush();
 }

@@ -1,6 +1,6 @@
 //! Certificates: from PEM files, and as fingerprints.
 //!
-//! Knows files and SHA-256. Judges nothing.
+//! Reads files and computes SHA-256. It verifies nothing.
 
 use std::path::Path;
 
@@ -22,7 +22,9 @@ impl Identity {
     /// Reads both files.
     ///
     /// # Errors
-    /// A file that cannot be read or holds something else, in words.
+    ///
+    ///
+    /// A file that cannot be read or holds something else.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, String> {
         let said = |path: &Path, error: rustls_pki_types::pem::Error| format!("{}: {error}", path.display());
         let der = CertificateDer::from_pem_file(certificate).map_err(|error| said(certificate, error))?;

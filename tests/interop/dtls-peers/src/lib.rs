@@ -1,6 +1,7 @@
-//! What the peers of this folder share: one command line, one line protocol, certificates from PEM files.
+//! The code that the peers of this folder share: one command line, one line protocol, certificates from PEM files.
 //!
-//! Knows no DTLS, and nothing of this project's own crates: what talks to us must not be made of us.
+//! It knows no DTLS, and it uses none of this project's crates, so that the peers are independent of the code under
+//! test.
 //!
 //! A peer prints one fact per line on standard output:
 //!
@@ -16,7 +17,7 @@
 //! failed REASON                      and it ends with status 1
 //! ```
 //!
-//! and takes commands, one per line, on standard input: `send TEXT`, `update-keys`, `close`.
+//! It takes commands, one per line, on standard input: `send TEXT`, `update-keys`, `close`.
 
 pub mod console;
 pub mod identity;

@@ -1,6 +1,6 @@
 //! The command line that every peer of this folder takes.
 //!
-//! Knows words and numbers. What a stack cannot do, its peer refuses.
+//! A peer refuses an option that its stack does not support.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -14,27 +14,27 @@ const USAGE: &str = "client|server --cert-pem PATH --key-pem PATH [options]
   --mtu BYTES       the largest datagram (1200)
   --cookie          as a server: ask for a cookie first";
 
-/// Who sends the ClientHello.
+/// The side that sends the ClientHello, or the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Dials this address.
+    /// Sends its ClientHello to this address.
     Client(SocketAddr),
-    /// Answers whoever comes first.
+    /// Answers the first client.
     Server,
 }
 
-/// The versions on offer.
+/// The offered versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// DTLS 1.2 alone.
+    /// DTLS 1.2 only.
     Dtls12,
-    /// DTLS 1.3 alone.
+    /// DTLS 1.3 only.
     Dtls13,
     /// Both.
     Auto,
 }
 
-/// What a peer authenticates itself with.
+/// The credentials of a peer.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// A certificate and its key, as PEM files.
@@ -46,27 +46,27 @@ pub enum Credentials {
     },
     /// A pre-shared key (RFC 4279).
     Psk {
-        /// What a client says, and the one that a server knows.
+        /// The identity that a client sends, and the only one that a server knows.
         identity: String,
         /// The key.
         key: Vec<u8>,
-        /// What a server tells its clients.
+        /// The identity hint that a server sends.
         hint: Option<String>,
     },
 }
 
-/// What a peer is to do.
+/// The task of a peer.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Its role.
     pub role: Role,
-    /// What it authenticates itself with.
+    /// Its credentials.
     pub credentials: Credentials,
-    /// The versions on offer.
+    /// The offered versions.
     pub version: Version,
-    /// Key exchange groups by name, or the stack's own.
+    /// Key exchange groups by name, or the stack's default.
     pub groups: Option<Vec<String>>,
-    /// SRTP profiles, or the stack's own.
+    /// SRTP profiles, or the stack's default.
     pub profiles: Option<Vec<u16>>,
     /// The largest datagram in bytes.
     pub mtu: usize,
@@ -75,13 +75,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Where every peer binds its socket.
+    /// The address to which every peer binds its socket.
     pub const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     /// Reads this program's arguments.
     ///
     /// # Errors
-    /// What is wrong with them, with the usage.
+    ///
+    ///
+    /// The first invalid argument, with the usage.
     pub fn from_arguments() -> Result<Self, String> {
         Self::read(lexopt::Parser::from_env()).map_err(|error| format!("{error}\nUsage: {USAGE}"))
     }
@@ -143,7 +145,7 @@ impl Options {
     }
 }
 
-/// The bytes that hexadecimal digits stand for.
+/// The bytes of a hexadecimal text.
 fn bytes_of(digits: &str) -> Result<Vec<u8>, String> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).map_err(|error| error.to_string())?;

@@ -1,15 +1,15 @@
 //! Headless Chromium.
 //!
-//! Knows command line switches. Knows nothing about pages.
+//! Knows the command line switches. Knows no page.
 
 use std::process::Command;
 
 use super::running::{Browser, Profile};
 
-/// Each of them keeps the run apart from the machine or from the network.
+/// Each switch isolates the run from the machine or the network.
 const SWITCHES: &[&str] = &[
     "--headless",
-    // Root has no sandbox, and CI is root.
+    // The sandbox does not work for root, and CI runs as root.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -18,13 +18,13 @@ const SWITCHES: &[&str] = &[
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    // The page has no window in front: its timers and pictures must not slow down.
+    // The page has no visible window; its timers and video must not slow down.
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
-    // The server is on this machine, and is told addresses instead of mDNS names.
+    // The server is on this machine and receives addresses instead of mDNS names.
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];

@@ -1,6 +1,6 @@
 //! Headless Firefox.
 //!
-//! Knows preferences. Knows nothing about pages.
+//! Knows the preferences. Knows no page.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,9 +8,9 @@ use std::process::Command;
 
 use super::running::{Browser, Profile};
 
-/// Each of them keeps the run apart from the machine or from the network.
+/// Each preference isolates the run from the machine or the network.
 const PREFERENCES: &[(&str, &str)] = &[
-    // No first steps, no questions, no updates, no reports.
+    // No welcome pages, no questions, no updates, no reports.
     ("browser.aboutwelcome.enabled", "false"),
     ("browser.shell.checkDefaultBrowser", "false"),
     ("browser.startup.homepage_override.mstone", "\"ignore\""),
@@ -25,18 +25,19 @@ const PREFERENCES: &[(&str, &str)] = &[
     ("network.captive-portal-service.enabled", "false"),
     ("network.connectivity-service.enabled", "false"),
     ("toolkit.telemetry.enabled", "false"),
-    // Nobody looks at its settings on the network: nothing waits at the discard port.
+    // Firefox fetches no remote settings: nothing listens at the discard port.
     ("services.settings.server", "\"http://127.0.0.1:9/\""),
-    // The page has no window in front: its timers and pictures must not slow down.
+    // The page has no visible window; its timers and video must not slow down.
     ("dom.min_background_timeout_value", "4"),
     ("dom.timeout.enable_budget_timer_throttling", "false"),
     ("media.autoplay.default", "0"),
     ("media.autoplay.blocking_policy", "0"),
     ("media.navigator.permission.disabled", "true"),
     ("media.navigator.streams.fake", "true"),
-    // The server is on this machine, and is told addresses instead of mDNS names.
+    // The server is on this machine and receives addresses instead of mDNS names.
     ("media.peerconnection.ice.loopback", "true"),
-    // A page that may not use a microphone learns the address towards the default route alone, and none without one.
+    // A page without microphone permission only learns the address of the default route, and none where there is no
+    // such route.
     ("permissions.default.camera", "1"),
     ("permissions.default.microphone", "1"),
     ("media.peerconnection.ice.obfuscate_host_addresses", "false"),
@@ -52,7 +53,7 @@ pub(super) fn open(url: &str) -> Result<Browser, String> {
     let path = profile.folder().join("user.js");
     fs::write(&path, preferences).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut command = Command::new("firefox-esr");
-    // What it keeps outside of its profile goes away with it as well.
+    // The files outside the profile are removed with it as well.
     command.env("HOME", profile.folder()).args(["--headless", "--no-remote", "--profile"]);
     command.arg(profile.folder()).arg(url);
     Browser::start(&mut command, profile)

@@ -1,6 +1,6 @@
-//! A headless browser as a child, with a profile of its own that goes away with it.
+//! A headless browser as a child process, with its own profile that is removed afterwards.
 //!
-//! Knows processes and folders. What makes a browser quiet and local is in the file of its name.
+//! Starts processes and creates folders. The file of each browser holds its switches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,18 @@ pub(super) struct Browser {
     _profile: Profile,
 }
 
-/// A folder that a browser may fill.
+/// A folder for the files of a browser.
 pub(super) struct Profile(PathBuf);
 
 impl Browser {
-    /// Starts it in a profile.
+    /// Starts the browser with a profile.
     pub(super) fn start(command: &mut Command, profile: Profile) -> Result<Self, String> {
         Ok(Self { program: Program::start(command)?, _profile: profile })
     }
 }
 
 impl Profile {
-    /// An empty one for the browser of this name.
+    /// An empty profile for the browser of this name.
     pub(super) fn new(browser: &str) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("interop-{browser}-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -40,7 +40,7 @@ impl Profile {
 
 impl Drop for Profile {
     fn drop(&mut self) {
-        // Processes that are still ending may write once more; what they leave lies in the temporary folder.
+        // Processes that are still ending may write again; those files remain in the temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,10 +1,10 @@
-//! What each step has to look like from both sides.
+//! The checks of each step, on both sides.
 //!
-//! Knows the fields of the page's report. Numbers that are not judged are noted, so that the table shows them.
+//! Knows the fields of the page's report. Numbers without a check are noted, so that the table shows them.
 
 use serde_json::Value;
 
-/// One row of the table: a step of the page's script, and its judge.
+/// One row of the table: a step of the page's script, and its check.
 pub(super) struct Cell {
     pub(super) step: &'static str,
     pub(super) scenario: &'static str,
@@ -19,11 +19,11 @@ pub(super) const CHROMIUM: &[Cell] = &[
     Cell { step: "revoke", scenario: "consent revoked by 403", judge: revoke },
 ];
 
-/// What comes out between a browser and us, without a switch on either side.
+/// The version negotiated between a browser and us by default.
 const DTLS_1_3: &str = "DTLS 1.3";
 const HYBRID: &str = "X25519MLKEM768";
 
-/// Firefox never begins a handshake on a connection that has one, whatever certificate the answer names.
+/// Firefox never begins a handshake on a connection that has one, for any certificate in the answer.
 pub(super) const FIREFOX: &[Cell] = &[
     Cell { step: "connect", scenario: "ICE and DTLS connect, one SRTP profile", judge: connect },
     Cell { step: "media", scenario: "picture and sound there and back", judge: media },
@@ -32,13 +32,13 @@ pub(super) const FIREFOX: &[Cell] = &[
     Cell { step: "revoke", scenario: "consent revoked by 403", judge: revoke },
 ];
 
-/// Without an interruption, packets come every 20 to 33 ms. A machine that is too busy for that is judged by
-/// the longest silence that it makes where nothing is restarted.
+/// Without an interruption, packets arrive every 20 to 33 ms. On a busier machine the limit is the longest gap in a
+/// step without a restart.
 const NO_SILENCE_MS: u64 = 400;
 const TIMES_THE_USUAL: u64 = 4;
 /// Chromium drops its keys at once, so there is a gap: a handshake and the wait for a key frame.
 const SHORT_SILENCE_MS: u64 = 1500;
-/// RESTART.md's word for how soon a retained association is recognised.
+/// The time within which RESTART.md requires that a retained association is recognised.
 const VERDICT_MS: u64 = 6000;
 
 fn connect(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
@@ -53,7 +53,7 @@ fn connect(step: &Value, notes: &mut Vec<String>) -> Result<(), String> {
     }
     expect("the browser's version", &dtls_version(&browser["version"]).into(), DTLS_1_3)?;
     expect("our version", &server["version"], DTLS_1_3)?;
-    // The browser's statistics do not name it.
+    // The browser's statistics do not include it.
     expect("our key exchange group", &server["group"], HYBRID)?;
     notes.push(format!("{ours}, {DTLS_1_3} {} {HYBRID}", plain(&browser["cipher"])));
     notes.push(format!("{} ms", step["took_ms"]));
@@ -148,7 +148,7 @@ fn last_verdict(server: &Value) -> Result<&Value, String> {
     server["verdicts"].as_array().and_then(|verdicts| verdicts.last()).ok_or_else(|| "no verdict".into())
 }
 
-/// The longest time without a packet of the echo, in milliseconds: sound, picture.
+/// The longest time without an echoed packet, in milliseconds: audio, video.
 fn silence(step: &Value) -> Result<(u64, u64), String> {
     Ok((number(&step["echo"]["audio_silence_ms"])?, number(&step["echo"]["video_silence_ms"])?))
 }
@@ -170,7 +170,7 @@ fn incoming<'a>(browser: &'a Value, kind: &str) -> Result<&'a Value, String> {
     tracks.iter().find(wanted).ok_or_else(|| format!("the browser receives no {kind}"))
 }
 
-/// Both sides write the same registered names, with and without prefix.
+/// Both sides write the same registered names, one with a prefix.
 fn bare_profile(name: &str) -> String {
     let name =
         name.trim_start_matches("SRTP_").replace("AES_CM_128_HMAC", "AES128_CM").replace("_HMAC_", "_");
@@ -214,7 +214,7 @@ fn number(value: &Value) -> Result<u64, String> {
     value.as_u64().ok_or_else(|| format!("{value} is no number"))
 }
 
-/// A text without its quotes; anything else as it is.
+/// A string without its quotes; other values as they are.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -241,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_retained_association_whose_media_never_stopped_passes() {
+    fn a_retained_association_with_uninterrupted_media_passes() {
         assert_eq!(restart(&step(), &mut Vec::new()), Ok(()));
     }
 
     #[test]
-    fn without_proof_only_the_association_that_was_to_go_is_kept() {
+    fn without_proof_only_the_other_association_may_be_kept() {
         let mut step = step();
         *step.pointer_mut("/after/server/verdicts/0/detail").unwrap() = json!(false);
         assert!(restart(&step, &mut Vec::new()).is_err());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_not_so_fails_the_restart() {
+    fn each_violation_fails_the_restart() {
         let changes: [(&str, Value); 6] = [
             ("/after/server/association", json!(2)),
             ("/after/server/keys", json!("cd")),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_a_profile_are_one() {
+    fn both_spellings_of_a_profile_are_equal() {
         assert_eq!(bare_profile("AES_CM_128_HMAC_SHA1_80"), bare_profile("SRTP_AES128_CM_SHA1_80"));
         assert_eq!(bare_profile("SRTP_AES128_CM_HMAC_SHA1_80"), bare_profile("SRTP_AES128_CM_SHA1_80"));
         assert_eq!(bare_profile("AEAD_AES_256_GCM"), bare_profile("SRTP_AEAD_AES_256_GCM"));

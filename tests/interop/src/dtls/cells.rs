@@ -1,15 +1,15 @@
-//! The cells that every stack plays, for each of our roles.
+//! The cells that every stack runs, for each of our roles.
 //!
-//! Plain values. A cell about a suite, a group or a profile restricts our side, so that the stack on the other side
-//! decides nothing and is asked for nothing unusual.
+//! Plain values. A cell about a suite, a group or a profile restricts our side, so that the other stack decides nothing
+//! and needs no unusual option.
 
 use std::time::Duration;
 
 use dtls_core::{CipherSuite, ClosedBy, DtlsRole, NamedGroup, ProtocolVersion, srtp_profile};
 
-use super::stranger::Offer;
+use super::foreign_stack::Offer;
 use crate::certificates::KeyKind;
-use crate::relay::Weather;
+use crate::relay::Impairment;
 
 /// One cell for each role.
 #[derive(Debug, Clone, Copy)]
@@ -17,47 +17,47 @@ pub(super) struct Cell {
     scenario: &'static str,
     /// Ours and theirs.
     pub(super) offers: [Offer; 2],
-    /// What has to come out.
+    /// The expected version.
     pub(super) version: ProtocolVersion,
     pub(super) theirs: KeyKind,
-    /// `None` is what `Certificate::generate` makes.
+    /// `None` selects the certificate of `Certificate::generate`.
     pub(super) ours: Option<KeyKind>,
-    /// What we announce of their certificate is of this kind.
+    /// We announce the fingerprint of a certificate of this kind as theirs.
     pub(super) announced: KeyKind,
     /// A pre-shared key instead of certificates.
     pub(super) psk: Option<Psk>,
     pub(super) srtp: Srtp,
     pub(super) suite: Option<CipherSuite>,
-    /// The groups on offer by us; none is the default.
+    /// Our offered groups; empty for the default.
     pub(super) groups: &'static [NamedGroup],
-    /// Their groups where the cell is about them.
+    /// Their groups, in a cell about groups.
     pub(super) their_groups: Option<&'static str>,
-    /// Which group has to come out, where the cell is about groups.
+    /// The expected group, in a cell about groups.
     pub(super) group: Option<NamedGroup>,
     pub(super) cookie: Cookie,
-    /// Of both sides.
+    /// The MTU of both sides.
     pub(super) mtu: usize,
-    pub(super) weather: Option<Weather>,
+    pub(super) impairment: Option<Impairment>,
     pub(super) limit: Duration,
-    /// Whose KeyUpdate comes after the first data, if anybody's.
+    /// The side that sends a KeyUpdate after the first data, if one does.
     pub(super) rekeyed_by: Option<Updater>,
     pub(super) closed_by: ClosedBy,
 }
 
-/// Who asks for a cookie.
+/// The server that requires a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cookie {
     Nobody,
-    /// Theirs by its own means, ours by a gate in front of the connection.
+    /// Theirs with its own option, ours with a gate in front of the connection.
     TheServer,
-    /// Ours, and there is no such cell for theirs.
+    /// Ours; there is no such cell for theirs.
     OurServer,
 }
 
 /// The pre-shared keys of both sides (RFC 4279).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Psk {
-    /// What the server tells the client.
+    /// The identity hint that the server sends.
     pub(super) hint: Option<&'static str>,
     pub(super) keys: Keys,
 }
@@ -72,17 +72,17 @@ pub(super) enum Keys {
     Unknown,
 }
 
-/// What has to come of a cell.
+/// The expected result of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Connected,
-    /// Our side refuses the certificate of theirs.
+    /// Our side refuses their certificate.
     Refused,
-    /// The keys differ, so neither side can show the other that it is connected.
+    /// The keys differ, so neither side can prove that it is connected.
     NeverConnected,
 }
 
-/// Who replaces keys (RFC 9147 section 8).
+/// The side that updates its keys (RFC 9147 section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Updater {
     Us,
@@ -112,12 +112,12 @@ impl Cell {
         }
     }
 
-    /// Whether it is about something that is to be seen where our role is this one.
+    /// Whether the cell tests something in this role of ours.
     pub(super) fn exists(&self, role: DtlsRole) -> bool {
         self.cookie != Cookie::OurServer || role == DtlsRole::Server
     }
 
-    /// What has to come of it.
+    /// The expected result.
     pub(super) fn outcome(&self) -> Outcome {
         match self.psk {
             Some(Psk { keys: Keys::Same, .. }) => Outcome::Connected,
@@ -136,18 +136,18 @@ pub(super) fn all(versions: Offer) -> impl Iterator<Item = Cell> {
     CELLS_12.iter().chain(CELLS_PSK).chain(dtls13).copied()
 }
 
-/// The cells with a pre-shared key, for whoever plays only those.
+/// The cells with a pre-shared key, for stacks that run only those.
 pub(super) fn with_psk() -> impl Iterator<Item = Cell> {
     CELLS_PSK.iter().copied()
 }
 
-/// Both sides are on this machine: what has not happened by then does not happen.
+/// Both sides are on this machine: an event that has not happened by then does not happen.
 pub(super) const SOON: Duration = Duration::from_secs(10);
-/// In bad weather; others double their timeouts from a second on.
+/// With impairment; other stacks double their timeouts from one second on.
 const LATER: Duration = Duration::from_secs(29);
 
-const LOSSY: Option<Weather> = Some(Weather { lost: 20, repeated: 0, late: 0 });
-const CHAOTIC: Option<Weather> = Some(Weather { lost: 5, repeated: 30, late: 30 });
+const LOSSY: Option<Impairment> = Some(Impairment { lost: 20, repeated: 0, late: 0 });
+const CHAOTIC: Option<Impairment> = Some(Impairment { lost: 5, repeated: 30, late: 30 });
 
 const PLAIN: Cell = Cell {
     scenario: "every SRTP profile on offer",
@@ -164,7 +164,7 @@ const PLAIN: Cell = Cell {
     group: None,
     cookie: Cookie::Nobody,
     mtu: 1200,
-    weather: None,
+    impairment: None,
     limit: SOON,
     rekeyed_by: None,
     closed_by: ClosedBy::Us,
@@ -197,7 +197,7 @@ const CELLS_12: &[Cell] = &[
     Cell {
         scenario: "we ask for a cookie, 20% of datagrams lost",
         cookie: Cookie::OurServer,
-        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        impairment: Some(Impairment { lost: 20, repeated: 0, late: 0 }),
         limit: Duration::from_secs(29),
         ..PLAIN
     },
@@ -273,11 +273,11 @@ const CELLS_12: &[Cell] = &[
     Cell { scenario: "our certificate Ed25519", ours: Some(KeyKind::Ed25519), ..PLAIN },
     Cell { scenario: "our certificate RSA", ours: Some(KeyKind::Rsa2048), ..PLAIN },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN },
-    Cell { scenario: "20% of datagrams lost", weather: LOSSY, limit: LATER, ..PLAIN },
+    Cell { scenario: "20% of datagrams lost", impairment: LOSSY, limit: LATER, ..PLAIN },
     Cell {
         scenario: "30% repeated, 30% late, 5% lost, fragments",
         mtu: 256,
-        weather: CHAOTIC,
+        impairment: CHAOTIC,
         limit: LATER,
         ..PLAIN
     },
@@ -309,7 +309,7 @@ const CELLS_PSK: &[Cell] = &[
         ..PSK
     },
     Cell { scenario: "PSK-AES128-CCM8, datagrams of 256 bytes", mtu: 256, ..PSK },
-    Cell { scenario: "PSK-AES128-CCM8, 20% of datagrams lost", weather: LOSSY, limit: LATER, ..PSK },
+    Cell { scenario: "PSK-AES128-CCM8, 20% of datagrams lost", impairment: LOSSY, limit: LATER, ..PSK },
 ];
 
 const CELLS_13: &[Cell] = &[
@@ -353,14 +353,14 @@ const CELLS_13: &[Cell] = &[
         group: Some(NamedGroup::X25519MLKEM768),
         ..PLAIN_13
     },
-    // It stands beside the hybrid share.
+    // It is offered beside the hybrid share.
     Cell {
         scenario: "they know X25519 alone",
         their_groups: Some("x25519"),
         group: Some(NamedGroup::X25519),
         ..PLAIN_13
     },
-    // A client of ours has to be asked again.
+    // As a client we must answer a HelloRetryRequest.
     Cell {
         scenario: "they know P-384 alone",
         their_groups: Some("p384"),
@@ -412,7 +412,7 @@ const CELLS_13: &[Cell] = &[
     Cell {
         scenario: "we ask for a cookie, 20% of datagrams lost",
         cookie: Cookie::OurServer,
-        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
+        impairment: Some(Impairment { lost: 20, repeated: 0, late: 0 }),
         limit: Duration::from_secs(29),
         ..PLAIN_13
     },
@@ -438,11 +438,11 @@ const CELLS_13: &[Cell] = &[
     Cell { scenario: "we update the keys", rekeyed_by: Some(Updater::Us), ..PLAIN_13 },
     Cell { scenario: "they update the keys", rekeyed_by: Some(Updater::Them), ..PLAIN_13 },
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, ..PLAIN_13 },
-    Cell { scenario: "20% of datagrams lost", weather: LOSSY, limit: LATER, ..PLAIN_13 },
+    Cell { scenario: "20% of datagrams lost", impairment: LOSSY, limit: LATER, ..PLAIN_13 },
     Cell {
         scenario: "30% repeated, 30% late, 5% lost, fragments",
         mtu: 256,
-        weather: CHAOTIC,
+        impairment: CHAOTIC,
         limit: LATER,
         ..PLAIN_13
     },

@@ -1,7 +1,7 @@
 //! `gnutls-cli` and `gnutls-serv`: DTLS 1.2 with use_srtp.
 //!
-//! The server says little over UDP, so its key log is compared in place of the exported keys, and it sends back what
-//! it receives. It cannot be made to close.
+//! The server prints little over UDP, so its key log is compared instead of the exported keys, and it echoes the data
+//! that it receives. It has no command to close.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use dtls_core::{DtlsRole, srtp_profile};
 
-use super::stranger::{Close, Credentials, Dialect, Setup, Speech, Stranger};
+use super::foreign_stack::{Close, Credentials, DataSource, Dialect, ForeignStack, Setup};
 use crate::program::{Program, hexadecimal};
 use crate::udp_peer::SRTP_LABEL;
 
-/// GnuTLS's programs, as they are found on the path.
+/// GnuTLS's programs, found on the path.
 pub(super) struct GnuTls;
 
 impl GnuTls {
@@ -38,9 +38,9 @@ impl GnuTls {
     }
 }
 
-impl Stranger for GnuTls {
+impl ForeignStack for GnuTls {
     fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String> {
-        // It does not say which port it got, so it is told one that was free a moment ago.
+        // It does not print its port, so it is given one that was free a moment ago.
         let free = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| socket.local_addr());
         let port = free.map_err(|error| format!("no free port: {error}"))?.port();
         let mut command = Self::command("gnutls-serv", setup);
@@ -86,7 +86,7 @@ impl Stranger for GnuTls {
                 key_log: true,
                 failed: "Error in handshake(): ",
                 data: "bytes command: ",
-                speech: Speech::Echo,
+                speech: DataSource::Echo,
                 update_keys: None,
                 closed: None,
                 close: Close::Never,
@@ -98,7 +98,7 @@ impl Stranger for GnuTls {
                 key_log: true,
                 failed: "*** Fatal error: ",
                 data: "",
-                speech: Speech::Told(""),
+                speech: DataSource::FromStdin(""),
                 update_keys: None,
                 closed: Some("- Peer has closed the GnuTLS connection"),
                 close: Close::EndOfInput,

@@ -1,6 +1,6 @@
 //! The programs of `dtls-peers`: one command line and one line protocol for all of them.
 //!
-//! Knows the protocol that `dtls-peers/src/lib.rs` describes. Which stack speaks it is not its concern.
+//! Speaks the protocol that `dtls-peers/src/lib.rs` describes, for every stack.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dtls_core::DtlsRole;
 
-use super::stranger::{Close, Credentials, Dialect, Offer, Setup, Speech, Stranger};
+use super::foreign_stack::{Close, Credentials, DataSource, Dialect, ForeignStack, Offer, Setup};
 use crate::program::{Program, hexadecimal};
 
 /// One of them.
@@ -19,7 +19,7 @@ pub(super) struct LinePeer {
 }
 
 impl LinePeer {
-    /// The program of this name, which is built into the folder that this one was built into.
+    /// The program of this name, built into the same folder as this one.
     pub(super) fn beside_us(name: &str) -> Self {
         let here = std::env::current_exe().unwrap_or_default();
         Self { program: here.with_file_name(name) }
@@ -51,28 +51,28 @@ impl LinePeer {
     }
 }
 
-impl Stranger for LinePeer {
+impl ForeignStack for LinePeer {
     fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String> {
         let mut command = self.command("server", setup);
         if setup.cookie {
             command.arg("--cookie");
         }
         let program = Program::start(&mut command)?;
-        // What it cannot do it refuses at once.
+        // It refuses an unsupported option at once.
         let deadline = Instant::now() + Duration::from_secs(10);
         let address = loop {
             if let Some(address) = program.printed("listening ") {
                 break address;
             }
             if let Some(reason) = program.printed("failed ") {
-                return Err(program.blame(&format!("it refuses: {reason}")));
+                return Err(program.with_output(&format!("it refuses: {reason}")));
             }
             if Instant::now() > deadline {
-                return Err(program.blame("it does not listen"));
+                return Err(program.with_output("it does not listen"));
             }
             thread::sleep(Duration::from_millis(10));
         };
-        let address = address.parse().map_err(|_| program.blame("it does not say where it waits"))?;
+        let address = address.parse().map_err(|_| program.with_output("it does not say where it waits"))?;
         Ok((program, address))
     }
 
@@ -88,10 +88,10 @@ impl Stranger for LinePeer {
             key_log: false,
             failed: "failed ",
             data: "data ",
-            speech: Speech::Told("send "),
+            speech: DataSource::FromStdin("send "),
             update_keys: Some("update-keys"),
             closed: Some("closed Peer"),
-            close: Close::Told("close"),
+            close: Close::FromStdin("close"),
         }
     }
 }

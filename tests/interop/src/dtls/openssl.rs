@@ -1,7 +1,7 @@
 //! `s_client` and `s_server` with a pre-shared key: DTLS 1.2 with use_srtp.
 //!
-//! Its cells with certificates are judged more closely, by `crate::openssl`. As a server it closes its socket before it
-//! would send a close_notify, and takes any identity for the one that it knows.
+//! `crate::openssl` runs its cells with certificates and checks more there. As a server it closes its socket before it
+//! would send a close_notify, and it accepts any identity.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use dtls_core::{DtlsRole, srtp_profile};
 
-use super::stranger::{Close, Credentials, Dialect, Setup, Speech, Stranger};
+use super::foreign_stack::{Close, Credentials, DataSource, Dialect, ForeignStack, Setup};
 use crate::program::{Program, hexadecimal};
 use crate::udp_peer::SRTP_LABEL;
 
-/// OpenSSL's program, as it is found on the path.
+/// OpenSSL's program, found on the path.
 pub(super) struct OpenSsl;
 
 impl OpenSsl {
@@ -36,13 +36,13 @@ impl OpenSsl {
     }
 }
 
-impl Stranger for OpenSsl {
+impl ForeignStack for OpenSsl {
     fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String> {
         let mut command = Self::command("s_server", setup)?;
         command.args(["-nocert", "-accept", "127.0.0.1:0", "-naccept", "1"]);
         let program = Program::start(&mut command)?;
         let port = program.wait_for("ACCEPT 127.0.0.1:", Duration::from_secs(10))?;
-        let address = format!("127.0.0.1:{port}").parse().map_err(|_| program.blame("no port"))?;
+        let address = format!("127.0.0.1:{port}").parse().map_err(|_| program.with_output("no port"))?;
         Ok((program, address))
     }
 
@@ -58,12 +58,12 @@ impl Stranger for OpenSsl {
             key_log: true,
             failed: ":error:",
             data: "",
-            speech: Speech::Told(""),
+            speech: DataSource::FromStdin(""),
             update_keys: None,
             closed: Some("alert read:warning:close notify"),
             close: match ours {
                 DtlsRole::Client => Close::Never,
-                DtlsRole::Server => Close::Told("Q"),
+                DtlsRole::Server => Close::FromStdin("Q"),
             },
         }
     }

@@ -1,6 +1,6 @@
-//! One cell: both sides are started, connected, compared, made to talk and closed.
+//! One cell: starts both sides, connects and compares them, exchanges data and closes.
 //!
-//! Knows no stack by name.
+//! Does not depend on a particular stack.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,33 +12,33 @@ use dtls_core::{
 };
 
 use super::cells::{self, Cell, Cookie, Keys, Outcome, SOON, Srtp, Updater};
-use super::stranger::{Close, Credentials, Dialect, Offer, Setup, Speech, Stranger};
+use super::foreign_stack::{Close, Credentials, DataSource, Dialect, ForeignStack, Offer, Setup};
 use crate::certificates::Certificates;
 use crate::program::Program;
-use crate::relay::{Relay, Weather};
+use crate::relay::{Impairment, Relay};
 use crate::udp_peer::UdpPeer;
 
-/// Plays one cell with one stack.
+/// Runs one cell with one stack.
 pub(super) fn play(
     cell: &Cell,
     role: DtlsRole,
-    stranger: &dyn Stranger,
+    foreign_stack: &dyn ForeignStack,
     certificates: &Certificates,
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
-    let mut sides = Sides::start(cell, role, stranger, certificates)?;
+    let mut sides = Sides::start(cell, role, foreign_stack, certificates)?;
     let outcome = match cell.outcome() {
         Outcome::Connected => sides.connect(cell, role, notes),
         Outcome::Refused => sides.refuse(notes),
         Outcome::NeverConnected => sides.never_connect(cell, role, notes),
     };
-    outcome.map_err(|message| sides.theirs.blame(&message))
+    outcome.map_err(|message| sides.theirs.with_output(&message))
 }
 
-/// Both sides of a cell, and what lies between them.
+/// Both sides of a cell, and the relay between them.
 struct Sides {
     ours: UdpPeer,
-    /// As we present it, where there are certificates.
+    /// Our certificate, in cells with certificates.
     own: Option<Certificate>,
     theirs: Program,
     dialect: Dialect,
@@ -47,11 +47,11 @@ struct Sides {
 }
 
 impl Sides {
-    /// Starts both sides, the one that listens first.
+    /// Starts both sides, the server first.
     fn start(
         cell: &Cell,
         role: DtlsRole,
-        stranger: &dyn Stranger,
+        foreign_stack: &dyn ForeignStack,
         certificates: &Certificates,
     ) -> Result<Self, String> {
         let setup = Setup {
@@ -63,7 +63,7 @@ impl Sides {
             folder: certificates.folder(),
         };
         let key_log = setup.key_log();
-        // What an earlier cell left there is not this one's.
+        // Removes the key log of an earlier cell.
         let _ = fs::remove_file(&key_log);
         let own = match (cell.psk, cell.ours) {
             (Some(_), _) => None,
@@ -72,11 +72,11 @@ impl Sides {
         };
         let config = config(cell, own.clone(), certificates)?;
         let psk = cell.psk.map(|psk| our_psk(psk, role)).transpose()?;
-        let dialect = stranger.dialect(role);
+        let dialect = foreign_stack.dialect(role);
         let (ours, theirs, relay) = match role {
             DtlsRole::Client => {
-                let (theirs, mut address) = stranger.serve(&setup)?;
-                let relay = between(cell.weather, &mut address)?;
+                let (theirs, mut address) = foreign_stack.serve(&setup)?;
+                let relay = between(cell.impairment, &mut address)?;
                 (UdpPeer::client(address, config)?.with_psk(psk), theirs, relay)
             }
             DtlsRole::Server => {
@@ -86,18 +86,18 @@ impl Sides {
                 };
                 let ours = ours.with_psk(psk);
                 let mut address = ours.address()?;
-                let relay = between(cell.weather, &mut address)?;
-                (ours, stranger.dial(&setup, address)?, relay)
+                let relay = between(cell.impairment, &mut address)?;
+                (ours, foreign_stack.dial(&setup, address)?, relay)
             }
         };
         Ok(Self { ours, own, theirs, dialect, relay, key_log })
     }
 
-    /// The handshake has to succeed, and all that follows it.
+    /// The handshake has to succeed, and the steps after it.
     fn connect(&mut self, cell: &Cell, role: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
         let negotiated = self.until_connected(cell.limit)?;
         if let Some(relay) = &self.relay {
-            relay.calm();
+            relay.stop_impairment();
             notes.push(relay.summary());
         }
         if let Some(cookies) = self.ours.cookies_given() {
@@ -122,7 +122,7 @@ impl Sides {
             },
         }
         if cell.rekeyed_by.is_some() {
-            // The ones under the old keys, then those under the new ones.
+            // The first of them under the old keys, the others under the new ones.
             for word in ["second", "third", "fourth"] {
                 self.exchange_data(word)?;
             }
@@ -130,7 +130,7 @@ impl Sides {
         self.end(cell.closed_by)
     }
 
-    /// Our side has to refuse theirs before any key exists, and they have to learn of it.
+    /// Our side must refuse theirs before any key exists, and they must receive the alert.
     fn refuse(&mut self, notes: &mut Vec<String>) -> Result<(), String> {
         let Self { ours, theirs, dialect, .. } = self;
         let failure = ours.until("our refusal", SOON, |events| {
@@ -153,20 +153,20 @@ impl Sides {
         Ok(())
     }
 
-    /// With different keys each side takes the other's Finished for a forgery and waits for a better one, unless theirs
+    /// With different keys each side treats the other's Finished as a forgery and waits for a valid one, unless theirs
     /// gives up.
     fn never_connect(&mut self, cell: &Cell, role: DtlsRole, notes: &mut Vec<String>) -> Result<(), String> {
         self.ours.until("the question for our key", SOON, |events| {
             events.iter().any(|event| matches!(event, Event::PskRequested(_))).then_some(())
         })?;
-        let patience = Instant::now() + PATIENCE;
+        let patience = Instant::now() + OBSERVATION;
         let outcome = self.ours.until("nothing", SOON, |events| {
             let ended = events.iter().find_map(|event| match event {
                 Event::Failed(failure) => Some(Ok(failure.to_string())),
                 Event::Connected(_) => Some(Err("we are connected".to_owned())),
                 _ => None,
             });
-            ended.or_else(|| (Instant::now() > patience).then(|| Ok("nobody is connected".to_owned())))
+            ended.or_else(|| (Instant::now() > patience).then(|| Ok("neither side is connected".to_owned())))
         })??;
         if self.ours.export(60).is_ok() {
             return Err("keys were handed out".into());
@@ -199,7 +199,7 @@ impl Sides {
 
     fn check_profile(&mut self, negotiated: Negotiated) -> Result<(), String> {
         let Some((mark, name)) = self.dialect.profile else { return Ok(()) };
-        // Some print nothing where nothing was negotiated.
+        // Some stacks print nothing where no profile was negotiated.
         if negotiated.srtp_profile.is_none() {
             return Ok(());
         }
@@ -246,7 +246,7 @@ impl Sides {
         Ok(())
     }
 
-    /// What we were asked with is what they said.
+    /// Our request for a key contains what they sent.
     fn check_psk_request(
         &self,
         psk: cells::Psk,
@@ -279,12 +279,12 @@ impl Sides {
         self.ours.send(format!("{ours}\n").as_bytes())?;
         self.until_printed(&format!("{}{ours}", self.dialect.data))?;
         let theirs = match self.dialect.speech {
-            Speech::Told(order) => {
+            DataSource::FromStdin(order) => {
                 let theirs = format!("{word} from them to us");
                 self.theirs.tell(&format!("{order}{theirs}"))?;
                 theirs
             }
-            Speech::Echo => ours,
+            DataSource::Echo => ours,
         };
         self.ours.until("their data", SOON, |events| {
             let data = events
@@ -304,7 +304,7 @@ impl Sides {
                 }
             }
             ClosedBy::Peer => match self.dialect.close {
-                Close::Told(order) => self.theirs.tell(order)?,
+                Close::FromStdin(order) => self.theirs.tell(order)?,
                 Close::EndOfInput => self.theirs.end_input(),
                 Close::Never => return Err("it cannot be made to close".into()),
             },
@@ -314,7 +314,7 @@ impl Sides {
     }
 }
 
-/// What their side is given.
+/// The credentials of their side.
 fn credentials<'a>(
     cell: &Cell,
     ours: DtlsRole,
@@ -329,7 +329,7 @@ fn credentials<'a>(
     })
 }
 
-/// What our side answers with when it is asked for a key.
+/// The key that our side provides when it is asked for one.
 fn our_psk(psk: cells::Psk, ours: DtlsRole) -> Result<Psk, String> {
     let unknown = psk.keys == Keys::Unknown && ours == DtlsRole::Client;
     let identity = if unknown { UNKNOWN_IDENTITY } else { IDENTITY };
@@ -382,10 +382,13 @@ fn check_negotiated(cell: &Cell, negotiated: Negotiated) -> Result<(), String> {
     Err(format!("something else was negotiated: {negotiated:?}"))
 }
 
-/// The relay in front of `address` if the cell has weather; `address` is then the relay's.
-fn between(weather: Option<Weather>, address: &mut std::net::SocketAddr) -> Result<Option<Relay>, String> {
-    let Some(weather) = weather else { return Ok(None) };
-    let relay = Relay::start(*address, weather, SEED)?;
+/// The relay in front of `address`, if the cell has impairment; `address` then becomes the relay's.
+fn between(
+    impairment: Option<Impairment>,
+    address: &mut std::net::SocketAddr,
+) -> Result<Option<Relay>, String> {
+    let Some(impairment) = impairment else { return Ok(None) };
+    let relay = Relay::start(*address, impairment, SEED)?;
     *address = relay.address();
     Ok(Some(relay))
 }
@@ -419,8 +422,8 @@ const IDENTITY: &str = "sensor-7";
 const UNKNOWN_IDENTITY: &str = "sensor-8";
 const KEY: &[u8] = b"sixteen bytes or";
 const OTHER_KEY: &[u8] = b"sixteen others..";
-/// How long a handshake is watched of which nothing can come: some retransmissions of either side.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a handshake that cannot succeed is observed: some retransmissions of either side.
+const OBSERVATION: Duration = Duration::from_secs(2);
 
 /// The relay's seed: which datagrams are lost depends on it and on their order alone.
 const SEED: u64 = 19;

@@ -1,4 +1,4 @@
-//! Cells in which the handshake has to succeed, in good and in bad weather, and what is exchanged after it.
+//! Cells in which the handshake has to succeed, with and without impairment, and the exchange after it.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use dtls_core::{
 
 use super::{OpenSsl, SOON, Sides, word};
 use crate::certificates::{Certificates, KeyKind, fingerprint_of};
-use crate::relay::Weather;
+use crate::relay::Impairment;
 use crate::report::Report;
 
 /// One cell for each role.
@@ -17,22 +17,22 @@ use crate::report::Report;
 struct Cell {
     scenario: &'static str,
     theirs: KeyKind,
-    /// `None` is what `Certificate::generate` makes.
+    /// `None` selects the certificate of `Certificate::generate`.
     ours: Option<KeyKind>,
     /// The value of OpenSSL's `-use_srtp`.
     use_srtp: Option<&'static str>,
-    /// What has to come out where we are the client, and where we are the server.
+    /// The expected profile where we are the client, and where we are the server.
     profile: [Option<u16>; 2],
     arguments: &'static [&'static str],
     suite: Option<CipherSuite>,
     group: Option<NamedGroup>,
-    /// Ours; OpenSSL's is among the arguments.
+    /// Our MTU; OpenSSL's is among the arguments.
     mtu: usize,
-    weather: Option<Weather>,
-    /// Whether the server asks for one.
+    impairment: Option<Impairment>,
+    /// Whether the server requires a cookie.
     cookie: bool,
     limit: Duration,
-    /// Who ends it where we are the client, and where we are the server.
+    /// The side that closes where we are the client, and where we are the server.
     closed_by: [ClosedBy; 2],
 }
 
@@ -47,10 +47,10 @@ const PLAIN: Cell = Cell {
     suite: None,
     group: None,
     mtu: 1200,
-    weather: None,
+    impairment: None,
     cookie: false,
     limit: SOON,
-    // As a server OpenSSL cannot: it closes its socket before it would send a close_notify.
+    // OpenSSL cannot as a server: it closes its socket before it would send a close_notify.
     closed_by: [ClosedBy::Us, ClosedBy::Peer],
 };
 
@@ -101,7 +101,7 @@ const CELLS: &[Cell] = &[
         arguments: &["-cipher", "ECDHE-RSA-CHACHA20-POLY1305"],
         ..RSA
     },
-    // OpenSSL refuses certificates on a curve that is not among its groups, so P-256 stands behind the first.
+    // OpenSSL refuses certificates on a curve that is not among its groups, so P-256 follows the first group.
     Cell {
         scenario: "key exchange over X25519",
         group: Some(NamedGroup::X25519),
@@ -132,17 +132,17 @@ const CELLS: &[Cell] = &[
     Cell { scenario: "datagrams of 256 bytes, both ways", mtu: 256, arguments: &["-mtu", "256"], ..PLAIN },
     Cell {
         scenario: "20% of datagrams lost",
-        weather: Some(Weather { lost: 20, repeated: 0, late: 0 }),
-        // OpenSSL waits 1, 2, 4, 8 s before it sends a flight again.
+        impairment: Some(Impairment { lost: 20, repeated: 0, late: 0 }),
+        // OpenSSL waits 1, 2, 4, 8 s before it retransmits a flight.
         limit: Duration::from_secs(29),
         ..PLAIN
     },
     Cell {
         scenario: "30% repeated, 30% late, 5% lost, fragments",
-        // Small fragments, so that there is something to put in order.
+        // Small fragments, so that they can arrive out of order.
         mtu: 256,
         arguments: &["-mtu", "256"],
-        weather: Some(Weather { lost: 5, repeated: 30, late: 30 }),
+        impairment: Some(Impairment { lost: 5, repeated: 30, late: 30 }),
         limit: Duration::from_secs(29),
         ..PLAIN
     },
@@ -174,9 +174,9 @@ impl Cell {
         let mut sides =
             Sides::start(role, self.config(certificates, &own)?, self.openssl(exported), certificates)?;
         let negotiated =
-            sides.ours.until_connected(self.limit).map_err(|message| sides.openssl.blame(&message))?;
+            sides.ours.until_connected(self.limit).map_err(|message| sides.openssl.with_output(&message))?;
         if let Some(relay) = &sides.relay {
-            relay.calm();
+            relay.stop_impairment();
             notes.push(relay.summary());
         }
         self.check_negotiated(&sides, negotiated, profile)?;
@@ -211,7 +211,7 @@ impl Cell {
             use_srtp: self.use_srtp,
             exported,
             arguments: self.arguments,
-            weather: self.weather,
+            impairment: self.impairment,
             cookie: self.cookie,
         }
     }
@@ -222,7 +222,8 @@ impl Cell {
         negotiated: Negotiated,
         profile: Option<u16>,
     ) -> Result<(), String> {
-        let wrong = |what: &str| Err(sides.openssl.blame(&format!("we have another {what}: {negotiated:?}")));
+        let wrong =
+            |what: &str| Err(sides.openssl.with_output(&format!("we have another {what}: {negotiated:?}")));
         if negotiated.srtp_profile != profile {
             return wrong("SRTP profile");
         }
@@ -244,7 +245,7 @@ impl Sides {
         if ours == theirs { Ok(()) } else { Err("the exported keys differ".into()) }
     }
 
-    /// What OpenSSL says that was negotiated, and our certificate as it saw it.
+    /// The parameters that OpenSSL reports, and our certificate as OpenSSL saw it.
     fn check_their_view(
         &mut self,
         role: DtlsRole,
@@ -298,7 +299,7 @@ impl Sides {
     }
 }
 
-/// A certificate as the project makes it.
+/// A certificate from the project's own generator.
 pub(super) fn generated() -> Result<Certificate, String> {
     const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
     Certificate::generate(SystemTime::now(), MONTH).map_err(|error| format!("our certificate: {error}"))

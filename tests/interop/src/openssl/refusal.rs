@@ -1,4 +1,4 @@
-//! Cells in which the handshake must not succeed: no key exists on our side, and OpenSSL reads the alert.
+//! Cells in which the handshake must fail: no key exists on our side, and OpenSSL reads the alert.
 
 use dtls_core::{
     Authentication, Certificate, Config, DtlsRole, Event, Failure, Fingerprint, Incompatible, PeerPolicy,
@@ -10,7 +10,7 @@ use super::{OpenSsl, SOON, Sides, word};
 use crate::certificates::{Certificates, KeyKind};
 use crate::report::Report;
 
-/// What is refused, why, and what OpenSSL has to read.
+/// A certificate or configuration to refuse, the reason, and the alert that OpenSSL must read.
 struct Cell {
     scenario: &'static str,
     /// `None` where it is refused in both roles.
@@ -74,7 +74,7 @@ impl Cell {
             use_srtp: Some("SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM"),
             exported: 60,
             arguments: &[],
-            weather: None,
+            impairment: None,
             cookie: false,
         };
         let mut sides = Sides::start(role, self.config(generated()?, announced), openssl, certificates)?;
@@ -85,9 +85,9 @@ impl Cell {
                 _ => None,
             })
         });
-        let failure = failure.map_err(|message| sides.openssl.blame(&message))??;
+        let failure = failure.map_err(|message| sides.openssl.with_output(&message))??;
         if failure != self.failure {
-            return Err(sides.openssl.blame(&format!("we failed for another reason: {failure}")));
+            return Err(sides.openssl.with_output(&format!("we failed for another reason: {failure}")));
         }
         if sides.ours.export(60).is_ok() {
             return Err("keys were handed out".into());

@@ -1,6 +1,6 @@
-//! Two connections of ours that talk to each other without a network, and every datagram of theirs in a capture.
+//! Two connections that exchange datagrams without a network, with every datagram in a capture.
 //!
-//! Knows time as it says it. Looks into no datagram.
+//! Uses virtual time. It does not read the datagrams.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -29,13 +29,13 @@ struct Side {
     key_log: String,
 }
 
-/// How long a datagram is on its way.
+/// The transit time of a datagram.
 const ONE_WAY: Duration = Duration::from_millis(10);
-/// Nothing takes so many steps; what does goes in circles.
+/// No conversation needs so many steps; one that does is in a loop.
 const STEPS: usize = 1000;
 
 impl Conversation {
-    /// Both sides are started, and nothing was sent yet. `psk` is what either answers when it is asked for a key.
+    /// Starts both sides; nothing is sent yet. `psk` is the key that either side provides when it is asked for one.
     pub(super) fn new(client: Config, server: Config, psk: &Psk) -> Result<Self, String> {
         let now = Instant::now();
         let side = |connection: Result<Connection, dtls_core::Error>, host, port| {
@@ -50,13 +50,13 @@ impl Conversation {
         Ok(Self { began: now, now, client, server, capture: Capture::new() })
     }
 
-    /// Carries everything until both sides are connected and nothing is on its way.
+    /// Handles all datagrams until both sides are connected and nothing is in transit.
     pub(super) fn connect(&mut self) -> Result<(), String> {
         self.settle()?;
         if self.client.connected && self.server.connected { Ok(()) } else { Err("we do not connect".into()) }
     }
 
-    /// Sends data from one side, and carries it to the other.
+    /// Sends data from one side, and delivers it to the other.
     pub(super) fn send(&mut self, from: DtlsRole, data: &[u8]) -> Result<(), String> {
         let now = self.now;
         self.side(from).connection.send(now, data).map_err(|error| format!("our send: {error}"))?;
@@ -72,21 +72,21 @@ impl Conversation {
         }
     }
 
-    /// One side replaces the keys of both directions (RFC 9147 section 8).
+    /// One side updates the keys of both directions (RFC 9147 section 8).
     pub(super) fn update_keys(&mut self, by: DtlsRole) -> Result<(), String> {
         let now = self.now;
         self.side(by).connection.update_keys(now).map_err(|error| format!("our KeyUpdate: {error}"))?;
         self.settle()
     }
 
-    /// One side ends it.
+    /// One side closes.
     pub(super) fn close(&mut self, by: DtlsRole) -> Result<(), String> {
         let now = self.now;
         self.side(by).connection.close(now);
         self.settle()
     }
 
-    /// What one side wrote for Wireshark.
+    /// The key log of one side.
     pub(super) fn key_log(&self, of: DtlsRole) -> &str {
         match of {
             DtlsRole::Client => &self.client.key_log,
@@ -101,7 +101,7 @@ impl Conversation {
         }
     }
 
-    /// Carries datagrams until nobody has anything to say.
+    /// Handles datagrams until neither side has output.
     fn settle(&mut self) -> Result<(), String> {
         let mut on_the_way: VecDeque<(DtlsRole, Vec<u8>)> = VecDeque::new();
         for _ in 0..STEPS {
@@ -129,7 +129,7 @@ impl Conversation {
 }
 
 impl Side {
-    /// Takes note of what happened, and returns what is to be sent.
+    /// Records the events, and returns the datagrams to send.
     fn collect(&mut self, now: Instant) -> Result<Vec<Vec<u8>>, String> {
         while let Some(event) = self.connection.poll_event() {
             match event {
@@ -155,5 +155,5 @@ impl Side {
 }
 
 const CLIENT_PORT: u16 = 40_001;
-/// Wireshark is told that this port speaks DTLS.
+/// Wireshark's settings name this port as a DTLS port.
 pub(super) const SERVER_PORT: u16 = 40_002;

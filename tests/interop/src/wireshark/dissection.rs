@@ -1,6 +1,6 @@
-//! What Wireshark makes of a capture: one of its programs, and what of its text is of interest.
+//! Runs Wireshark on a capture and picks the relevant lines of its output.
 //!
-//! Knows the text that `tshark -V` prints. Which conversation it is about is not its concern.
+//! Parses the text that `tshark -V` prints, for any conversation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,22 @@ use std::process::Command;
 use super::conversation::SERVER_PORT;
 use crate::program::Program;
 
-/// A Wireshark without a window.
+/// A Wireshark program without a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wireshark {
-    /// `tshark`, as it is found on the path.
+    /// `tshark`, found on the path.
     Tshark,
-    /// One compiled for WebAssembly, under Node.
+    /// A build for WebAssembly, under Node.
     WebAssembly,
 }
 
-/// What it makes of a capture.
+/// Wireshark's view of a capture.
 pub(super) struct Shown {
     /// Application data in plain text.
     pub(super) data: Vec<String>,
-    /// How many Finished messages.
+    /// The number of Finished messages.
     pub(super) finished: usize,
-    /// One line for each record, for a failure.
+    /// One line for each record, for the failure message.
     pub(super) summary: String,
 }
 
@@ -45,7 +45,7 @@ impl Wireshark {
         match self {
             Self::Tshark => {
                 let mut command = Command::new("tshark");
-                // Nobody's own settings.
+                // No settings of the user.
                 command.env("WIRESHARK_CONFIG_DIR", folder).env("HOME", folder);
                 command.arg("-r").arg(capture).args(["-d", &format!("udp.port=={SERVER_PORT},dtls")]);
                 command.arg("-o").arg(format!("tls.keylog_file:{}", key_log.display())).arg("-V");
@@ -61,7 +61,7 @@ impl Wireshark {
     }
 }
 
-/// The text that hexadecimal digits stand for.
+/// The text of hexadecimal digits.
 fn text_of(digits: &str) -> Option<String> {
     let bytes = digits.as_bytes().chunks(2).map(|pair| {
         let pair = std::str::from_utf8(pair).ok()?;

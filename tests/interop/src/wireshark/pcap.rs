@@ -1,11 +1,11 @@
-//! A capture file with UDP datagrams in it, as if they had been on a wire.
+//! A capture file of UDP datagrams, with the headers that they would have on a wire.
 //!
-//! Knows pcap, IPv4 and UDP headers, all of them made up. What the datagrams hold is not its concern.
+//! Writes pcap, IPv4 and UDP headers with invented addresses. It does not read the datagrams.
 
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-/// A capture in the original pcap format, with microseconds, of packets that begin with an IPv4 header.
+/// A capture in the original pcap format, with microseconds, whose packets begin with an IPv4 header.
 pub(super) struct Capture {
     bytes: Vec<u8>,
     packets: u16,
@@ -18,14 +18,14 @@ impl Capture {
         const LINKTYPE_IPV4: u32 = 228;
         let mut bytes = 0xA1B2_C3D4_u32.to_le_bytes().to_vec();
         bytes.extend(VERSION.iter().flat_map(|number| number.to_le_bytes()));
-        // The time zone and the accuracy, which nobody fills in.
+        // The time zone and the accuracy, which capture programs leave at zero.
         bytes.extend([0; 8]);
         bytes.extend(LARGEST_PACKET.to_le_bytes());
         bytes.extend(LINKTYPE_IPV4.to_le_bytes());
         Self { bytes, packets: 0 }
     }
 
-    /// Adds one datagram, so long after the beginning.
+    /// Adds one datagram, at this time since the start of the capture.
     pub(super) fn add(&mut self, at: Duration, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) {
         self.packets += 1;
         let packet = packet(self.packets, from, to, payload);
@@ -53,7 +53,7 @@ fn packet(identification: u16, from: SocketAddrV4, to: SocketAddrV4, payload: &[
     packet.extend(length(IPV4_HEADER + UDP_HEADER + payload.len()));
     packet.extend(identification.to_be_bytes());
     packet.extend(DO_NOT_FRAGMENT.to_be_bytes());
-    // Time to live, UDP, and the checksum that follows from the rest.
+    // Time to live, UDP, and a placeholder for the checksum.
     packet.extend([64, 17, 0, 0]);
     packet.extend(from.ip().octets());
     packet.extend(to.ip().octets());
@@ -62,7 +62,7 @@ fn packet(identification: u16, from: SocketAddrV4, to: SocketAddrV4, payload: &[
     packet.extend(from.port().to_be_bytes());
     packet.extend(to.port().to_be_bytes());
     packet.extend(length(UDP_HEADER + payload.len()));
-    // Over IPv4 a checksum of zero says that there is none.
+    // Over IPv4 a checksum of zero means that there is none.
     packet.extend([0, 0]);
     packet.extend(payload);
     packet
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn each_packet_follows_its_time_and_length() {
+    fn each_record_begins_with_time_and_length() {
         let (from, to) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
         let mut capture = Capture::new();
         capture.add(Duration::from_millis(2500), from, to, b"hello");

@@ -1,36 +1,40 @@
-//! Stories told again: the same seed twice, and recorded inputs with polls that wait.
+//! Second runs: the same seed twice, and recorded inputs with late polls.
 //!
-//! Where a layer's bytes are the same in every run, one run's inputs can be given to a second pair of peers, which
-//! need not answer in time. That frees the polls altogether: they may come seconds and many inputs later.
+//! Where a layer's bytes are the same in every run, the inputs of one run can be given to a second pair of peers, whose
+//! polls may then come seconds and many inputs later.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::clock::epoch;
+use crate::contract::run::play;
 use crate::contract::script::Script;
-use crate::contract::story::play;
 use crate::contract::{Subject, world};
 use crate::node::{Ecn, Node, Path, Sent};
 use crate::rng::Rng;
 use crate::world::Violation;
 
-/// Rule 5: two runs of one seed are one story.
+/// Rule 5: two runs of one seed are equal.
 ///
 /// # Errors
+///
+///
 /// The first difference.
-pub fn same_seed_same_story<S: Subject>(subject: &S, seed: u64) -> Result<(), Violation> {
+pub fn same_seed_same_run<S: Subject>(subject: &S, seed: u64) -> Result<(), Violation> {
     let script = Script::random(subject, seed);
     let once = play(subject, &script, world(seed))?;
     let again = play(subject, &script, world(seed))?;
     once.must_equal(&again, "in a second run")
 }
 
-/// Rule 1 to the end: polls that come many inputs and seconds late give the same in the same order, except that
-/// a node may withdraw what it must not send any more, after consent ended for example. Only for layers whose
-/// bytes repeat.
+/// Rule 1 in full: polls that come many inputs and seconds later give the same output in the same order, except that a
+/// node may drop output that it may no longer send, for example after consent expired. Only for layers with the same
+/// bytes in every run.
 ///
 /// # Errors
+///
+///
 /// The first difference.
 pub fn polls_may_wait<S: Subject>(subject: &S, seed: u64) -> Result<(), Violation> {
     let script = Script::random(subject, seed);
@@ -43,16 +47,16 @@ pub fn polls_may_wait<S: Subject>(subject: &S, seed: u64) -> Result<(), Violatio
     eager.must_equal(&late, seed)
 }
 
-type Log<C> = Rc<RefCell<Vec<(Instant, usize, Heard<C>)>>>;
+type Log<C> = Rc<RefCell<Vec<(Instant, usize, RecordedInput<C>)>>>;
 
-/// What a peer was told.
-enum Heard<C> {
+/// An input of a peer.
+enum RecordedInput<C> {
     Input { path: Path, ecn: Ecn, payload: Vec<u8> },
     Timeout,
     Command(C),
 }
 
-/// A subject that writes down what its peers are told.
+/// A subject that records the inputs of its peers.
 struct Recorder<'a, S: Subject> {
     subject: &'a S,
     log: Log<S::Command>,
@@ -87,7 +91,7 @@ impl<S: Subject> Subject for Recorder<'_, S> {
         now: Instant,
         command: &S::Command,
     ) -> Result<(), String> {
-        self.log.borrow_mut().push((now, node.side, Heard::Command(command.clone())));
+        self.log.borrow_mut().push((now, node.side, RecordedInput::Command(command.clone())));
         self.subject.execute(&mut node.node, &mut peer.node, now, command)
     }
 
@@ -116,13 +120,13 @@ impl<N: Node, C> Node for Recording<N, C> {
     type Output = N::Output;
 
     fn handle_input(&mut self, now: Instant, path: Path, ecn: Ecn, payload: &mut [u8]) {
-        let heard = Heard::Input { path, ecn, payload: payload.to_vec() };
-        self.log.borrow_mut().push((now, self.side, heard));
+        let input = RecordedInput::Input { path, ecn, payload: payload.to_vec() };
+        self.log.borrow_mut().push((now, self.side, input));
         self.node.handle_input(now, path, ecn, payload);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.log.borrow_mut().push((now, self.side, Heard::Timeout));
+        self.log.borrow_mut().push((now, self.side, RecordedInput::Timeout));
         self.node.handle_timeout(now);
     }
 
@@ -139,31 +143,31 @@ impl<N: Node, C> Node for Recording<N, C> {
     }
 }
 
-/// What two peers gave in a replay.
+/// The output of two peers in a replay.
 struct Given<O> {
     outputs: [Vec<O>; 2],
     transmits: [Vec<(Path, Vec<u8>)>; 2],
     deadlines: Vec<[Option<Instant>; 2]>,
 }
 
-/// Tells a second pair of peers what the first was told, and polls whenever `poll` says so, and at the end.
+/// Gives the recorded inputs to a second pair of peers, and polls whenever `poll` says so, and at the end.
 fn replay<S: Subject>(
     subject: &S,
-    log: &[(Instant, usize, Heard<S::Command>)],
+    log: &[(Instant, usize, RecordedInput<S::Command>)],
     seed: u64,
     mut poll: impl FnMut() -> bool,
 ) -> Given<<S::Node as Node>::Output> {
     let [mut left, mut right] = subject.pair(epoch(), seed);
     let mut given = Given { outputs: [vec![], vec![]], transmits: [vec![], vec![]], deadlines: Vec::new() };
-    for (now, side, heard) in log {
+    for (now, side, input) in log {
         let (node, peer) = if *side == 0 { (&mut left, &mut right) } else { (&mut right, &mut left) };
-        match heard {
-            Heard::Input { path, ecn, payload } => {
+        match input {
+            RecordedInput::Input { path, ecn, payload } => {
                 node.handle_input(*now, *path, *ecn, &mut payload.clone());
             }
-            Heard::Timeout => node.handle_timeout(*now),
-            // Whether it is refused was decided by the same inputs before it, so the answer is the same.
-            Heard::Command(command) => _ = subject.execute(node, peer, *now, command),
+            RecordedInput::Timeout => node.handle_timeout(*now),
+            // The same earlier inputs decide whether it is refused, so the result is the same.
+            RecordedInput::Command(command) => _ = subject.execute(node, peer, *now, command),
         }
         given.deadlines.push([left.poll_timeout(), right.poll_timeout()]);
         if poll() {

@@ -1,4 +1,5 @@
-//! What happens to two peers from outside: commands, junk and the time between, all drawn from a seed.
+//! The external inputs of two peers: commands, malformed datagrams and the time between them, all generated from a
+//! seed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +14,7 @@ pub(super) struct Script<C> {
 
 #[derive(Clone, Debug)]
 pub(super) struct Step<C> {
-    /// Time that passes before it.
+    /// The time before it.
     pub(super) after: Duration,
     pub(super) action: Action<C>,
 }
@@ -21,15 +22,15 @@ pub(super) struct Step<C> {
 #[derive(Clone, Debug)]
 pub(super) enum Action<C> {
     Command { side: usize, command: C },
-    Junk { side: usize, from: SocketAddr, bytes: Vec<u8> },
+    Malformed { side: usize, from: SocketAddr, bytes: Vec<u8> },
     Mutate { side: usize, mutation: Mutation },
     Wait,
 }
 
-/// What is done to one of the last datagrams that a side received.
+/// A change of one of the last datagrams that a side received.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mutation {
-    /// How far back; 0 is the last one.
+    /// How many datagrams back; 0 is the last one.
     pub(super) back: usize,
     pub(super) change: Change,
     pub(super) at: u64,
@@ -53,7 +54,7 @@ impl<C: Clone> Script<C> {
         let steps = (0..STEPS).map(|_| {
             let action = match rng.below(10) {
                 0..=3 => Action::Command { side: rng.index(2), command: subject.command(&mut rng) },
-                4..=6 => junk(&mut rng),
+                4..=6 => malformed(&mut rng),
                 _ => Action::Wait,
             };
             Step { after: pause(&mut rng), action }
@@ -68,18 +69,20 @@ impl<C: Clone> Script<C> {
                 0 => Action::Command { side: rng.index(2), command: subject.command(&mut rng) },
                 _ => Action::Mutate { side: rng.index(2), mutation: mutation(&mut rng) },
             };
-            // Most of a handshake is over within a few round trips, so most of the steps belong there.
+            // A handshake takes a few round trips, so most steps fall into that time.
             let after = if rng.chance(0.9) { rng.up_to(Duration::from_millis(30)) } else { pause(&mut rng) };
             Step { after, action }
         });
         Self { steps: steps.collect() }
     }
 
-    pub(super) fn without_junk(&self) -> Self {
-        self.replace(|_, action| if matches!(action, Action::Junk { .. }) { Action::Wait } else { action })
+    pub(super) fn without_malformed(&self) -> Self {
+        self.replace(
+            |_, action| if matches!(action, Action::Malformed { .. }) { Action::Wait } else { action },
+        )
     }
 
-    /// Leaves out each command whose turn among the commands is marked in `failed`.
+    /// Omits each command that is marked in `failed`.
     pub(super) fn without_commands(&self, failed: &[bool]) -> Self {
         let mut turn = 0;
         self.replace(|_, action| match action {
@@ -97,7 +100,7 @@ impl<C: Clone> Script<C> {
     }
 }
 
-/// Nothing, moments, and now and then long enough for every timer there is.
+/// No time, short times, and sometimes longer than every timer.
 fn pause(rng: &mut Rng) -> Duration {
     match rng.below(20) {
         0..=4 => Duration::ZERO,
@@ -108,8 +111,8 @@ fn pause(rng: &mut Rng) -> Duration {
     }
 }
 
-/// Bytes that authenticate nothing, most of them with a first byte that gets them as far in as junk can get.
-fn junk<C>(rng: &mut Rng) -> Action<C> {
+/// Bytes that do not authenticate, most of them with a first byte that takes them as far in as possible.
+fn malformed<C>(rng: &mut Rng) -> Action<C> {
     let len = match rng.below(4) {
         0 => rng.index(4),
         1 => 1 + rng.index(40),
@@ -118,7 +121,7 @@ fn junk<C>(rng: &mut Rng) -> Action<C> {
     };
     let mut bytes = rng.bytes(len);
     match rng.below(4) {
-        // A STUN header in good order, with attributes of chance.
+        // A valid STUN header with random attributes.
         0 if len >= 20 => {
             let body = (len - 20) / 4 * 4;
             bytes.truncate(20 + body);
@@ -128,8 +131,8 @@ fn junk<C>(rng: &mut Rng) -> Action<C> {
             overwrite(&mut bytes, 2, &length);
             overwrite(&mut bytes, 4, &[0x21, 0x12, 0xa4, 0x42]);
         }
-        // A DTLS record in good order with a body of chance. Plaintext handshake is left out: a well-formed
-        // lie may end a handshake that nothing has authenticated yet.
+        // A valid DTLS record header with a random body. Plaintext handshake records are excluded: a well-formed
+        // forgery may end a handshake that nothing has authenticated yet.
         1 if len >= 13 => {
             let kind = *rng.pick(&[20, 21, 23, 24, 26, 0x2c, 0x2f]).unwrap_or(&20);
             let length = u16::try_from(len - 13).unwrap_or(0).to_be_bytes();
@@ -143,7 +146,7 @@ fn junk<C>(rng: &mut Rng) -> Action<C> {
     let side = rng.index(2);
     let stranger = SocketAddr::from(([192, 0, 2, 1], 9));
     let from = if rng.chance(0.5) { ADDRESSES.get(1 - side).copied().unwrap_or(stranger) } else { stranger };
-    Action::Junk { side, from, bytes }
+    Action::Malformed { side, from, bytes }
 }
 
 fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
@@ -177,7 +180,7 @@ impl Mutation {
                     *byte ^= self.value | 1;
                 }
             }
-            // The first hundred bytes hold most of the lengths.
+            // The first hundred bytes contain most length fields.
             Change::Length => overwrite(&mut bytes, at % 100, &[0xff, self.value]),
         }
         bytes

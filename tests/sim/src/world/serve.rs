@@ -1,4 +1,4 @@
-//! How a world serves its nodes within one instant, and how what they transmit reaches the network.
+//! Serves the nodes within one instant, and sends their datagrams to the network.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -9,19 +9,19 @@ use crate::clock::epoch;
 use crate::node::{Ecn, Node, Path};
 use crate::queue::Arrival;
 use crate::rng::Rng;
-use crate::trace::{Fate, Loss, TraceEntry};
+use crate::trace::{DatagramState, Loss, TraceEntry};
 
-/// Inputs and timeouts within one instant, after which a node is held to be in a busy loop.
+/// The number of inputs and timeouts within one instant that counts as a busy loop.
 const BUSY_LOOP: u32 = 100_000;
 
 impl<N: Node> World<N> {
     pub(super) fn next_instant(&self) -> Option<Instant> {
-        // A handful of nodes: looking at each is cheaper than an index that has to be kept right.
+        // There are few nodes: a loop over them is cheaper than an index.
         let deadlines = self.hosts.iter().filter_map(|host| host.deadline.map(|deadline| deadline.served));
         deadlines.chain(self.queue.next_at()).min()
     }
 
-    /// Serves everything that is due at this instant, until nothing is and every node is dry.
+    /// Serves everything that is due at this instant, until nothing is due and no node has output.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         let mut turns = 0;
         loop {
@@ -70,15 +70,15 @@ impl<N: Node> World<N> {
     }
 
     fn serve_deadline(&mut self, id: NodeId) -> Result<(), Violation> {
-        let (now, told) = (self.now, self.tell_time(id));
+        let (now, run) = (self.now, self.tell_time(id));
         let host = self.host_mut(id);
         host.touched = true;
-        // Where a datagram of this instant was served before it, the deadline may be gone.
+        // A datagram of this instant was served first and may have cleared the deadline.
         let Some(asked) = host.node.poll_timeout() else {
             host.deadline = None;
             return Ok(());
         };
-        host.node.handle_timeout(told);
+        host.node.handle_timeout(run);
         self.serve_polls(id);
         let host = self.host(id);
         let next = host.node.poll_timeout();
@@ -97,14 +97,14 @@ impl<N: Node> World<N> {
         let (id, local) = match self.network.arrive(arrival.source, arrival.destination) {
             Ok(reached) => reached,
             Err(loss) => {
-                self.trace.settle(arrival.entry, Fate::Lost(loss));
+                self.trace.settle(arrival.entry, DatagramState::Lost(loss));
                 if let Some(tally) = arrival.counts_for.and_then(|key| self.tallies.get_mut(&key)) {
                     tally.lost += 1;
                 }
                 return Ok(());
             }
         };
-        self.trace.settle(arrival.entry, Fate::Delivered(at));
+        self.trace.settle(arrival.entry, DatagramState::Delivered(at));
         if let Some(tally) = arrival.counts_for.and_then(|key| self.tallies.get_mut(&key)) {
             tally.delivered += 1;
         }
@@ -128,14 +128,14 @@ impl<N: Node> World<N> {
         Ok(())
     }
 
-    /// The instant to tell a node: this one, or by a wayward clock one before the latest it was told.
+    /// The instant for a node: the current one, or an earlier one with a backward clock.
     pub(super) fn tell_time(&mut self, id: NodeId) -> Instant {
         let now = self.now;
         if self.backward.is_zero() || !self.polling_rng.chance(0.3) {
             return now;
         }
         let back = self.polling_rng.up_to(self.backward);
-        // Now this instant is the latest that the node was told, whatever input follows.
+        // Makes this instant the latest one of the node, before any other input.
         self.host_mut(id).node.handle_timeout(now);
         now.checked_sub(back).unwrap_or(now)
     }
@@ -191,7 +191,7 @@ impl<N: Node> World<N> {
         taken
     }
 
-    /// One datagram of `id` on its way, or not.
+    /// Sends one datagram of `id`, or drops it.
     fn send(&mut self, id: NodeId, path: Path, ecn: Ecn, mut bytes: Vec<u8>) {
         let at = self.elapsed();
         let class = Class::of(&bytes);
@@ -209,9 +209,15 @@ impl<N: Node> World<N> {
             let delivery = self.network.link(path.local, path.remote).send(self.now, class, bytes.len())?;
             Ok((source, delivery, held))
         });
-        let fate = delivery.map_or_else(Fate::Lost, |_| Fate::InFlight);
-        let entry =
-            TraceEntry { at, from: path.local, to: path.remote, bytes: bytes.clone(), fate, injected: false };
+        let state = delivery.map_or_else(DatagramState::Lost, |_| DatagramState::InFlight);
+        let entry = TraceEntry {
+            at,
+            from: path.local,
+            to: path.remote,
+            bytes: bytes.clone(),
+            state,
+            injected: false,
+        };
         let entry = self.trace.datagram(entry);
         let tally = self.tallies.entry((id, class)).or_default();
         tally.sent += 1;
@@ -236,7 +242,7 @@ impl<N: Node> World<N> {
             return;
         }
         host.deadline = asked.map(|asked| {
-            // Drawn from the deadline itself, so that two runs with the same deadlines are late by the same.
+            // Derived from the deadline itself, so that two runs with the same deadlines are late by the same time.
             let label = format!("{} {:?}", id.0, asked.saturating_duration_since(epoch()));
             let late =
                 if lateness.is_zero() { lateness } else { Rng::labelled(seed, &label).up_to(lateness) };

@@ -1,6 +1,6 @@
 //! BoringSSL over one UDP socket: DTLS 1.2, 1.3 and both.
 //!
-//! The command line and the lines that are printed are described in the library of this package.
+//! The library of this package describes the command line and the printed lines.
 
 use std::io::{self, Read, Write};
 use std::net::UdpSocket;
@@ -87,7 +87,7 @@ fn context(options: &Options, certificate: &Path, key: &Path) -> Result<SslConte
     builder.set_max_proto_version(Some(highest)).map_err(said)?;
     builder.set_certificate_file(certificate, SslFiletype::PEM).map_err(said)?;
     builder.set_private_key_file(key, SslFiletype::PEM).map_err(said)?;
-    // Whoever plays with us checks fingerprints; we want to see a certificate and its signature.
+    // The harness compares fingerprints; here any certificate with a valid signature is accepted.
     builder.set_custom_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_| Ok(()));
     builder.set_verify_algorithm_prefs(SIGNATURES).map_err(said)?;
     let profiles: Vec<_> = match &options.profiles {
@@ -141,7 +141,7 @@ fn announce(ssl: &SslRef) -> Result<(), String> {
     Ok(())
 }
 
-/// Sends again what is due.
+/// Retransmits what is due.
 #[expect(unsafe_code, reason = "the crate has no safe form of DTLSv1_handle_timeout")]
 fn on_time(ssl: &SslRef) -> Result<(), String> {
     // SAFETY: the pointer is that of a live SSL object, and this thread is the only one that uses it.
@@ -151,7 +151,7 @@ fn on_time(ssl: &SslRef) -> Result<(), String> {
     }
 }
 
-/// New keys, with the request that the other side takes new ones too (RFC 9147 section 8).
+/// New keys, with a request that the other side updates its keys too (RFC 9147 section 8).
 #[expect(unsafe_code, reason = "the crate has no safe form of SSL_key_update")]
 fn update_keys(ssl: &SslRef) -> Result<(), String> {
     // SAFETY: as above.
@@ -168,7 +168,7 @@ struct Datagrams(UdpSocket);
 impl Read for Datagrams {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.recv(buffer) {
-            // A port that is not open any more, or not yet, answers by ICMP.
+            // A closed port answers with an ICMP error.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -179,7 +179,7 @@ impl Read for Datagrams {
 
 impl Write for Datagrams {
     fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
-        // A datagram that cannot be sent is one that is lost on the way.
+        // A datagram that cannot be sent counts as lost in transit.
         let _ = self.0.send(datagram);
         Ok(datagram.len())
     }
@@ -213,7 +213,7 @@ fn said(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Its own list lacks Ed25519.
+/// BoringSSL's own list lacks Ed25519.
 const SIGNATURES: &[SslSignatureAlgorithm] = &[
     SslSignatureAlgorithm::ECDSA_SECP256R1_SHA256,
     SslSignatureAlgorithm::ED25519,
@@ -224,5 +224,5 @@ const SIGNATURES: &[SslSignatureAlgorithm] = &[
     SslSignatureAlgorithm::RSA_PKCS1_SHA384,
 ];
 
-/// How long the standard input and the timers may have to wait.
+/// The longest delay of standard input and timers.
 const TURN: Duration = Duration::from_millis(5);

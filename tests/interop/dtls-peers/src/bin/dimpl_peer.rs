@@ -1,6 +1,6 @@
 //! dimpl over one UDP socket: DTLS 1.2, 1.3 and both.
 //!
-//! The command line and the lines that are printed are described in the library of this package.
+//! The library of this package describes the command line and the printed lines.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ struct Peer {
     socket: UdpSocket,
     remote: Option<SocketAddr>,
     commands: Receiver<Command>,
-    /// What dimpl wants to be woken for.
+    /// dimpl's next deadline.
     due: Option<Instant>,
     /// The SRTP profile and its keys, as dimpl exported them.
     exported: Option<(SrtpProfile, String)>,
@@ -44,7 +44,7 @@ enum Handshake {
     Announced,
 }
 
-/// What one round of output has shown.
+/// The result of one round of output.
 #[derive(PartialEq, Eq)]
 enum Round {
     GoesOn,
@@ -85,7 +85,7 @@ impl Peer {
             (Some(certificate), Version::Dtls13) => Dtls::new_13(config, certificate, now),
             (Some(certificate), Version::Auto) => Dtls::new_auto(config, certificate, now),
         };
-        // It takes a key that it does not know by a panic.
+        // dimpl panics on a key that it does not support.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
         let mut dtls = outcome.map_err(|_| "dimpl does not take this certificate")?;
         let socket = UdpSocket::bind(Options::LOCAL).map_err(|error| format!("no socket: {error}"))?;
@@ -108,7 +108,7 @@ impl Peer {
         self.at(Instant::now())?;
         loop {
             if self.output(&mut buffer)? == Round::ClosedByPeer {
-                // Its answer to close_notify is among what is left.
+                // The answer to close_notify is among the remaining output.
                 self.output(&mut buffer)?;
                 say("closed", "Peer");
                 return Ok(());
@@ -139,14 +139,14 @@ impl Peer {
         self.dtls.handle_timeout(now).map_err(|error| error.to_string())
     }
 
-    /// Takes everything that dimpl has to give, up to its next deadline.
+    /// Takes all output of dimpl, up to its next deadline.
     fn output(&mut self, buffer: &mut Vec<u8>) -> Result<Round, String> {
         let mut round = Round::GoesOn;
         loop {
             match self.dtls.poll_output(buffer) {
                 Output::Packet(datagram) => {
-                    let remote = self.remote.ok_or("it sends before anybody is known")?;
-                    // A refused datagram is a lost one.
+                    let remote = self.remote.ok_or("it sends before the peer is known")?;
+                    // A refused datagram counts as lost.
                     let _ = self.socket.send_to(datagram, remote);
                 }
                 Output::BufferTooSmall { needed } => buffer.resize(needed, 0),
@@ -167,7 +167,7 @@ impl Peer {
         }
     }
 
-    /// Says what was negotiated, once the round in which the handshake ended is over.
+    /// Prints what was negotiated, once the round in which the handshake completed is over.
     fn announce(&mut self) -> Result<(), String> {
         if self.handshake != Handshake::Complete {
             return Ok(());
@@ -200,7 +200,7 @@ impl Peer {
     }
 }
 
-/// The one pre-shared key that there is.
+/// The only pre-shared key.
 struct KnownKey {
     identity: Vec<u8>,
     key: Vec<u8>,
@@ -231,5 +231,5 @@ fn profile_id(profile: SrtpProfile) -> Result<u16, String> {
     }
 }
 
-/// How long the standard input may have to wait.
+/// The longest delay of standard input.
 const TURN: Duration = Duration::from_millis(10);

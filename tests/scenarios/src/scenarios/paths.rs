@@ -1,4 +1,4 @@
-//! What stands between: NATs of every kind, and roads that change under a call.
+//! NATs of every kind, and path changes during a call.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use ice_agent::Candidate;
 use peer_transport::{Config, State};
 use sim::{Class, Link, NatId, NatKind, NodeId, Rng, World};
 
-use super::{Outcome, Story, millis};
+use super::{Outcome, Scenario, millis};
 use crate::call::{Call, Setting, Side, address, restart_options};
 use crate::identity::certificate;
 use crate::peer_node::PeerNode;
@@ -15,23 +15,27 @@ use crate::peer_node::PeerNode;
 const KINDS: [NatKind; 4] =
     [NatKind::FullCone, NatKind::AddressRestricted, NatKind::PortRestricted, NatKind::Symmetric];
 
-pub(super) fn stories() -> Vec<Story> {
-    let mut stories = Vec::new();
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
     for kind in KINDS {
         let subject = format!("{} to a public peer", name(kind));
-        stories.push(Story::new("NAT", subject, move |seed| one_nat(seed, kind)));
+        scenarios.push(Scenario::new("NAT", subject, move |seed| one_nat(seed, kind)));
     }
     for (index, left) in KINDS.into_iter().enumerate() {
         for right in KINDS.into_iter().skip(index) {
-            let expected = if can_meet(left, right) { "meet" } else { "fail in time" };
+            let expected = if can_connect(left, right) { "meet" } else { "fail in time" };
             let subject = format!("{} and {} {expected}", name(left), name(right));
-            stories.push(Story::new("NAT", subject, move |seed| two_nats(seed, left, right)));
+            scenarios.push(Scenario::new("NAT", subject, move |seed| two_nats(seed, left, right)));
         }
     }
-    stories.push(Story::new("path change", "the NAT reboots, then a restart", rebooted_nat));
-    stories.push(Story::new("path change", "another network, then a restart", another_network));
-    stories.push(Story::new("path change", "another network before the old one is gone", make_before_break));
-    stories
+    scenarios.push(Scenario::new("path change", "the NAT reboots, then a restart", rebooted_nat));
+    scenarios.push(Scenario::new("path change", "another network, then a restart", another_network));
+    scenarios.push(Scenario::new(
+        "path change",
+        "another network before the old one is gone",
+        make_before_break,
+    ));
+    scenarios
 }
 
 const fn name(kind: NatKind) -> &'static str {
@@ -43,9 +47,9 @@ const fn name(kind: NatKind) -> &'static str {
     }
 }
 
-/// Hole punching fails where neither side can learn the port that the other one really uses (RFC 5128 section 3.3
-/// for the reason): behind a symmetric NAT the port is news, and a filter by port does not let it in.
-const fn can_meet(left: NatKind, right: NatKind) -> bool {
+/// Hole punching fails where neither side can set_remote the port that the other one uses (RFC 5128 section 3.3): a
+/// symmetric NAT uses another port for each destination, and a filter by port drops packets from it.
+const fn can_connect(left: NatKind, right: NatKind) -> bool {
     !matches!(
         (left, right),
         (NatKind::Symmetric, NatKind::Symmetric | NatKind::PortRestricted)
@@ -53,13 +57,13 @@ const fn can_meet(left: NatKind, right: NatKind) -> bool {
     )
 }
 
-/// A call in which some sides live behind NATs, and know the address that a STUN server saw.
-struct Neighbourhood {
+/// A call in which some sides are behind NATs, with their server-reflexive addresses.
+struct NatNetwork {
     call: Call,
     nats: [Option<NatId>; 2],
 }
 
-fn neighbourhood(seed: u64, kinds: [Option<NatKind>; 2]) -> Neighbourhood {
+fn neighbourhood(seed: u64, kinds: [Option<NatKind>; 2]) -> NatNetwork {
     let link = Link::new().delay(Duration::from_millis(20)).jitter(Duration::from_millis(10)).loss(0.02);
     let mut world = World::new(seed).with_link(link);
     let mut rng = Rng::labelled(seed, "neighbourhood");
@@ -83,7 +87,7 @@ fn neighbourhood(seed: u64, kinds: [Option<NatKind>; 2]) -> Neighbourhood {
             gather(&mut world, id, socket);
         }
     }
-    Neighbourhood { call: Call::of(world, [ids[0], ids[1]], true), nats }
+    NatNetwork { call: Call::of(world, [ids[0], ids[1]], true), nats }
 }
 
 const fn side_name(side: Side) -> &'static str {
@@ -93,7 +97,7 @@ const fn side_name(side: Side) -> &'static str {
     }
 }
 
-/// What gathering does: the address that a STUN server sees becomes a candidate.
+/// The address that a STUN server sees becomes a candidate, as in gathering.
 fn gather(world: &mut World<PeerNode>, id: NodeId, socket: SocketAddr) {
     let server = SocketAddr::from(([192, 0, 2, 53], 3478));
     let Some(seen) = world.reflexive(id, socket, server) else { return };
@@ -106,7 +110,9 @@ fn gather(world: &mut World<PeerNode>, id: NodeId, socket: SocketAddr) {
 /// One side behind a NAT calls a public one.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn one_nat(seed: u64, kind: NatKind) -> Outcome {
     let mut place = neighbourhood(seed, [Some(kind), None]);
     let took = place.call.connect()?;
@@ -114,13 +120,15 @@ pub fn one_nat(seed: u64, kind: NatKind) -> Outcome {
     Ok(millis(took))
 }
 
-/// Both sides behind NATs: they meet, or both are told in time that they cannot.
+/// Both sides behind NATs: they connect, or both fail in time.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn two_nats(seed: u64, left: NatKind, right: NatKind) -> Outcome {
     let mut place = neighbourhood(seed, [Some(left), Some(right)]);
-    if can_meet(left, right) {
+    if can_connect(left, right) {
         let took = place.call.connect()?;
         talk(&mut place.call)?;
         return Ok(millis(took));
@@ -140,14 +148,16 @@ fn talk(call: &mut Call) -> Result<(), String> {
     call.settle()?;
     let after = call.ledger();
     let lost = after.lost_beyond_link - before.lost_beyond_link;
-    call.insist(lost == 0 && after.refused == 0, format!("{after:?}, {:?}", call.refused))?;
-    call.insist(after.received > before.received + 40, format!("{after:?}"))
+    call.check(lost == 0 && after.refused == 0, format!("{after:?}, {:?}", call.refused))?;
+    call.check(after.received > before.received + 40, format!("{after:?}"))
 }
 
-/// The NAT forgets its mappings in mid-call. The application restarts, and everything works over the new one.
+/// The NAT drops its mappings during a call. The application restarts, and the call continues on the new mapping.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn rebooted_nat(seed: u64) -> Outcome {
     let mut place = neighbourhood(seed, [Some(NatKind::PortRestricted), None]);
     place.call.connect()?;
@@ -168,10 +178,12 @@ pub fn rebooted_nat(seed: u64) -> Outcome {
     Ok(millis(took))
 }
 
-/// The left side's network is gone and it comes back in another one.
+/// The left side loses its network and returns on another one.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn another_network(seed: u64) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.02));
     call.connect()?;
@@ -184,7 +196,7 @@ pub fn another_network(seed: u64) -> Outcome {
     call.world.act(left, |peer, now| {
         let (gone, here) = (Candidate::host(old), Candidate::host(new));
         peer.transport.remove_local_candidate(now, &gone.expect("it was one before"));
-        let added = peer.transport.add_local_candidate(now, here.expect("an address of this story"));
+        let added = peer.transport.add_local_candidate(now, here.expect("an address of this scenario"));
         added.expect("one candidate is not too many");
     });
     let start = call.world.elapsed();
@@ -193,16 +205,18 @@ pub fn another_network(seed: u64) -> Outcome {
     call.pass(Duration::from_secs(1))?;
     call.settle()?;
     let selected = call.peer(Side::Left).transport.selected_pair().map(|pair| pair.path.local());
-    call.insist(selected == Some(new), format!("selected {selected:?}"))?;
+    call.check(selected == Some(new), format!("selected {selected:?}"))?;
     talk(&mut call)?;
     Ok(millis(took))
 }
 
-/// The left side has a second network before the first is gone, prefers it, and restarts on both: no packet is
-/// lost, neither at the move nor when the first network goes.
+/// The left side has a second network before the first one is gone, prefers it, and restarts on both: no packet is
+/// lost, neither at the move nor when the first network ends.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn make_before_break(seed: u64) -> Outcome {
     const HIGHEST: u32 = 0x7fff_ffff;
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
@@ -214,16 +228,16 @@ pub fn make_before_break(seed: u64) -> Outcome {
     call.world.bind(left, new, None);
     call.world.act(left, |peer, now| {
         let here = Candidate::host(new).and_then(|candidate| candidate.with_priority(HIGHEST));
-        let added = peer.transport.add_local_candidate(now, here.expect("an address of this story"));
+        let added = peer.transport.add_local_candidate(now, here.expect("an address of this scenario"));
         added.expect("one more is not too many");
     });
     let start = call.world.elapsed();
     call.restart(Side::Left, restart_options(None))?;
     let took = call.world.elapsed().saturating_sub(start);
-    // The old credentials are answered for three seconds at most, and packets are on their way a little longer.
+    // The old credentials are answered for at most three seconds, and packets are in flight a little longer.
     call.pass(Duration::from_secs(4))?;
     let selected = call.peer(Side::Left).transport.selected_pair().map(|pair| pair.path.local());
-    call.insist(selected == Some(new), format!("selected {selected:?}"))?;
+    call.check(selected == Some(new), format!("selected {selected:?}"))?;
     call.world.unbind(old);
     call.world.act(left, |peer, now| {
         let gone = Candidate::host(old).expect("it was one before");
@@ -232,9 +246,9 @@ pub fn make_before_break(seed: u64) -> Outcome {
     call.pass(Duration::from_secs(40))?;
     call.settle()?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
-    // Media of both sides; checks of the pairs that died with the old network may get lost.
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    // Media of both sides; checks of pairs on the old network may get lost.
     let lost = Side::BOTH.map(|side| call.world.tally_of(call.id(side), Class::Rtp).lost);
-    call.insist(lost == [0, 0], format!("{lost:?} packets went to the old network"))?;
+    call.check(lost == [0, 0], format!("{lost:?} packets went to the old network"))?;
     Ok(millis(took))
 }

@@ -1,4 +1,4 @@
-//! Restarts: the table of fresh and retained associations, with media that never stops.
+//! Restarts: fresh and retained associations, with continuous media.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use dtls_core::Versions;
 use peer_transport::{DescriptionKind, DtlsRestart, Error, Event, RestartOutcome, SendError, State};
 use sim::{Link, Rng};
 
-use super::{LOSSES, Outcome, Story, VERSIONS, connect, millis, percent};
+use super::{LOSSES, Outcome, Scenario, VERSIONS, connect, millis, percent};
 use crate::call::{Call, Setting, Side, restart_options};
 
-pub(super) fn stories() -> Vec<Story> {
-    let mut stories = Vec::new();
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
     for (version, versions) in VERSIONS {
         for loss in LOSSES {
             for (certificate, rotate, tls_ids) in [
@@ -19,7 +19,7 @@ pub(super) fn stories() -> Vec<Story> {
                 ("same certificate, no tls-id", false, false),
             ] {
                 let subject = format!("DTLS {version}, {certificate}, {}", percent(loss));
-                stories.push(Story::new("restart, fresh", subject, move |seed| {
+                scenarios.push(Scenario::new("restart, fresh", subject, move |seed| {
                     let mut setting = Setting::new(seed, loss).by_seed().with_versions(versions);
                     setting.tls_ids = tls_ids;
                     fresh(setting, rotate)
@@ -29,26 +29,30 @@ pub(super) fn stories() -> Vec<Story> {
     }
     for loss in [0.0, 0.1] {
         let subject = format!("a peer that keeps its association, {}", percent(loss));
-        stories.push(Story::new("restart, retained", subject, move |seed| retained(seed, loss)));
+        scenarios.push(Scenario::new("restart, retained", subject, move |seed| retained(seed, loss)));
     }
     for lost in 1..=3 {
         let subject = format!("last flight lost {lost}x");
-        stories.push(Story::new("restart, fresh", subject, move |seed| without_the_last_flight(seed, lost)));
+        scenarios
+            .push(Scenario::new("restart, fresh", subject, move |seed| without_the_last_flight(seed, lost)));
     }
-    stories.push(Story::new("restart", "both sides at once", glare));
-    stories.push(Story::new("restart", "offered, then abandoned", abandoned));
-    stories.push(Story::new("restart", "while one is under way", twice));
-    stories.push(Story::new("restart", "from failed", from_failed));
-    stories.push(Story::new("restart", "from closed by us", |seed| from_closed(seed, Side::Left)));
-    stories.push(Story::new("restart", "from closed by the peer", |seed| from_closed(seed, Side::Right)));
-    stories
+    scenarios.push(Scenario::new("restart", "both sides at once", glare));
+    scenarios.push(Scenario::new("restart", "offered, then abandoned", abandoned));
+    scenarios.push(Scenario::new("restart", "while one is under way", twice));
+    scenarios.push(Scenario::new("restart", "from failed", from_failed));
+    scenarios.push(Scenario::new("restart", "from closed by us", |seed| from_closed(seed, Side::Left)));
+    scenarios
+        .push(Scenario::new("restart", "from closed by the peer", |seed| from_closed(seed, Side::Right)));
+    scenarios
 }
 
-/// An ICE restart in mid-stream brings a fresh association on both sides; the network's own losses apart, every
-/// packet arrives; the keys are new and the same on both sides.
+/// An ICE restart during a stream creates a fresh association on both sides. Every packet arrives except for the losses
+/// of the link; the keys are new and equal on both sides.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn fresh(setting: Setting, rotate: bool) -> Outcome {
     let seed = setting.seed;
     let mut call = Call::new(setting);
@@ -65,42 +69,46 @@ fn restart_in_mid_stream(call: &mut Call, seed: u64, rotate: bool) -> Outcome {
     let outcomes = call.restart(initiator, restart_options(rotate.then_some(3)))?;
     let took = call.world.elapsed().saturating_sub(start);
     let all_fresh = outcomes.iter().all(|outcome| matches!(outcome, RestartOutcome::FreshHandshake { .. }));
-    call.insist(all_fresh, format!("not fresh on both sides: {outcomes:?}"))?;
-    // Sending moves a little after the outcome on the side whose last flight may be lost.
+    call.check(all_fresh, format!("not fresh on both sides: {outcomes:?}"))?;
+    // The side whose final flight may be lost moves its sending a little after the outcome.
     call.pass(Duration::from_secs(1))?;
     call.settle()?;
     for side in Side::BOTH {
         let moved = call.events(side).filter(|(_, event)| matches!(event, Event::KeysChanged { .. })).count();
-        call.insist(moved == 2, format!("{side:?} changed its keys {moved} times"))?;
-        call.insist(call.is_connected(side), format!("{side:?} is not connected in the end"))?;
+        call.check(moved == 2, format!("{side:?} changed its keys {moved} times"))?;
+        call.check(call.is_connected(side), format!("{side:?} is not connected in the end"))?;
     }
     let after = call.keys(Side::Left);
-    call.insist(after.is_some() && after != before, "the keys are the old ones")?;
-    call.insist(after == call.keys(Side::Right), "the new keys differ between the sides")?;
+    call.check(after.is_some() && after != before, "the keys are the old ones")?;
+    call.check(after == call.keys(Side::Right), "the new keys differ between the sides")?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0, format!("{ledger:?}"))?;
-    call.insist(ledger.refused == 0, format!("{:?}", call.refused))?;
+    call.check(ledger.lost_beyond_link == 0, format!("{ledger:?}"))?;
+    call.check(ledger.refused == 0, format!("{:?}", call.refused))?;
     Ok(millis(took))
 }
 
-/// The server's last flight of the fresh DTLS 1.2 handshake gets lost: still not one packet does.
+/// The server's final flight of the fresh DTLS 1.2 handshake is lost: no packet is lost with it.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn without_the_last_flight(seed: u64, lost: u32) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed().with_versions(Versions::Dtls12));
     call.connect()?;
     let dropped = connect::lose_last_flights(&mut call, lost);
     let took = restart_in_mid_stream(&mut call, seed, false)?;
-    call.insist(dropped.get() == lost, format!("only {} flights were lost", dropped.get()))?;
+    call.check(dropped.get() == lost, format!("only {} flights were lost", dropped.get()))?;
     Ok(took)
 }
 
-/// A peer that restarts ICE alone, keeps its association and ignores our ClientHello, as browsers do: the verdict
-/// is retained on both sides within 5 s of the negotiation, and media never stops.
+/// A peer that restarts only ICE, keeps its association and ignores our ClientHello, as browsers do: both sides report
+/// a retained association within 5 s of the negotiation, and media never stops.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn retained(seed: u64, loss: f64) -> Outcome {
     let mut setting = Setting::new(seed, loss).by_seed();
     setting.tls_ids = false;
@@ -116,25 +124,27 @@ pub fn retained(seed: u64, loss: f64) -> Outcome {
     let proven = |outcome: &RestartOutcome| {
         matches!(outcome, RestartOutcome::AssociationRetained { proven: true, .. })
     };
-    call.insist(proven(&outcomes[0]), format!("{outcomes:?}"))?;
-    let kept = |outcome: &RestartOutcome| matches!(outcome, RestartOutcome::AssociationRetained { .. });
-    call.insist(outcomes.iter().all(kept), format!("{outcomes:?}"))?;
+    call.check(proven(&outcomes[0]), format!("{outcomes:?}"))?;
+    let passed = |outcome: &RestartOutcome| matches!(outcome, RestartOutcome::AssociationRetained { .. });
+    call.check(outcomes.iter().all(passed), format!("{outcomes:?}"))?;
     call.settle()?;
-    call.insist(Side::BOTH.iter().all(|side| call.keys(*side) == before), "the keys changed")?;
+    call.check(Side::BOTH.iter().all(|side| call.keys(*side) == before), "the keys changed")?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
     Ok(millis(took))
 }
 
-/// Both sides offer at once: both are told, one rolls back, and the other's restart goes through.
+/// Both sides offer at once: both report glare, one rolls back, and the other's restart completes.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn glare(seed: u64) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     call.connect()?;
     call.stream(true);
-    let told = Side::BOTH.map(|side| call.events(side).count());
+    let seen = Side::BOTH.map(|side| call.events(side).count());
     for side in Side::BOTH {
         let options = restart_options(None);
         let restarted = call.world.act(call.id(side), |peer, now| peer.transport.restart(now, options));
@@ -143,28 +153,30 @@ pub fn glare(seed: u64) -> Outcome {
     let offers = Side::BOTH.map(|side| call.peer(side).description());
     for (side, offer) in Side::BOTH.into_iter().zip(offers) {
         let id = call.id(side.other());
-        let learnt = call.world.act(id, |peer, now| peer.learn(now, DescriptionKind::Offer, offer));
-        call.insist(learnt == Err(Error::Glare), format!("no glare but {learnt:?}"))?;
+        let accepted = call.world.act(id, |peer, now| peer.set_remote(now, DescriptionKind::Offer, offer));
+        call.check(accepted == Err(Error::Glare), format!("no glare but {accepted:?}"))?;
     }
     let start = call.world.elapsed();
     let abandoned = call.world.act(call.id(Side::Right), |peer, now| peer.transport.rollback_restart(now));
     abandoned.map_err(|error| call.fail(error))?;
     call.negotiate(Side::Left)?;
-    call.outcomes(told)?;
+    call.outcomes(seen)?;
     let took = call.world.elapsed().saturating_sub(start);
     call.pass(Duration::from_secs(1))?;
     call.settle()?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
     Ok(millis(took))
 }
 
-/// Signalling rolls the offer back: the call goes on as if nothing had been.
+/// Signalling rolls the offer back: the call continues unchanged.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn abandoned(seed: u64) -> Outcome {
-    // Without loss: at 10% five consent checks in a row, none of which may be repeated, do get lost now and then.
+    // Without loss: at 10 % loss, five consent checks in a row, which must not be retransmitted, are lost now and then.
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
     let before = call.keys(Side::Left);
@@ -176,20 +188,22 @@ pub fn abandoned(seed: u64) -> Outcome {
     call.pass(Duration::from_secs(2))?;
     let abandoned = call.world.act(left, |peer, now| peer.transport.rollback_restart(now));
     abandoned.map_err(|error| call.fail(error))?;
-    // Longer than consent lasts: the old generation must be alive in earnest.
+    // Longer than consent lasts: the old generation must still check consent.
     call.pass(Duration::from_secs(40))?;
     call.settle()?;
-    call.insist(call.keys(Side::Left) == before, "the keys changed")?;
-    call.insist(Side::BOTH.iter().all(|side| call.is_connected(*side)), "not connected any more")?;
+    call.check(call.keys(Side::Left) == before, "the keys changed")?;
+    call.check(Side::BOTH.iter().all(|side| call.is_connected(*side)), "not connected any more")?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
     Ok(millis(Duration::from_secs(2)))
 }
 
-/// A second restart replaces the first in its middle.
+/// A second restart replaces the first one before it completes.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn twice(seed: u64) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.1).by_seed());
     call.connect()?;
@@ -200,29 +214,31 @@ pub fn twice(seed: u64) -> Outcome {
     let first = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(None)));
     first.map_err(|error| call.fail(error))?;
     call.negotiate(Side::Left)?;
-    // Somewhere between the first check and the last flight.
+    // Some time between the first check and the final flight.
     call.pass(Rng::labelled(seed, "middle").up_to(Duration::from_millis(300)))?;
     let start = call.world.elapsed();
-    let told = Side::BOTH.map(|side| call.events(side).count());
+    let seen = Side::BOTH.map(|side| call.events(side).count());
     let second = call.world.act(left, |peer, now| peer.transport.restart(now, restart_options(None)));
     second.map_err(|error| call.fail(error))?;
     call.negotiate(Side::Left)?;
-    call.outcomes(told)?;
+    call.outcomes(seen)?;
     let took = call.world.elapsed().saturating_sub(start);
     call.pass(Duration::from_secs(2))?;
     call.settle()?;
     let after = call.keys(Side::Left);
-    call.insist(after.is_some() && after != before, "the keys are the old ones")?;
-    call.insist(after == call.keys(Side::Right), "the keys differ between the sides")?;
+    call.check(after.is_some() && after != before, "the keys are the old ones")?;
+    call.check(after == call.keys(Side::Right), "the keys differ between the sides")?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
     Ok(millis(took))
 }
 
-/// The network goes away until consent has expired on both sides; when it is back, a restart revives the call.
+/// The network drops everything until consent has expired on both sides; afterwards a restart reconnects the call.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn from_failed(seed: u64) -> Outcome {
     let setting = Setting::new(seed, 0.1).by_seed();
     let link = setting.link;
@@ -233,15 +249,17 @@ pub fn from_failed(seed: u64) -> Outcome {
         Side::BOTH.iter().all(|side| call.peer(*side).transport.state() == State::Failed)
     })?;
     call.send_one(Side::Left);
-    call.insist(call.refused[0].last() == Some(&SendError::NotPermitted), format!("{:?}", call.refused))?;
+    call.check(call.refused[0].last() == Some(&SendError::NotPermitted), format!("{:?}", call.refused))?;
     call.world.set_default_link(link);
     revive(&mut call, Side::Left)
 }
 
-/// One side closes, the other hears it; either may restart, and the call goes on with new keys.
+/// One side closes and the other receives the close_notify; either may restart, and the call continues with new keys.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn from_closed(seed: u64, restarter: Side) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
@@ -266,11 +284,11 @@ fn revive(call: &mut Call, restarter: Side) -> Outcome {
     call.pass(Duration::from_secs(1))?;
     call.settle()?;
     let ledger = call.ledger();
-    call.insist(ledger.received > 60, format!("{ledger:?}"))?;
-    call.insist(
+    call.check(ledger.received > 60, format!("{ledger:?}"))?;
+    call.check(
         ledger.lost_beyond_link == 0 && ledger.refused == 0,
         format!("{ledger:?} {:?}", call.refused),
     )?;
-    call.insist(call.keys(Side::Left) == call.keys(Side::Right), "the keys differ between the sides")?;
+    call.check(call.keys(Side::Left) == call.keys(Side::Right), "the keys differ between the sides")?;
     Ok(millis(took))
 }

@@ -1,4 +1,4 @@
-//! Consent (RFC 7675): when it ends to the millisecond, and who can end it.
+//! Consent (RFC 7675): when it expires, to the millisecond, and who can revoke it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,18 +9,18 @@ use peer_transport::SendError;
 use sim::contract::ADDRESSES;
 use sim::{Link, NodeId, Verdict, World, describe};
 
-use super::{Outcome, Story, millis};
+use super::{Outcome, Scenario, millis};
 use crate::call::{Call, Setting, Side, address};
 use crate::ice_node::IceNode;
 
-pub(super) fn stories() -> Vec<Story> {
+pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
-        Story::new("consent", "ends 30.000 s after the last proof", expires_exactly),
-        Story::new("consent", "the same on a socket that is never idle", expires_on_a_busy_socket),
-        Story::new("consent", "a proof 1 ms before the end renews it", just_in_time),
-        Story::new("consent", "a proof 1 ms after the end does not", one_millisecond_late),
-        Story::new("consent", "an authenticated 403 ends it at once", revoked),
-        Story::new("consent", "a forged 403 does nothing", forged_refusal),
+        Scenario::new("consent", "ends 30.000 s after the last proof", expires_exactly),
+        Scenario::new("consent", "the same on a socket that is never idle", expires_on_a_busy_socket),
+        Scenario::new("consent", "a proof 1 ms before the end renews it", just_in_time),
+        Scenario::new("consent", "a proof 1 ms after the end does not", one_millisecond_late),
+        Scenario::new("consent", "an authenticated 403 ends it at once", revoked),
+        Scenario::new("consent", "a forged 403 does nothing", forged_refusal),
     ]
 }
 
@@ -29,17 +29,17 @@ const EXPIRY: Duration = Duration::from_secs(30);
 const DELAY: Duration = Duration::from_millis(20);
 const MS: Duration = Duration::from_millis(1);
 
-/// Two agents that are connected, and what the tap of the story may decide about the right one's answers.
-struct Stage {
+/// Two connected agents, and the control of the right agent's responses.
+struct Setup {
     world: World<IceNode>,
     left: NodeId,
     answers: Rc<RefCell<Answers>>,
 }
 
-/// What becomes of the success responses that the right agent sends.
+/// Selects which of the right agent's success responses are delivered.
 struct Answers {
     policy: Policy,
-    /// When the last one that is let through arrives.
+    /// When the last delivered response arrives.
     last_proof: Duration,
 }
 
@@ -47,11 +47,11 @@ struct Answers {
 enum Policy {
     Pass,
     Drop,
-    /// The next one is held back until this time, those behind it vanish.
+    /// Delays the next response until this time and drops those after it.
     HoldOneUntil(Duration),
 }
 
-fn stage(world: World<IceNode>) -> Result<Stage, String> {
+fn setup(world: World<IceNode>) -> Result<Setup, String> {
     let mut world = world.with_link(Link::new().delay(DELAY));
     let configs = [Config::default(), Config::default()];
     let [left, right] = IceNode::pair(world.now(), configs, ADDRESSES, world.seed());
@@ -77,22 +77,22 @@ fn stage(world: World<IceNode>) -> Result<Stage, String> {
         }
     });
     for _ in 0..1000 {
-        // Junk keeps both agents awake where the world never serves their timers.
+        // Malformed datagrams wake both agents where the world does not serve their timers.
         for to in ADDRESSES {
             world.inject(([192, 0, 2, 1], 9).into(), to, vec![0; 20]);
         }
         pass(&mut world, 10 * MS)?;
     }
     let connected = [left, right].iter().all(|id| world.node(*id).agent.selected_pair().is_some());
-    let stage = Stage { world, left, answers };
-    if connected { Ok(stage) } else { Err(stage.fail("not connected")) }
+    let setup = Setup { world, left, answers };
+    if connected { Ok(setup) } else { Err(setup.fail("not connected")) }
 }
 
 fn pass(world: &mut World<IceNode>, duration: Duration) -> Result<(), String> {
     world.try_run_until(duration, |_| false).map(drop).map_err(|violation| violation.0)
 }
 
-impl Stage {
+impl Setup {
     fn fail(&self, what: &str) -> String {
         format!("seed {}, at {:?}: {what}\n{}", self.world.seed(), self.world.elapsed(), self.world.trace())
     }
@@ -110,101 +110,111 @@ impl Stage {
         })
     }
 
-    /// No answer comes through from now on; when consent has to end.
-    fn fall_silent(&mut self) -> Result<Duration, String> {
+    /// Drops all responses from now on. Returns the time when consent must expire.
+    fn stop_responses(&mut self) -> Result<Duration, String> {
         self.answers.borrow_mut().policy = Policy::Drop;
-        // Whatever is on its way arrives.
+        // Datagrams in flight arrive first.
         pass(&mut self.world, DELAY + MS)?;
         Ok(self.answers.borrow().last_proof + EXPIRY)
     }
 }
 
-/// The answers stop; consent ends thirty seconds after the last one to the nanosecond, by the agent's own timer.
+/// The responses stop. Consent expires exactly thirty seconds after the last one, by the agent's own timer.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn expires_exactly(seed: u64) -> Outcome {
-    let mut stage = stage(World::new(seed))?;
-    let end = stage.fall_silent()?;
-    stage.pass_until(end + Duration::from_secs(5))?;
-    match stage.lost() {
+    let mut setup = setup(World::new(seed))?;
+    let end = setup.stop_responses()?;
+    setup.pass_until(end + Duration::from_secs(5))?;
+    match setup.lost() {
         Some((at, Failure::ConsentExpired { age, .. })) if at == end && age == EXPIRY => Ok(millis(age)),
-        other => Err(stage.fail(&format!("expected the end at {end:?}, got {other:?}"))),
+        other => Err(setup.fail(&format!("expected the end at {end:?}, got {other:?}"))),
     }
 }
 
-/// Nobody serves the agent's timers, as on a thread that reads a socket without end: a datagram of junk a
-/// nanosecond before the end changes nothing, one at the end ends it.
+/// The world does not serve the agent's timers, like a thread that reads a busy socket: a malformed datagram a
+/// nanosecond before the expiry changes nothing, one at the expiry ends consent.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn expires_on_a_busy_socket(seed: u64) -> Outcome {
     let never = Duration::from_secs(100_000_000);
-    let mut stage = stage(World::new(seed).with_lateness(never))?;
-    let end = stage.fall_silent()?;
-    let junk = |stage: &mut Stage| {
-        stage.world.inject(([192, 0, 2, 1], 9).into(), ADDRESSES[0], vec![0; 20]);
-        pass(&mut stage.world, Duration::ZERO)
+    let mut setup = setup(World::new(seed).with_lateness(never))?;
+    let end = setup.stop_responses()?;
+    let malformed = |setup: &mut Setup| {
+        setup.world.inject(([192, 0, 2, 1], 9).into(), ADDRESSES[0], vec![0; 20]);
+        pass(&mut setup.world, Duration::ZERO)
     };
-    while stage.world.elapsed() + 10 * MS < end {
-        junk(&mut stage)?;
-        pass(&mut stage.world, 10 * MS)?;
+    while setup.world.elapsed() + 10 * MS < end {
+        malformed(&mut setup)?;
+        pass(&mut setup.world, 10 * MS)?;
     }
-    stage.pass_until(end.saturating_sub(Duration::from_nanos(1)))?;
-    junk(&mut stage)?;
-    if let Some(lost) = stage.lost() {
-        return Err(stage.fail(&format!("too early: {lost:?}, expected {end:?}")));
+    setup.pass_until(end.saturating_sub(Duration::from_nanos(1)))?;
+    malformed(&mut setup)?;
+    if let Some(lost) = setup.lost() {
+        return Err(setup.fail(&format!("too early: {lost:?}, expected {end:?}")));
     }
-    stage.pass_until(end)?;
-    junk(&mut stage)?;
-    match stage.lost() {
+    setup.pass_until(end)?;
+    malformed(&mut setup)?;
+    match setup.lost() {
         Some((at, Failure::ConsentExpired { age, .. })) if at == end && age == EXPIRY => Ok(millis(age)),
-        other => Err(stage.fail(&format!("expected the end at {end:?}, got {other:?}"))),
+        other => Err(setup.fail(&format!("expected the end at {end:?}, got {other:?}"))),
     }
 }
 
-/// An answer that arrives a millisecond before the end: consent lasts thirty seconds more.
+/// A response that arrives a millisecond before the expiry: consent lasts thirty seconds more.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn just_in_time(seed: u64) -> Outcome {
-    let (stage, end) = proof_at_the_end(seed, |end| end.saturating_sub(MS))?;
+    let (setup, end) = proof_at_the_end(seed, |end| end.saturating_sub(MS))?;
     let renewed = end.saturating_sub(MS) + EXPIRY;
-    match stage.lost() {
+    match setup.lost() {
         Some((at, Failure::ConsentExpired { .. })) if at == renewed => Ok(millis(at.saturating_sub(end))),
-        other => Err(stage.fail(&format!("expected {renewed:?}, got {other:?}"))),
+        other => Err(setup.fail(&format!("expected {renewed:?}, got {other:?}"))),
     }
 }
 
-/// The same answer two milliseconds later: too late.
+/// The same response two milliseconds later: too late.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn one_millisecond_late(seed: u64) -> Outcome {
-    let (stage, end) = proof_at_the_end(seed, |end| end + MS)?;
-    match stage.lost() {
+    let (setup, end) = proof_at_the_end(seed, |end| end + MS)?;
+    match setup.lost() {
         Some((at, Failure::ConsentExpired { .. })) if at == end => Ok(millis(EXPIRY)),
-        other => Err(stage.fail(&format!("expected {end:?}, got {other:?}"))),
+        other => Err(setup.fail(&format!("expected {end:?}, got {other:?}"))),
     }
 }
 
 fn proof_at_the_end(
     seed: u64,
     arrival: impl FnOnce(Duration) -> Duration,
-) -> Result<(Stage, Duration), String> {
-    let mut stage = stage(World::new(seed))?;
-    let end = stage.fall_silent()?;
-    // The last checks before the end go out four to six seconds apart.
-    stage.pass_until(end.saturating_sub(Duration::from_secs(8)))?;
-    stage.answers.borrow_mut().policy = Policy::HoldOneUntil(arrival(end));
-    stage.pass_until(end + EXPIRY + Duration::from_secs(5))?;
-    Ok((stage, end))
+) -> Result<(Setup, Duration), String> {
+    let mut setup = setup(World::new(seed))?;
+    let end = setup.stop_responses()?;
+    // The last checks before the expiry leave four to six seconds apart.
+    setup.pass_until(end.saturating_sub(Duration::from_secs(8)))?;
+    setup.answers.borrow_mut().policy = Policy::HoldOneUntil(arrival(end));
+    setup.pass_until(end + EXPIRY + Duration::from_secs(5))?;
+    Ok((setup, end))
 }
 
-/// The peer takes its consent back: the next check is refused, and from then on not one packet is sent.
+/// The peer revokes its consent: the next check is refused, and no packet is sent after that.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn revoked(seed: u64) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
@@ -222,21 +232,23 @@ pub fn revoked(seed: u64) -> Outcome {
         call.send_one(side);
     }
     let refusals = call.refused.concat();
-    call.insist(refusals == [SendError::NotPermitted; 2], format!("{refusals:?}"))?;
+    call.check(refusals == [SendError::NotPermitted; 2], format!("{refusals:?}"))?;
     let sent = |call: &Call| Side::BOTH.map(|side| call.world.tally(call.id(side)).sent);
     let before = sent(&call);
     call.pass(Duration::from_secs(60))?;
-    // The right side still says 403 to whoever asks; the left one says nothing at all.
-    call.insist(sent(&call)[0] == before[0], "the left side goes on sending")?;
+    // The right side answers every check with 403; the left side sends nothing at all.
+    call.check(sent(&call)[0] == before[0], "the left side still sends")?;
     // RFC 7675 section 5.1: the next check comes within 1.2 times 5 s.
-    call.insist(took <= Duration::from_secs(7), format!("took {took:?}"))?;
+    call.check(took <= Duration::from_secs(7), format!("took {took:?}"))?;
     Ok(millis(took))
 }
 
-/// Somebody who sees the requests, and has not the password, answers them all with 403 ahead of the peer.
+/// An attacker who sees the requests, but does not have the password, answers all of them with 403 before the peer.
 ///
 /// # Errors
-/// What went wrong.
+///
+///
+/// A check fails.
 pub fn forged_refusal(seed: u64) -> Outcome {
     let mut call = Call::new(Setting::new(seed, 0.0).by_seed());
     call.connect()?;
@@ -262,9 +274,9 @@ pub fn forged_refusal(seed: u64) -> Outcome {
         }
     }
     call.settle()?;
-    call.insist(forged.get() > 5, format!("only {} refusals were forged", forged.get()))?;
-    call.insist(Side::BOTH.iter().all(|side| call.is_connected(*side)), "the forger won")?;
+    call.check(forged.get() > 5, format!("only {} refusals were forged", forged.get()))?;
+    call.check(Side::BOTH.iter().all(|side| call.is_connected(*side)), "a forged 403 ended the connection")?;
     let ledger = call.ledger();
-    call.insist(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
+    call.check(ledger.lost_beyond_link == 0 && ledger.refused == 0, format!("{ledger:?}"))?;
     Ok(0.0)
 }

@@ -1,4 +1,4 @@
-//! One run of a script, and the first difference between two of them.
+//! One run of a script, and the first difference between two runs.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -11,12 +11,12 @@ use crate::contract::{ADDRESSES, Subject};
 use crate::node::Node;
 use crate::world::{NodeId, Verdict, Violation, World};
 
-/// All that an outsider can see of two peers.
-pub(super) struct Story<S: Subject> {
+/// Everything that can be observed of two peers.
+pub(super) struct Run<S: Subject> {
     pub(super) seed: u64,
     pub(super) outputs: Vec<Vec<(Duration, <S::Node as Node>::Output)>>,
     pub(super) answers: Vec<Result<(), String>>,
-    /// Junk that no counter noticed at once.
+    /// Malformed datagrams that no counter counted at once.
     pub(super) uncounted: Vec<Vec<u8>>,
     pub(super) trace: String,
     pub(super) discarded: [u64; 2],
@@ -24,8 +24,8 @@ pub(super) struct Story<S: Subject> {
     deadlines: Vec<Vec<(Duration, Option<Duration>)>>,
 }
 
-/// The two peers of `subject` in a world.
-pub(super) fn people<S: Subject>(subject: &S, world: &mut World<S::Node>) -> [NodeId; 2] {
+/// Adds the two peers of `subject` to a world.
+pub(super) fn add_pair<S: Subject>(subject: &S, world: &mut World<S::Node>) -> [NodeId; 2] {
     let [left, right] = subject.pair(world.now(), world.seed());
     [world.add("left", ADDRESSES[0], left), world.add("right", ADDRESSES[1], right)]
 }
@@ -34,13 +34,13 @@ pub(super) fn play<S: Subject>(
     subject: &S,
     script: &Script<S::Command>,
     mut world: World<S::Node>,
-) -> Result<Story<S>, Violation> {
-    let ids = people(subject, &mut world);
+) -> Result<Run<S>, Violation> {
+    let ids = add_pair(subject, &mut world);
     let sent = Rc::new(RefCell::new([const { Vec::new() }; 2]));
-    let heard = Rc::clone(&sent);
+    let log = Rc::clone(&sent);
     world.tap(move |flight| {
         let side = usize::from(flight.from == ADDRESSES[1]);
-        heard.borrow_mut()[side].push((flight.at, flight.bytes.clone()));
+        log.borrow_mut()[side].push((flight.at, flight.bytes.clone()));
         Verdict::Pass
     });
     let mut answers = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn play<S: Subject>(
                 world.note(format!("{side}: {command:?} -> {answer:?}"));
                 answers.push(answer);
             }
-            Action::Junk { side, from, bytes } => {
+            Action::Malformed { side, from, bytes } => {
                 let before = subject.discarded(world.node(ids[*side]));
                 world.inject(*from, ADDRESSES[*side], bytes.clone());
                 world.try_run_until(Duration::ZERO, |_| false)?;
@@ -82,12 +82,12 @@ pub(super) fn play<S: Subject>(
     world.try_run_until(Duration::from_secs(2), |_| false)?;
     let wire = {
         sent.borrow().clone().map(|mut sent: Vec<(Duration, Vec<u8>)>| {
-            // The order between two protocols within one instant is the node's own affair.
+            // The order between two protocols within one instant is up to the node.
             sent.sort_by_key(|(at, bytes)| (*at, Class::of(bytes)));
             sent.iter().map(|(at, bytes)| (*at, subject.wire(bytes))).collect()
         })
     };
-    Ok(Story {
+    Ok(Run {
         seed: world.seed(),
         outputs: ids.iter().map(|id| world.outputs(*id).to_vec()).collect(),
         answers,
@@ -99,13 +99,13 @@ pub(super) fn play<S: Subject>(
     })
 }
 
-impl<S: Subject> Story<S> {
-    /// When an output was first like this.
+impl<S: Subject> Run<S> {
+    /// The time of the first output that matches.
     pub(super) fn first_output(&self, like: impl Fn(&<S::Node as Node>::Output) -> bool) -> Option<Duration> {
         self.outputs.iter().flatten().filter(|(_, output)| like(output)).map(|(at, _)| *at).min()
     }
 
-    /// The story up to `end`, without the sums that are known at its own end only.
+    /// The run up to `end`, without the totals, which are known at the end only.
     pub(super) fn before(mut self, end: Duration) -> Self {
         if end < Duration::MAX {
             self.outputs.iter_mut().for_each(|outputs| outputs.retain(|(at, _)| *at < end));
@@ -117,7 +117,7 @@ impl<S: Subject> Story<S> {
         self
     }
 
-    /// Everything the same.
+    /// Checks that everything is equal.
     pub(super) fn must_equal(&self, other: &Self, when: &str) -> Result<(), Violation> {
         self.outputs_must_equal(other, when)?;
         for side in 0..2 {
@@ -128,7 +128,7 @@ impl<S: Subject> Story<S> {
         self.same(other, &self.discarded, &other.discarded, &format!("the discards {when}"))
     }
 
-    /// What the application saw the same: outputs, and the answers to its commands.
+    /// Checks that the application's view is equal: outputs, and the results of its commands.
     pub(super) fn outputs_must_equal(&self, other: &Self, when: &str) -> Result<(), Violation> {
         self.same(other, &self.answers, &other.answers, &format!("the answers to commands {when}"))?;
         for (side, name) in ["left", "right"].into_iter().enumerate() {

@@ -1,12 +1,12 @@
-//! Who takes part: two identities that every stack is given, and what a contest is about.
+//! The fixture: two identities that every stack uses, and the settings of a comparison.
 //!
-//! Everybody names P-256 among the groups, too, without which BoringSSL takes no certificate of that curve.
+//! Every stack also lists P-256 among its groups, because BoringSSL otherwise refuses a certificate on that curve.
 
 use std::fmt;
 
 use ring::digest::{SHA256, digest};
 
-/// Which version alone is configured.
+/// The only version that is configured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     Dtls12,
@@ -22,14 +22,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// Which group everybody prefers.
+/// The group that both sides prefer.
 #[derive(Clone, Copy)]
 pub(super) enum Preferred {
     X25519,
     X25519MlKem768,
 }
 
-/// What everybody is configured with beside the identities.
+/// The configuration of both sides, apart from the identities.
 #[derive(Clone, Copy)]
 pub(super) struct Setting {
     pub(super) version: Version,
@@ -42,12 +42,12 @@ impl Setting {
         Self { version, preferred: Preferred::X25519, mtu: 1_200 }
     }
 
-    /// What browsers do unless they are told otherwise.
+    /// The default of browsers.
     pub(super) const fn hybrid_handshake() -> Self {
         Self { version: Version::Dtls13, preferred: Preferred::X25519MlKem768, mtu: 1_200 }
     }
 
-    /// The data and all that is around it fit into one datagram.
+    /// The data and its overhead fit into one datagram.
     pub(super) const fn record(version: Version) -> Self {
         Self { version, preferred: Preferred::X25519, mtu: 1_400 }
     }
@@ -80,12 +80,12 @@ pub(super) fn fingerprint(certificate: &[u8]) -> [u8; 32] {
     digest(&SHA256, certificate).as_ref().try_into().expect("32 bytes")
 }
 
-pub(super) struct Cast {
+pub(super) struct Fixture {
     pub(super) client: Identity,
     pub(super) server: Identity,
 }
 
-impl Cast {
+impl Fixture {
     pub(super) fn new() -> Self {
         Self { client: Identity::new(), server: Identity::new() }
     }

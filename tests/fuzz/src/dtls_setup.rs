@@ -1,6 +1,7 @@
-//! The stage of the DTLS targets: two connections of ours, what they are configured for, and what they promise always.
+//! The setup of the DTLS targets: two connections, their configuration, and the properties that always hold.
 //!
-//! Two bytes of the input are a [`Stage`]: versions, authentication and what else changes the messages on the wire.
+//! Two bytes of the input are a [`Setup`]: versions, authentication and other options that change the messages on the
+//! wire.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -18,90 +19,90 @@ use crate::input::Input;
 pub(crate) const CLIENT: usize = 0;
 pub(crate) const SERVER: usize = 1;
 
-/// What the two sides are configured for.
+/// The configuration of the two sides.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     versions: [Versions; 2],
-    pub(crate) who: Who,
+    pub(crate) credentials: Credentials,
     shape: u8,
 }
 
-/// How the sides prove who they are, and whether they are who they should be.
+/// How the sides authenticate, and which of them must fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum Credentials {
     Fingerprints,
     Pki,
     Application,
     Psk,
     /// This side was told the fingerprint of another certificate.
-    Mistaken(usize),
+    WrongFingerprint(usize),
     /// The application of this side refuses the certificate.
-    Refused(usize),
+    CertificateRefused(usize),
     /// The sides have different keys, or the server has none.
-    OtherPsk,
+    DifferentPsk,
 }
 
-impl Stage {
+impl Setup {
     /// Two bytes of the input.
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
         const VERSIONS: [Versions; 3] = [Versions::Dtls12, Versions::Dtls13, Versions::Auto];
-        const WHO: [Who; 9] = [
-            Who::Fingerprints,
-            Who::Pki,
-            Who::Application,
-            Who::Psk,
-            Who::Mistaken(CLIENT),
-            Who::Mistaken(SERVER),
-            Who::Refused(CLIENT),
-            Who::Refused(SERVER),
-            Who::OtherPsk,
+        const WHO: [Credentials; 9] = [
+            Credentials::Fingerprints,
+            Credentials::Pki,
+            Credentials::Application,
+            Credentials::Psk,
+            Credentials::WrongFingerprint(CLIENT),
+            Credentials::WrongFingerprint(SERVER),
+            Credentials::CertificateRefused(CLIENT),
+            Credentials::CertificateRefused(SERVER),
+            Credentials::DifferentPsk,
         ];
         let number = usize::from(input.byte());
-        let who = WHO[number / 9 % WHO.len()];
-        let versions = match who {
-            Who::Psk | Who::OtherPsk => [Versions::Dtls12; 2],
+        let credentials = WHO[number / 9 % WHO.len()];
+        let versions = match credentials {
+            Credentials::Psk | Credentials::DifferentPsk => [Versions::Dtls12; 2],
             _ => [VERSIONS[number % 3], VERSIONS[number / 3 % 3]],
         };
-        Self { versions, who, shape: input.byte() }
+        Self { versions, credentials, shape: input.byte() }
     }
 
-    /// Both sides as one would want them, for the same versions.
-    pub(crate) const fn of(versions: Versions, who: Who) -> Self {
-        Self { versions: [versions, versions], who, shape: 0 }
+    /// Both sides with matching credentials, for the same versions.
+    pub(crate) const fn of(versions: Versions, credentials: Credentials) -> Self {
+        Self { versions: [versions, versions], credentials, shape: 0 }
     }
 
-    /// This stage under AES-128-GCM and with a key log.
+    /// This setup under AES-128-GCM and with a key log.
     pub(crate) const fn with_key_log(self, small_mtu: bool) -> Self {
         Self { shape: if small_mtu { 0x91 } else { 0x90 }, ..self }
     }
 
-    /// Both sides with the versions of this stage, and nobody mistaken or refused.
-    pub(crate) fn of_friends(self) -> Self {
-        let who = match self.who {
-            Who::Mistaken(_) => Who::Fingerprints,
-            Who::Refused(_) => Who::Application,
-            Who::OtherPsk => Who::Psk,
-            who => who,
+    /// Both sides with the versions of this setup, and with credentials that match.
+    pub(crate) fn with_matching_credentials(self) -> Self {
+        let credentials = match self.credentials {
+            Credentials::WrongFingerprint(_) => Credentials::Fingerprints,
+            Credentials::CertificateRefused(_) => Credentials::Application,
+            Credentials::DifferentPsk => Credentials::Psk,
+            credentials => credentials,
         };
         let versions = match self.versions {
             [client, server] if client == server => [client, server],
             [Versions::Auto, other] | [other, Versions::Auto] => [Versions::Auto, other],
             _ => [Versions::Auto, Versions::Dtls13],
         };
-        Self { versions, who, ..self }
+        Self { versions, credentials, ..self }
     }
 
-    /// Whether the bounds are small.
+    /// Whether the limits are small.
     pub(crate) const fn is_narrow(self) -> bool {
         self.shape & 4 != 0
     }
 
-    /// Whether the application thinks about what it is asked.
+    /// Whether the application answers requests late.
     pub(crate) const fn answers_late(self) -> bool {
         self.shape & 8 != 0
     }
 
-    /// A round trip that somebody has measured.
+    /// The round-trip time hint, if there is one.
     pub(crate) fn round_trip(self) -> Option<Duration> {
         self.has_hint().then_some(Duration::from_millis(20))
     }
@@ -110,24 +111,24 @@ impl Stage {
         self.shape & 64 != 0
     }
 
-    /// Whether this side may not connect, whatever happens.
+    /// Whether this side must not connect.
     pub(crate) fn forbids(self, side: usize) -> bool {
-        match self.who {
-            Who::Fingerprints | Who::Pki | Who::Application | Who::Psk => {
+        match self.credentials {
+            Credentials::Fingerprints | Credentials::Pki | Credentials::Application | Credentials::Psk => {
                 matches!(
                     self.versions,
                     [Versions::Dtls12, Versions::Dtls13] | [Versions::Dtls13, Versions::Dtls12]
                 )
             }
-            Who::Mistaken(mistaken) => side == mistaken,
-            Who::Refused(refuses) => side == refuses,
-            Who::OtherPsk => true,
+            Credentials::WrongFingerprint(mistaken) => side == mistaken,
+            Credentials::CertificateRefused(refuses) => side == refuses,
+            Credentials::DifferentPsk => true,
         }
     }
 
-    /// The configuration of one side. Bits of the shape: 0 the smallest MTU, 1 a retry for another group, 2 small
-    /// bounds, 3 questions answered late, 4 and 5 the suite, 6 a hint of the round trip, and a path
-    /// that the handshake validates, 7 a key log.
+    /// The configuration of one side. Bits of the shape: 0 the smallest MTU, 1 a HelloRetryRequest for another group, 2
+    /// small limits, 3 late answers, 4 and 5 the suite, 6 a hint of the round-trip time and a path that the handshake
+    /// validates, 7 a key log.
     pub(crate) fn config(self, side: usize) -> Arc<Config> {
         let mut config =
             Config { versions: self.versions[side], key_log: self.shape & 128 != 0, ..Config::default() };
@@ -153,7 +154,7 @@ impl Stage {
                 outgoing: 2400,
             };
         }
-        if !matches!(self.who, Who::Psk | Who::OtherPsk) {
+        if !matches!(self.credentials, Credentials::Psk | Credentials::DifferentPsk) {
             let kinds: &[&[CipherSuite]] = &[
                 &[],
                 &[CipherSuite::AES_128_GCM_SHA256, CipherSuite::ECDHE_ECDSA_AES128_GCM_SHA256],
@@ -169,23 +170,31 @@ impl Stage {
     }
 
     fn authentication(self, side: usize) -> Authentication {
-        let cast = Cast::get();
+        let certificates = Certificates::get();
         let fingerprint = |certificate: &Certificate| {
             PeerPolicy::Fingerprints(vec![certificate.fingerprint(HashAlgorithm::Sha256)])
         };
-        let (own, peer) = match self.who {
-            Who::Psk | Who::OtherPsk => return Authentication::Psk { hint: Some(b"which".to_vec()) },
-            Who::Mistaken(mistaken) if mistaken == side => (&cast.own[side], fingerprint(&cast.stranger)),
-            Who::Application => (&cast.own[side], PeerPolicy::Application),
-            Who::Refused(refuses) if refuses == side => (&cast.own[side], PeerPolicy::Application),
-            Who::Fingerprints | Who::Mistaken(_) | Who::Refused(_) => {
-                (&cast.own[side], fingerprint(&cast.own[1 - side]))
+        let (own, peer) = match self.credentials {
+            Credentials::Psk | Credentials::DifferentPsk => {
+                return Authentication::Psk { hint: Some(b"which".to_vec()) };
             }
-            Who::Pki => {
+            Credentials::WrongFingerprint(mistaken) if mistaken == side => {
+                (&certificates.own[side], fingerprint(&certificates.stranger))
+            }
+            Credentials::Application => (&certificates.own[side], PeerPolicy::Application),
+            Credentials::CertificateRefused(refuses) if refuses == side => {
+                (&certificates.own[side], PeerPolicy::Application)
+            }
+            Credentials::Fingerprints
+            | Credentials::WrongFingerprint(_)
+            | Credentials::CertificateRefused(_) => {
+                (&certificates.own[side], fingerprint(&certificates.own[1 - side]))
+            }
+            Credentials::Pki => {
                 let name = (side == CLIENT).then(|| "sfu.example".to_owned());
                 (
-                    &cast.issued[side],
-                    PeerPolicy::Pki { roots: vec![cast.root.clone()], name, now: cast.today },
+                    &certificates.issued[side],
+                    PeerPolicy::Pki { roots: vec![certificates.root.clone()], name, now: certificates.today },
                 )
             }
         };
@@ -193,8 +202,8 @@ impl Stage {
     }
 }
 
-/// The certificates of a process: made once, because that costs more than a handshake.
-struct Cast {
+/// The certificates of a process, made once because that costs more than a handshake.
+struct Certificates {
     today: SystemTime,
     own: [Certificate; 2],
     stranger: Certificate,
@@ -202,10 +211,10 @@ struct Cast {
     issued: [Certificate; 2],
 }
 
-impl Cast {
+impl Certificates {
     fn get() -> &'static Self {
-        static CAST: OnceLock<Cast> = OnceLock::new();
-        CAST.get_or_init(Self::new)
+        static CERTIFICATES: OnceLock<Certificates> = OnceLock::new();
+        CERTIFICATES.get_or_init(Self::new)
     }
 
     fn new() -> Self {

@@ -1,9 +1,9 @@
-//! `dtls_core::Connection` and a peer that has all keys and keeps no rule.
+//! `dtls_core::Connection` against a peer that has all keys and violates the protocol.
 //!
-//! Two real sides write a key log, and with it the input opens their protected records, changes what is in them, and
-//! makes records of its own: handshake messages, acknowledgements, alerts and data that authenticate and make no sense.
-//! That takes the tampering of `dtls_connection` behind the encryption, and to what follows the handshake. An insider
-//! may end a connection. It may not make one panic, connect without proofs, end twice, or talk without end.
+//! Two real sides write a key log. With it the input opens their protected records, changes their contents, and makes
+//! its own records: handshake messages, acknowledgements, alerts and data that authenticate but are malformed or out of
+//! place. This takes the tampering of `dtls_connection` behind the encryption and beyond the handshake. A misbehaving
+//! peer may end a connection. It must not cause a panic, connect without proofs, end twice, or cause endless output.
 //!
 //! The first byte chooses the version and the MTU; the rest is the script.
 
@@ -12,29 +12,29 @@ use std::time::Duration;
 use dtls_core::Versions;
 
 use crate::{
-    dtls_endpoint::{Endpoint, Plot},
+    dtls_endpoint::{Commands, Endpoint},
     dtls_keys::{Keys, Opened},
-    dtls_stage::{CLIENT, SERVER, Stage, Who},
+    dtls_setup::{CLIENT, Credentials, SERVER, Setup},
     input::Input,
     network::{self, Network},
 };
 
-/// See the head of the file.
-pub fn dtls_insider(data: &[u8]) {
+/// The module documentation describes the input and the checks.
+pub fn dtls_misbehaving_peer(data: &[u8]) {
     play(data);
 }
 
-/// How many records the insider changed or made.
+/// Returns how many records the input changed or made.
 fn play(data: &[u8]) -> usize {
     let mut input = Input::new(data);
     let setting = input.byte();
     let versions = if setting & 1 == 0 { Versions::Dtls13 } else { Versions::Dtls12 };
     let now = network::beginning();
-    let mut sides = Stage::of(versions, Who::Fingerprints).with_key_log(setting & 2 != 0).set(now);
+    let mut sides = Setup::of(versions, Credentials::Fingerprints).with_key_log(setting & 2 != 0).set(now);
     for side in &mut sides {
-        side.plot = Plot::Betrayal;
+        side.commands = Commands::WithForgedRecords;
     }
-    let mut insider = Insider { network: Network::new(now, sides), next: [[0; 3]; 2], records: 0 };
+    let mut insider = MisbehavingPeer { network: Network::new(now, sides), next: [[0; 3]; 2], records: 0 };
     for _ in 0..MAX_STEPS {
         let Some(step) = input.next() else { break };
         insider.step(step, &mut input);
@@ -52,18 +52,18 @@ fn play(data: &[u8]) -> usize {
     insider.records
 }
 
-/// A longer script is cut, as that of every network.
+/// A longer script is cut off, like that of every target here.
 const MAX_STEPS: usize = 96;
 
-struct Insider {
+struct MisbehavingPeer {
     network: Network<Endpoint>,
-    /// By direction and epoch: the number behind the largest that was seen.
+    /// By direction and epoch: the number after the largest one seen.
     next: [[u64; 3]; 2],
     records: usize,
 }
 
-impl Insider {
-    /// The lower half of a step is what happens, the bit above it to which side.
+impl MisbehavingPeer {
+    /// The lower half of a step chooses the action, the bit above it the side.
     fn step(&mut self, step: u8, script: &mut Input<'_>) {
         let to = usize::from(step >> 4) & 1;
         let network = &mut self.network;
@@ -78,13 +78,13 @@ impl Insider {
             6 => network.repeat_next(to),
             7 => network.delay_next(to),
             8..=10 => self.change_next(to, script),
-            11..=13 => self.invent(to, script),
+            11..=13 => self.deliver_forged(to, script),
             14 => network.wait(Duration::from_millis(u64::from(script.byte()) * 8)),
             _ => network.command(to, script.byte()),
         }
     }
 
-    /// The keys of the direction towards a side; there are none yet early in a handshake.
+    /// The keys of the direction towards a side; `None` early in a handshake.
     fn keys(&self, to: usize) -> Option<Keys> {
         let sides = &self.network.sides;
         let lines = sides.each_ref().map(|side| side.secrets.as_slice()).concat();
@@ -109,7 +109,7 @@ impl Insider {
         *next = (*next).max(record.sequence + 1);
     }
 
-    /// Delivers the next datagram with something else in one of its protected records.
+    /// Delivers the next datagram with one of its protected records changed.
     fn change_next(&mut self, to: usize, script: &mut Input<'_>) {
         let Some(datagram) = self.network.take_next(to) else { return };
         let Some(keys) = self.keys(to) else { return self.network.deliver(to, datagram) };
@@ -142,8 +142,8 @@ impl Insider {
         self.network.deliver(to, changed);
     }
 
-    /// Delivers records that nobody wrote.
-    fn invent(&mut self, to: usize, script: &mut Input<'_>) {
+    /// Delivers records that neither side wrote.
+    fn deliver_forged(&mut self, to: usize, script: &mut Input<'_>) {
         let Some(keys) = self.keys(to) else { return };
         let mut datagram = Vec::new();
         let shape = script.byte();
@@ -154,7 +154,7 @@ impl Insider {
             };
             let slot = usize::from(epoch.clamp(2, 4) - 2);
             let sequence = self.next[to][slot] + u64::from(shape >> 6);
-            let (content_type, content) = invented(script);
+            let (content_type, content) = forged_content(script);
             let record = Opened { epoch, sequence, content_type, content };
             if keys.seal(&record, &mut datagram) {
                 self.note(to, &record);
@@ -167,7 +167,7 @@ impl Insider {
     }
 }
 
-/// Something else is in the record.
+/// Changes the content of the record.
 fn change(record: &mut Opened, script: &mut Input<'_>) {
     let (how, at) = (script.byte(), usize::from(script.byte()));
     let content = &mut record.content;
@@ -188,13 +188,13 @@ fn change(record: &mut Opened, script: &mut Input<'_>) {
         3 => drop(content.drain(at..(at + 1 + usize::from(how >> 3)).min(content.len()))),
         4 => drop(content.splice(at..at, script.take(usize::from(how >> 3)).to_vec())),
         5 => record.content_type = script.byte(),
-        // The message is another, or its length, its number or the piece of it.
+        // Changes the message type, length, sequence number or fragment range.
         6 => {
             if let Some(byte) = content.get_mut(usize::from(how >> 3) % 12) {
                 *byte = script.byte();
             }
         }
-        // A handshake message whose inner length is as its header says.
+        // A handshake message whose inner length matches its header.
         _ => {
             if content.len() > 12 {
                 let body = script.take(usize::from(how >> 3) * 4);
@@ -208,13 +208,13 @@ fn change(record: &mut Opened, script: &mut Input<'_>) {
     }
 }
 
-/// A content type and a content of it.
-fn invented(script: &mut Input<'_>) -> (u8, Vec<u8>) {
+/// A content type and a matching content.
+fn forged_content(script: &mut Input<'_>) -> (u8, Vec<u8>) {
     let (kind, len) = (script.byte(), usize::from(script.byte()));
     match kind & 7 {
         0 => (21, vec![1 + (kind >> 3 & 1), script.byte()]),
         1 => {
-            // Acknowledges what was sent, by numbers as they are.
+            // Acknowledges records by arbitrary numbers.
             let numbers: Vec<u8> = (0..len & 15)
                 .flat_map(|_| {
                     let (epoch, sequence) = (u64::from(script.byte() & 7), u64::from(script.byte()));
@@ -250,12 +250,12 @@ fn message(kind: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_insider_reaches_the_protected_records_of_both_versions_and_sides() {
+    fn a_misbehaving_peer_changes_protected_records_on_both_sides() {
         for version in [0, 1] {
             for to in [0, 16] {
                 let mut script = vec![version];
                 script.extend([0, 16].repeat(8));
-                // Data from the other side, changed on its way.
+                // Data from the other side, changed in transit.
                 script.extend([15 + (16 - to), 0, 8 + to, 0, 0, 0]);
                 assert_eq!(super::play(&script), 1, "{version} {to}");
                 let mut script = vec![version];

@@ -1,6 +1,6 @@
-//! What a foreign stack has to offer to be played with.
+//! The interface of a foreign stack.
 //!
-//! Knows how programs are started and what they print. Knows no cell.
+//! It starts programs and describes their output. It knows no cell.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,54 +18,54 @@ pub(super) enum Offer {
     Both,
 }
 
-/// What a foreign program is started with.
+/// The options of a foreign program.
 #[derive(Debug, Clone)]
 pub(super) struct Setup<'a> {
     pub(super) credentials: Credentials<'a>,
     pub(super) offer: Offer,
-    /// Its key exchange groups where the cell is about them: `x25519`, `p256`, `p384`, `x25519mlkem768`.
+    /// Its key exchange groups, in a cell about groups: `x25519`, `p256`, `p384`, `x25519mlkem768`.
     pub(super) groups: Option<&'static str>,
-    /// Whether a server asks for a cookie first.
+    /// Whether a server requires a cookie.
     pub(super) cookie: bool,
     pub(super) mtu: usize,
-    /// Where files may lie for as long as the run takes.
+    /// A folder for the files of the run.
     pub(super) folder: &'a Path,
 }
 
-/// What a side authenticates itself with.
+/// The credentials of a side.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Credentials<'a> {
     Certificate(&'a Files),
     /// RFC 4279.
     Psk {
-        /// What a client says, and the one that a server knows.
+        /// The identity that a client sends, and the only one that a server knows.
         identity: &'static str,
         key: &'static [u8],
-        /// What a server tells its clients.
+        /// The identity hint that a server sends.
         hint: Option<&'static str>,
     },
 }
 
 impl Setup<'_> {
-    /// Where a program that keeps a key log puts it.
+    /// The path of the key log, for a program that writes one.
     pub(super) fn key_log(&self) -> PathBuf {
         self.folder.join("key-log")
     }
 }
 
 /// A foreign stack.
-pub(super) trait Stranger {
-    /// Starts it as a server, and says where it waits.
+pub(super) trait ForeignStack {
+    /// Starts it as a server, and returns its address.
     fn serve(&self, setup: &Setup<'_>) -> Result<(Program, SocketAddr), String>;
 
     /// Starts it as a client.
     fn dial(&self, setup: &Setup<'_>, remote: SocketAddr) -> Result<Program, String>;
 
-    /// How it speaks where our role is this one.
+    /// Its output and input formats, where our role is this one.
     fn dialect(&self, ours: DtlsRole) -> Dialect;
 }
 
-/// What a program prints and is told. A mark stands before the value on its line.
+/// The output and input formats of a program. A mark precedes the value on its line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     /// Before the exported keys as hexadecimal digits.
@@ -74,16 +74,16 @@ pub(super) struct Dialect {
     pub(super) profile: Option<(&'static str, ProfileName)>,
     /// Before the fingerprint of our certificate.
     pub(super) certificate: Option<&'static str>,
-    /// Whether it writes the key log that it was given a place for.
+    /// Whether it writes the key log.
     pub(super) key_log: bool,
     /// Before a handshake that failed.
     pub(super) failed: &'static str,
     /// Before application data.
     pub(super) data: &'static str,
-    pub(super) speech: Speech,
-    /// What it is told so that it updates its keys.
+    pub(super) speech: DataSource,
+    /// The command that updates its keys.
     pub(super) update_keys: Option<&'static str>,
-    /// What it prints once our close_notify arrived.
+    /// Its output once our close_notify arrived.
     pub(super) closed: Option<&'static str>,
     pub(super) close: Close,
 }
@@ -91,19 +91,19 @@ pub(super) struct Dialect {
 /// A profile by its registered number, as a program writes it.
 pub(super) type ProfileName = fn(Option<u16>) -> String;
 
-/// Where its application data comes from.
+/// The source of its application data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speech {
-    /// It sends what stands behind this on its standard input.
-    Told(&'static str),
-    /// It sends back what it receives.
+pub(super) enum DataSource {
+    /// It sends the rest of a line on standard input that begins with this.
+    FromStdin(&'static str),
+    /// It echoes the data that it receives.
     Echo,
 }
 
 /// How it is made to close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
-    Told(&'static str),
+    FromStdin(&'static str),
     EndOfInput,
     Never,
 }
