@@ -11,6 +11,7 @@ mod marks;
 mod plain_english;
 mod prose;
 mod purity;
+mod readmes;
 mod source;
 mod threats;
 
@@ -138,6 +139,11 @@ const RULES: &[Rule] = &[
         name: "lint-reasons",
         reason: "`#[allow]` and `#[expect]` give a reason",
         check: marks::lint_reasons,
+    },
+    Rule {
+        name: "crate-readme",
+        reason: "a crate's README and its crate page open with the same sentence and example",
+        check: readmes::check,
     },
     Rule { name: "no-stubs", reason: "no stub macros and no marks for later work", check: marks::stubs },
     Rule {

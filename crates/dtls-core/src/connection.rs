@@ -267,7 +267,7 @@ impl Connection {
     /// Datagrams that arrive by the other protocol go to [`Connection::handle_input`].
     pub fn flight_datagrams(&mut self, now: Instant, mtu: usize, take: impl FnMut(&[u8])) -> usize {
         self.catch_up(now);
-        self.copy_flight(mtu, take)
+        self.copy_flight_datagrams(mtu, take)
     }
 
     /// Suspends the retransmission timer for `promised`, because another protocol retransmits our flights

@@ -176,7 +176,9 @@ impl CookieGate {
                 let hello = Hello { record, message, came: Came::AtOnce };
                 self.judge(address_token, &hello, out)
             }
-            Ok(Found::RangeSet(record, pieces)) => self.put_together(address_token, record, pieces, out),
+            Ok(Found::RangeSet(record, fragments)) => {
+                self.put_together(address_token, record, fragments, out)
+            }
             Err(reason) => Err(reason),
         };
         verdict.unwrap_or_else(|reason| {
@@ -203,24 +205,27 @@ impl CookieGate {
         &mut self,
         address_token: &[u8],
         record: RecordNumber,
-        pieces: Assembly,
+        fragments: Assembly,
         out: &mut Vec<u8>,
     ) -> Result<GateVerdict, Discard> {
-        let (kind, sequence) = (HandshakeType::CLIENT_HELLO, pieces.sequence());
+        let (kind, sequence) = (HandshakeType::CLIENT_HELLO, fragments.sequence());
         let whole =
             |body, came| Hello { record, message: Message { kind, sequence, body, protected: false }, came };
-        let beginning = pieces.beginning();
-        if pieces.is_whole(&beginning) {
+        let beginning = fragments.beginning();
+        if fragments.is_whole(&beginning) {
             return self.judge(address_token, &whole(&beginning, Came::AtOnce), out);
         }
-        let (entry, standing, outcome) = self.join(address_token, pieces);
+        let (entry, cookie_state, outcome) = self.join(address_token, fragments);
         let beginning = entry.assembly.beginning();
         if entry.assembly.is_whole(&beginning) {
             return self.judge(address_token, &whole(&beginning, Came::InPieces), out);
         }
-        let standing =
-            if self.shows_good_cookie(address_token, &beginning) { Standing::Acquainted } else { standing };
-        let kept = self.pool(standing).put(address_token, entry);
+        let cookie_state = if self.has_valid_cookie(address_token, &beginning) {
+            CookieState::Verified
+        } else {
+            cookie_state
+        };
+        let kept = self.pool(cookie_state).put(address_token, entry);
         self.stats.evicted = self.unverified.evicted().saturating_add(self.verified.evicted());
         outcome.and(kept)?;
         Ok(GateVerdict::Wait)
@@ -228,30 +233,38 @@ impl CookieGate {
 
     /// Joins fragments with stored ones. Of contradicting fragments the later ones stay, so that a forged one cannot
     /// block a ClientHello; but fragments without a valid cookie never displace those with one.
-    fn join(&mut self, address_token: &[u8], pieces: Assembly) -> (Entry, Standing, Result<(), Discard>) {
+    fn join(
+        &mut self,
+        address_token: &[u8],
+        fragments: Assembly,
+    ) -> (Entry, CookieState, Result<(), Discard>) {
         self.arrivals += 1;
         let arrival = Arrival { number: self.arrivals, at: self.now };
-        for standing in [Standing::Acquainted, Standing::Stranger] {
-            let Some(mut entry) = self.pool(standing).take_like(address_token, &pieces) else { continue };
-            return match (entry.assembly.join(&pieces), standing) {
-                (Err(reason), Standing::Stranger) => (Entry::new(arrival, pieces), standing, Err(reason)),
-                (outcome, _) => (entry, standing, outcome),
+        for cookie_state in [CookieState::Verified, CookieState::Unverified] {
+            let Some(mut entry) = self.pool(cookie_state).take_like(address_token, &fragments) else {
+                continue;
+            };
+            return match (entry.assembly.join(&fragments), cookie_state) {
+                (Err(reason), CookieState::Unverified) => {
+                    (Entry::new(arrival, fragments), cookie_state, Err(reason))
+                }
+                (outcome, _) => (entry, cookie_state, outcome),
             };
         }
-        (Entry::new(arrival, pieces), Standing::Stranger, Ok(()))
+        (Entry::new(arrival, fragments), CookieState::Unverified, Ok(()))
     }
 
-    fn shows_good_cookie(&self, address_token: &[u8], beginning: &[u8]) -> bool {
+    fn has_valid_cookie(&self, address_token: &[u8], beginning: &[u8]) -> bool {
         let [legacy, extension] = ClientHello::cookies(beginning);
         [(Form::Dtls12, legacy), (Form::Dtls13, extension)].into_iter().any(|(form, cookie)| {
             cookie.is_some_and(|cookie| self.cookies.check(address_token, form, cookie).is_some())
         })
     }
 
-    const fn pool(&mut self, standing: Standing) -> &mut Pool {
-        match standing {
-            Standing::Stranger => &mut self.unverified,
-            Standing::Acquainted => &mut self.verified,
+    const fn pool(&mut self, cookie_state: CookieState) -> &mut Pool {
+        match cookie_state {
+            CookieState::Unverified => &mut self.unverified,
+            CookieState::Verified => &mut self.verified,
         }
     }
 
@@ -385,11 +398,11 @@ impl fmt::Debug for CookieGate {
     }
 }
 
-/// Whether the cookie is valid.
+/// Whether the fragments contain a valid cookie.
 #[derive(Clone, Copy)]
-enum Standing {
-    Stranger,
-    Acquainted,
+enum CookieState {
+    Unverified,
+    Verified,
 }
 
 /// A complete ClientHello.

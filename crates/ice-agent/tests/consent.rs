@@ -167,13 +167,13 @@ fn only_an_authenticated_403_ends_sending() {
     };
     let now = world.now;
     let agent = &mut world.agents[LEFT];
-    let forgeries = [
+    let forged = [
         (path, forbidden(*id.as_bytes(), None), Discard::IntegrityMissing),
         (path, forbidden(*id.as_bytes(), Some("notthepasswordatallxxxx")), Discard::IntegrityMismatch),
         (path, forbidden([9; 12], Some(password.expose())), Discard::UnknownTransaction),
         (elsewhere, forbidden(*id.as_bytes(), Some(password.expose())), Discard::WrongAddress),
     ];
-    for (path, bytes, reason) in &forgeries {
+    for (path, bytes, reason) in &forged {
         agent.handle_input(now, Datagram { path: *path, payload: bytes });
         assert_eq!(agent.stats().discarded(*reason), 1, "{reason}");
         assert!(agent.permission(now).is_some(), "{reason}");

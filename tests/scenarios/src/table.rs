@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_scenario_that_panics_fails_its_row() {
-        let run = |_| -> Outcome { panic!("on purpose") };
-        let scenario = Scenario { name: "scenario", subject: String::new(), run: Box::new(run) };
+        let panics = |_| -> Outcome { panic!("on purpose") };
+        let scenario = Scenario { name: "scenario", subject: String::new(), run: Box::new(panics) };
         assert_eq!(run(&scenario, 1).first_failure, Some((0, "seed 0: panicked".into())));
     }
 }

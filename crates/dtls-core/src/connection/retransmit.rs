@@ -27,13 +27,13 @@ impl Connection {
     }
 
     /// Passes copies of the datagrams of the current flight to `take`, and returns their number.
-    pub(super) fn copy_flight(&mut self, mtu: usize, take: impl FnMut(&[u8])) -> usize {
+    pub(super) fn copy_flight_datagrams(&mut self, mtu: usize, take: impl FnMut(&[u8])) -> usize {
         let flight = match &mut self.state {
             State::Handshaking(handshaking) => Some(&mut handshaking.outgoing.flight),
             State::Connected(established) => established.flight_mut(),
             State::Idle { .. } | State::Closed | State::Failed => None,
         };
-        flight.map_or(0, |flight| self.link.copy_flight(flight, mtu, take))
+        flight.map_or(0, |flight| self.link.copy_flight_datagrams(flight, mtu, take))
     }
 
     /// Sends the datagrams that the anti-amplification limit blocked, as far as it allows.

@@ -51,7 +51,7 @@ impl Link {
     }
 
     /// Passes copies of the datagrams of a flight to `take`, and returns their number.
-    pub(crate) fn copy_flight(
+    pub(crate) fn copy_flight_datagrams(
         &mut self,
         flight: &mut Flight,
         mtu: usize,

@@ -17,7 +17,7 @@ pub(super) enum Timer {
     /// handshake counts from the first usable pair instead, because candidates may arrive at any time.
     RestartDeadline,
     /// The peer has been silent long enough during a fresh handshake for a verdict.
-    RetainedVerdict,
+    Retention,
     /// No more traffic arrives under the old keys, so the peer has moved.
     QuietMove,
     /// The old keys have read the packets in flight and are erased.
@@ -50,7 +50,7 @@ impl PeerTransport {
         let drain = self.draining.as_ref().map(|draining| draining.until);
         [
             (Timer::RestartDeadline, restart),
-            (Timer::RetainedVerdict, silence_end),
+            (Timer::Retention, silence_end),
             (Timer::QuietMove, quiet),
             (Timer::DrainEnd, drain),
             (Timer::CertificateExpiry, self.unreported_expiry().map(|expiry| expiry.due)),
@@ -74,7 +74,7 @@ impl PeerTransport {
         if is_due(self, Timer::QuietMove) {
             self.move_sending(now);
         }
-        let silence_elapsed = is_due(self, Timer::RetainedVerdict);
+        let silence_elapsed = is_due(self, Timer::Retention);
         match self.open_attempt() {
             Some((progress, _)) if progress.is_retained(now, &self.config.retention_policy) => {
                 self.decide_retained(now);
