@@ -63,5 +63,5 @@ fn consent_expires_on_time_and_not_earlier() {
 
 #[test]
 fn random_datagrams_change_nothing_in_any_state() {
-    run_all("malformed flood");
+    run_all("random datagrams");
 }

@@ -2,10 +2,10 @@
 //!
 //! 1. Any order and number of polls gives the same result.
 //! 2. Inputs cannot fail: a malformed datagram is discarded and counted and changes nothing. A failed command changes
-//! nothing.
+//!    nothing.
 //! 3. A `now` that goes back is treated as the latest one.
 //! 4. After `handle_timeout(poll_timeout())` the next deadline is later or `None`, which every [`World`] checks; and
-//! `handle_input(now)` first does what `handle_timeout(now)` would do.
+//!    `handle_input(now)` first does what `handle_timeout(now)` would do.
 //! 5. The same seed gives the same run.
 //!
 //! A [`Subject`] creates and commands two peers of a layer. A script of random commands, waits and malformed datagrams
