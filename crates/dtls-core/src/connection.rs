@@ -1,24 +1,18 @@
 //! A DTLS connection: the public face.
 //!
 //! A table of contents: `accessors` has the getters, `receive` the handling of datagrams, `handshake` that of handshake
-//! messages, `retransmit` flights and their timer, `close` alerts and the end. What is the same in every state is in
-//! [`Link`]; what happens after the handshake is in [`Established`].
+//! messages, `retransmit` flights and their timer, `close` alerts and the end. [`Link`] has the parts that every state
+//! uses, [`Established`] the connection after the handshake.
 
 mod accessors;
-#[cfg(test)]
-mod authenticated_peer;
 mod close;
 mod handshake;
-#[cfg(test)]
-mod key_update;
 mod machine;
-#[cfg(test)]
-mod misbehaving_handshake;
-#[cfg(test)]
-mod misbehaving_peer;
 mod receive;
 mod retransmit;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{Config, DtlsRole, PathValidation};
 use crate::cookie_gate::Admission;

@@ -3,7 +3,7 @@
 //! Knows nonces. Does not know records, except the number that makes a nonce unique.
 
 use crate::crypto::backend::aead;
-use crate::crypto::suite::{NonceForm, SuiteParameters};
+use crate::crypto::suite::{Aead, NonceForm, SuiteParameters};
 use aes::Aes128;
 use ccm::Ccm;
 use ccm::aead::{AeadInOut as _, KeyInit as _};
@@ -17,24 +17,6 @@ pub(crate) const EXPLICIT_NONCE_LEN: usize = 8;
 const NONCE_LEN: usize = 12;
 const CCM_8_TAG_LEN: usize = 8;
 type Ccm8 = Ccm<Aes128, U8, U12>;
-
-//= rfc6347-4.1.2.2-rc4
-/// An AEAD algorithm.
-#[derive(Clone, Copy)]
-pub(crate) enum Aead {
-    Backend(&'static aead::Algorithm),
-    /// `AEAD_AES_128_CCM_8` (RFC 6655 section 3), which the backend does not implement.
-    Aes128Ccm8,
-}
-
-impl Aead {
-    pub(crate) fn key_len(self) -> usize {
-        match self {
-            Self::Backend(algorithm) => algorithm.key_len(),
-            Self::Aes128Ccm8 => 16,
-        }
-    }
-}
 
 #[cfg_attr(
     not(feature = "aws-lc-rs"),

@@ -1,6 +1,5 @@
 //! Cipher suites: their ids and parameters.
 
-use crate::crypto::aead::Aead;
 use crate::crypto::backend::{aead, digest, hmac};
 use std::fmt;
 
@@ -73,6 +72,24 @@ pub(crate) enum KeyExchange {
     Ecdhe(KeyKind),
     /// A pre-shared key.
     Psk,
+}
+
+//= rfc6347-4.1.2.2-rc4
+/// An AEAD algorithm.
+#[derive(Clone, Copy)]
+pub(crate) enum Aead {
+    Backend(&'static aead::Algorithm),
+    /// `AEAD_AES_128_CCM_8` (RFC 6655 section 3), which the backend does not implement.
+    Aes128Ccm8,
+}
+
+impl Aead {
+    pub(crate) fn key_len(self) -> usize {
+        match self {
+            Self::Backend(algorithm) => algorithm.key_len(),
+            Self::Aes128Ccm8 => 16,
+        }
+    }
 }
 
 /// The construction of a nonce.

@@ -21,9 +21,8 @@ use crate::discard::Discard;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 
-use hello::AwaitCertificate;
 pub(crate) use hello::AwaitServerHello;
-use key_exchange::{AwaitServerHelloDone, AwaitServerKeyExchange, AwaitVerdict};
+use key_exchange::{AwaitCertificate, AwaitServerHelloDone, AwaitServerKeyExchange, AwaitVerdict};
 use psk::{AwaitPsk, AwaitPskHelloDone, AwaitPskHint};
 use reply::AwaitFinished;
 

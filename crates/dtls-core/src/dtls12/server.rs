@@ -22,8 +22,9 @@ use crate::failure::Failure;
 use crate::handshake::step::{Answer, Answered, Context, Step};
 use crate::handshake::{HandshakeType, Message};
 use crate::message::client_hello::ClientHello;
-use client_flight::{AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict};
-use hello::AwaitCertificate;
+use client_flight::{
+    AwaitCertificate, AwaitCertificateVerify, AwaitClientKeyExchange, AwaitFinished, AwaitVerdict,
+};
 pub(crate) use hello::AwaitClientHello;
 use psk::{AwaitPsk, AwaitPskIdentity, UnknownIdentity};
 

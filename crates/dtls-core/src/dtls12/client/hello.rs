@@ -6,6 +6,7 @@ use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::Selected;
 use crate::dtls12::client::State;
+use crate::dtls12::client::key_exchange::AwaitCertificate;
 use crate::dtls12::client::psk::AwaitPskHint;
 use crate::extension::{
     self, ExtensionType, ec_point_formats, extended_master_secret, renegotiation_info,
@@ -30,11 +31,6 @@ const MAX_COOKIES: u8 = 4;
 #[derive(Default)]
 pub(crate) struct AwaitServerHello {
     cookies: u8,
-}
-
-/// After the ServerHello.
-pub(crate) struct AwaitCertificate {
-    pub(super) selected: Selected,
 }
 
 impl AwaitServerHello {

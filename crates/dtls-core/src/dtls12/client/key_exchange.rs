@@ -7,7 +7,6 @@ use crate::crypto::sign::SignatureScheme;
 use crate::crypto::suite::KeyExchange;
 use crate::discard::Discard;
 use crate::dtls12::client::State;
-use crate::dtls12::client::hello::AwaitCertificate;
 use crate::dtls12::{Selected, identity};
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Incompatible, Misbehaved, Refusal};
@@ -16,6 +15,11 @@ use crate::handshake::step::{Context, Step};
 use crate::message::certificate::Certificate;
 use crate::message::certificate_request::CertificateRequest;
 use crate::message::server_key_exchange::ServerKeyExchange;
+
+/// After the ServerHello.
+pub(crate) struct AwaitCertificate {
+    pub(super) selected: Selected,
+}
 
 /// The application decides about the server's certificate.
 pub(crate) struct AwaitVerdict {

@@ -10,7 +10,6 @@ use crate::dtls12::Selected;
 use crate::dtls12::connected::Connected;
 use crate::dtls12::key_schedule::MasterSecret;
 use crate::dtls12::server::State;
-use crate::dtls12::server::hello::AwaitCertificate;
 use crate::event::{CertificateVerdict, Event};
 use crate::failure::{Failure, Operation};
 use crate::handshake::step::{Context, Step};
@@ -19,6 +18,12 @@ use crate::message::certificate::Certificate;
 use crate::message::certificate_verify::CertificateVerify;
 use crate::message::client_key_exchange::ClientKeyExchange;
 use crate::record::epoch::Epoch;
+
+/// After step 2.
+pub(crate) struct AwaitCertificate {
+    pub(super) selected: Selected,
+    pub(super) share: KeyShare,
+}
 
 /// The application decides about the client's certificate.
 pub(crate) struct AwaitVerdict {

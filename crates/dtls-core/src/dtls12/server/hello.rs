@@ -6,6 +6,7 @@ use crate::crypto::verify::VERIFIABLE;
 use crate::discard::Discard;
 use crate::dtls12::Selected;
 use crate::dtls12::server::State;
+use crate::dtls12::server::client_flight::AwaitCertificate;
 use crate::dtls12::server::negotiate::{self, Answer, Credentials};
 use crate::dtls12::server::psk::AwaitPskIdentity;
 use crate::extension::{self, ExtensionType, ec_point_formats, renegotiation_info};
@@ -22,12 +23,6 @@ use crate::record::epoch::Epoch;
 
 /// Before step 1.
 pub(crate) struct AwaitClientHello;
-
-/// After step 2.
-pub(crate) struct AwaitCertificate {
-    pub(super) selected: Selected,
-    pub(super) share: KeyShare,
-}
 
 impl AwaitClientHello {
     pub(crate) fn on_client_hello(self, message: &Message<'_>, cx: &mut Context<'_>) -> Step<State> {

@@ -1,10 +1,10 @@
 //! A misbehaving peer in a handshake of DTLS 1.3 with valid keys, and the alert for each fault. Real flights are
 //! deprotected, changed, and protected again by their sender.
 
-use super::Connection;
 use super::misbehaving_peer::{Pair, by_fingerprint, config};
 use crate::certificate::Certificate;
 use crate::config::{Config, DtlsRole, UseSrtp, Versions};
+use crate::connection::Connection;
 use crate::crypto::group::NamedGroup;
 use crate::event::Event;
 use crate::extension::use_srtp::srtp_profile;

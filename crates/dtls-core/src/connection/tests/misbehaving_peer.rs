@@ -1,9 +1,9 @@
 //! A misbehaving peer with valid keys. It needs private access to a connection.
 
-use super::Connection;
 use crate::alert::{Alert, AlertDescription};
 use crate::certificate::Certificate;
 use crate::config::{Authentication, Config, DtlsRole, PeerPolicy, Versions};
+use crate::connection::Connection;
 use crate::discard::Discard;
 use crate::error::Error;
 use crate::event::{ClosedBy, Event};

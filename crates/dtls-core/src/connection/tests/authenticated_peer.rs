@@ -1,8 +1,8 @@
 //! A misbehaving peer with the keys of DTLS 1.3, record by record.
 
-use super::Connection;
 use super::key_update::{Pair, pair};
 use crate::alert::AlertDescription;
+use crate::connection::Connection;
 use crate::discard::Discard;
 use crate::dtls13::ack;
 use crate::error::Error;

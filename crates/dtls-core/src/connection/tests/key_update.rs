@@ -1,9 +1,9 @@
 //! Tests of KeyUpdate and of the key usage limits, with limits that are reached soon.
 
-use super::Connection;
 use crate::certificate::Certificate;
 use crate::config::DtlsRole;
 use crate::config::{Authentication, Config, PeerPolicy, Versions};
+use crate::connection::Connection;
 use crate::dtls13::established::Outstanding;
 use crate::error::Error;
 use crate::event::{ClosedBy, Event};
