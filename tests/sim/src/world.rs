@@ -305,6 +305,13 @@ impl<N: Node> World<N> {
         &self.host(id).node
     }
 
+    /// A node, for a command whose datagrams and outputs stay in it until the world runs.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut N {
+        let host = self.host_mut(id);
+        host.touched = true;
+        &mut host.node
+    }
+
     /// Every output of a node, with its time.
     #[must_use]
     pub fn outputs(&self, id: NodeId) -> &[(Duration, N::Output)] {

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use crate::network::{Network, Node, rtp_header};
+use crate::network::Network;
+use crate::node::rtp_header;
 use peer_transport::{
     AssociationId, Datagram, DescriptionKind, Discard, Error, Event, Media, MediaReceiver, MediaSender, Path,
     PeerId, RestartOptions, RestartOutcome, SendError, Transmit,
 };
+use sim::NodeId;
 
 /// Alice's media goes through detached halves, Bob's through his transport.
 struct Fixture {
     network: Network,
-    alice: Node,
-    bob: Node,
+    alice: NodeId,
+    bob: NodeId,
     to_bob: PeerId,
     to_alice: PeerId,
     sender: MediaSender,

@@ -6,8 +6,9 @@ use peer_transport::{
     Datagram, DescriptionKind, Discard, Endpoint, ForwardTag, Path, PeerId, RestartOptions, Route,
 };
 use proptest::prelude::*;
+use sim::NodeId;
 
-use crate::network::{Network, Node};
+use crate::network::Network;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -50,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Both nodes and all pairs of peers, including removed ones.
 struct Scenario {
     network: Network,
-    nodes: [Node; 2],
+    nodes: [NodeId; 2],
     pairs: Vec<[PeerId; 2]>,
 }
 

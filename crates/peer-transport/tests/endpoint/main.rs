@@ -1,4 +1,4 @@
-//! Tests of endpoints on a network in memory.
+//! Tests of endpoints on a virtual network.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test fixtures")]
 
@@ -7,3 +7,4 @@ mod detached;
 mod invariants;
 mod many_peers;
 mod network;
+mod node;

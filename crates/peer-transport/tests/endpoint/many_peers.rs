@@ -1,6 +1,7 @@
 //! Many peers behind one address: routing of datagrams and forwarding of media.
 
-use crate::network::{Network, certificate, rtp_header};
+use crate::network::Network;
+use crate::node::{certificate, rtp_header};
 use peer_transport::{
     Class, Config, Datagram, Discard, Endpoint, EndpointConfig, Error, Event, ForwardTag, Media, Path, Route,
     Seed, SendError, State, classify,
@@ -304,6 +305,7 @@ fn forged_address_does_not_keep_path_from_sender() {
     let (bob_at_alice, alice_at_bob) = network.connect(alice, bob);
     assert_eq!(holder(&mut network), bob_at_alice, "{}", network.trace());
     network.send_rtp(bob, alice_at_bob, &rtp_header(1, 8), b"heard");
+    network.run(Duration::from_millis(10));
     assert_eq!(network.received(alice).last().map(|received| received.peer), Some(bob_at_alice));
 }
 

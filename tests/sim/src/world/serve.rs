@@ -23,6 +23,10 @@ impl<N: Node> World<N> {
 
     /// Serves everything that is due at this instant, until nothing is due and no node has output.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
+        // A command through `node_mut` may have changed a deadline.
+        for index in 0..self.hosts.len() {
+            self.reschedule(NodeId(index));
+        }
         let mut turns = 0;
         loop {
             if self.serve_one()? {
