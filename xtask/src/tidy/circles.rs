@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::RustSource;
-use super::{Finding, Severity, Tree};
+use super::{Finding, Tree};
 
 /// `["connection", "receive"]` for `src/connection/receive.rs`.
 type Module = Vec<String>;
@@ -24,7 +24,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         for circle in circles(&imports(files)) {
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
             let message = format!("these modules import each other in a circle: {}", names.join(", "));
-            findings.push(Finding { severity: Severity::Warns, ..Finding::whole(source, message) });
+            findings.push(Finding::whole(source, message));
         }
     }
     findings
