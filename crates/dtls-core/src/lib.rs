@@ -73,7 +73,7 @@
 //!                     connection.send(Instant::now(), b"hello").map_err(io::Error::other)?;
 //!                 }
 //!                 Event::Data(bytes) => println!("{} bytes", bytes.len()),
-//!                 // Whoever has more to say says it before.
+//!                 // Send the remaining data before this call.
 //!                 Event::PeerClosing => connection.close(Instant::now()),
 //!                 Event::Closed(_) => end = Some(Ok(())),
 //!                 Event::Failed(failure) => end = Some(Err(io::Error::other(failure))),
@@ -84,7 +84,7 @@
 //!             socket.send_to(&outgoing, peer)?;
 //!             outgoing.clear();
 //!         }
-//!         // The peer was told by the alert that has just left.
+//!         // The alert for the peer, if there is one, was sent above.
 //!         if let Some(end) = end {
 //!             return end;
 //!         }
@@ -156,7 +156,7 @@
 //! use std::net::SocketAddr;
 //! use std::time::Instant;
 //!
-//! /// What a datagram from `from` does; what is to be sent back at once is left in `answer`.
+//! /// Handles a datagram from `from`. A response to send at once is appended to `answer`.
 //! fn on_datagram(
 //!     gate: &mut CookieGate,
 //!     peers: &mut BTreeMap<SocketAddr, Connection>,
@@ -166,8 +166,8 @@
 //! ) -> Result<(), dtls_core::Error> {
 //!     let untouched = datagram.to_vec();
 //!     if let Some(peer) = peers.get_mut(&from) {
-//!         // A client that has lost everything begins anew from the same address. The old connection stays until a
-//!         // cookie has shown that it is no forgery (RFC 6347 section 4.2.8).
+//!         // A client that has lost its state restarts from the same address. The old connection stays until a
+//!         // cookie proves that the client receives datagrams there (RFC 6347 section 4.2.8).
 //!         if peer.handle_input(now, datagram) != Admitted::Discarded(Discard::FreshClientHello) {
 //!             return Ok(());
 //!         }
