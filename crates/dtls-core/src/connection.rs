@@ -70,7 +70,7 @@ impl Connection {
     /// cookie, if that is shorter than [`crate::RetransmitConfig::initial_rto`].
     ///
     /// Another ClientHello does not replace this attempt, as it would without a gate: it is
-    /// [`Discard::FreshClientHello`] until the end, and the caller passes it to the gate.
+    /// [`crate::Discard::FreshClientHello`] until the end, and the caller passes it to the gate.
     ///
     /// # Errors
     /// [`Error::NoRandom`].

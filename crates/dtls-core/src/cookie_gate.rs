@@ -176,7 +176,7 @@ impl CookieGate {
                 let hello = Hello { record, message, came: Came::AtOnce };
                 self.judge(address_token, &hello, out)
             }
-            Ok(Found::RangeSet(record, fragments)) => {
+            Ok(Found::Fragments(record, fragments)) => {
                 self.put_together(address_token, record, fragments, out)
             }
             Err(reason) => Err(reason),

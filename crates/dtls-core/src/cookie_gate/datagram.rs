@@ -15,7 +15,7 @@ const MAX_SEQUENCE: u16 = 16;
 /// The result. The record is the last one that was needed.
 pub(super) enum Found<'d> {
     Whole(RecordNumber, Message<'d>),
-    RangeSet(RecordNumber, Assembly),
+    Fragments(RecordNumber, Assembly),
 }
 
 /// Searches the records of a datagram.
@@ -41,7 +41,7 @@ pub(super) fn find(datagram: &[u8]) -> Result<Found<'_>, Discard> {
         }
     }
     match search.pieces {
-        Some((number, assembly)) => Ok(Found::RangeSet(number, assembly)),
+        Some((number, assembly)) => Ok(Found::Fragments(number, assembly)),
         None => Err(search.reason.unwrap_or(Discard::UnexpectedMessage)),
     }
 }
