@@ -115,8 +115,10 @@ fn of_rust(text: &str, rust: &RustSource) -> Vec<Passage> {
             let is_marker = words.starts_with('=');
             let fence = words.trim_start().starts_with("```");
             fenced ^= fence;
-            if fence || fenced || is_marker {
+            if fence || is_marker {
                 comments.close();
+            } else if fenced {
+                comments.add(index + 1, example_comment(words), Kind::Text);
             } else {
                 let stands_alone = line[..at].trim().is_empty();
                 if !stands_alone || begins_item(words.trim()) {
@@ -154,6 +156,13 @@ fn in_literal(code: &str, at: usize) -> bool {
     code.get(..at).is_some_and(|before| before.matches('"').count() % 2 == 1)
 }
 
+/// Returns the comment in a line of an example, or an empty text.
+fn example_comment(line: &str) -> &str {
+    let line = line.trim();
+    let at = if line.starts_with("//") { Some(0) } else { line.find(" // ").map(|at| at + 1) };
+    at.map_or("", |at| line[at..].trim_start_matches('/').trim_start_matches('!'))
+}
+
 fn begins_item(words: &str) -> bool {
     words.starts_with("- ") || words.starts_with("* ") || words.starts_with('|') || words.starts_with('#')
 }
@@ -164,8 +173,10 @@ fn of_markdown(text: &str) -> Vec<Passage> {
         let words = line.trim();
         let fence = words.starts_with("```");
         fenced ^= fence;
-        if fence || fenced {
+        if fence {
             collector.close();
+        } else if fenced {
+            collector.add(index + 1, example_comment(words), Kind::Text);
         } else if words.starts_with('|') {
             // Each cell is read alone.
             for cell in words.split('|') {
@@ -255,6 +266,15 @@ mod tests {
     fn fenced_code_is_no_prose() {
         assert_eq!(read("a.rs", "/// ```\n/// let x = 1;\n/// ```\nfn a() {}\n"), []);
         assert_eq!(read("a.md", "```\nlet x = 1;\n```\n"), []);
+    }
+
+    #[test]
+    fn comments_of_examples_are_prose() {
+        let read_text =
+            |path, text| read(path, text).into_iter().map(|(_, words, _)| words).collect::<Vec<_>>();
+        let rust = "/// ```\n/// // Sends it.\n/// // Again.\n/// send(); // Twice.\n/// ```\nfn a() {}\n";
+        assert_eq!(read_text("a.rs", rust), ["Sends it. Again. Twice."]);
+        assert_eq!(read_text("a.md", "```\nsend(\"http://x\"); // Once.\n```\n"), ["Once."]);
     }
 
     #[test]
