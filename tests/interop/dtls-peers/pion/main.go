@@ -230,6 +230,7 @@ func announce(connection *dtls.Conn) error {
 
 func converse(connection *dtls.Conn) error {
 	var closing atomic.Bool
+	closed := make(chan struct{})
 	go func() {
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
@@ -242,6 +243,8 @@ func converse(connection *dtls.Conn) error {
 				if err := connection.Close(); err != nil {
 					say("failed", err)
 				}
+				close(closed)
+				return
 			} else {
 				say("failed", "unknown command "+lines.Text())
 			}
@@ -254,6 +257,8 @@ func converse(connection *dtls.Conn) error {
 		case err == nil:
 			say("data", string(buffer[:length]))
 		case closing.Load():
+			// Read fails before Close has sent the close_notify, and the end of this process would lose it.
+			<-closed
 			say("closed", "Us")
 			return nil
 		case errors.Is(err, io.EOF):
